@@ -1,1 +1,3 @@
-//! arus-sql
+//! Flink SQL: lexer, parser, binder and planner, from text to arus-core's physical plan. No runtime dependency.
+
+pub mod ast;

@@ -1,0 +1,238 @@
+//! The physical plan: plain data between SQL and runtime.
+//!
+//! State ids, EXPLAIN, changelog inference and rendering for Flink are exhaustive matches over [`Op`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::TableDef;
+use crate::expr::Expr;
+use crate::function::AggregateFunction;
+use crate::schema::RowSchema;
+use crate::types::LogicalType;
+
+/// Raised when a plan of an older version can no longer be restored as it stands.
+pub const PLAN_VERSION: u32 = 1;
+
+/// Index of a node in [`PhysicalPlan::nodes`].
+pub type NodeId = usize;
+
+/// Names the state of an operator: a hash of its logical subtree, independent of sibling statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Uid(pub u64);
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Row kinds that an edge may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ChangelogMode {
+    pub insert: bool,
+    pub update_before: bool,
+    pub update_after: bool,
+    pub delete: bool,
+}
+
+impl ChangelogMode {
+    pub const INSERT_ONLY: Self = Self { insert: true, update_before: false, update_after: false, delete: false };
+    pub const ALL: Self = Self { insert: true, update_before: true, update_after: true, delete: true };
+    pub const UPSERT: Self = Self { insert: true, update_before: false, update_after: true, delete: true };
+
+    pub fn is_insert_only(self) -> bool {
+        self == Self::INSERT_ONLY
+    }
+
+    pub fn contains(self, other: Self) -> bool {
+        (self.insert || !other.insert)
+            && (self.update_before || !other.update_before)
+            && (self.update_after || !other.update_after)
+            && (self.delete || !other.delete)
+    }
+}
+
+/// Flink's form: `I,UB,UA,D`.
+impl fmt::Display for ChangelogMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [(self.insert, "I"), (self.update_before, "UB"), (self.update_after, "UA"), (self.delete, "D")];
+        let text: Vec<_> = kinds.iter().filter(|k| k.0).map(|k| k.1).collect();
+        f.write_str(&text.join(","))
+    }
+}
+
+/// A job: one or several sinks over a graph of nodes. Inputs stand before their users.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhysicalPlan {
+    pub version: u32,
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub uid: Uid,
+    pub op: Op,
+    pub inputs: Vec<NodeId>,
+    /// Of the output.
+    pub schema: RowSchema,
+    /// Of the output.
+    pub mode: ChangelogMode,
+    /// Unique keys of the output by which changes can be upserted.
+    pub upsert_keys: Vec<Vec<usize>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    Scan(Scan),
+    Values(Values),
+    /// Filter, then project.
+    Calc(Calc),
+    /// Appends window_start, window_end, window_time to each row.
+    WindowTableFunction(Window),
+    /// Rows with equal keys go to one task.
+    Exchange(Exchange),
+    GroupAggregate(GroupAggregate),
+    WindowAggregate(WindowAggregate),
+    /// UNION ALL.
+    Union,
+    Sink(Sink),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scan {
+    pub table: Arc<TableDef>,
+    /// Physical and metadata columns (by index in the table) that are decoded.
+    pub read: Vec<usize>,
+    /// The output columns, over `read`: computed columns are evaluated here.
+    pub output: Vec<Expr>,
+    pub watermark: Option<Watermark>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watermark {
+    /// The rowtime column in the scan's output.
+    pub column: usize,
+    /// Over the scan's output; milliseconds are taken from its TIMESTAMP.
+    pub expr: Expr,
+    /// 0: never idle.
+    pub idle_timeout_ms: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Values {
+    /// Constant rows.
+    pub rows: Vec<Vec<Expr>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calc {
+    pub condition: Option<Expr>,
+    pub projection: Vec<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    pub kind: WindowKind,
+    /// The DESCRIPTOR's column in the input.
+    pub time: usize,
+    pub time_type: LogicalType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WindowKind {
+    Tumble { size_ms: i64, offset_ms: i64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Empty: all rows to one task.
+    pub keys: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AggregateCall {
+    pub function: AggregateFunction,
+    /// Input columns; none for COUNT(*).
+    pub args: Vec<usize>,
+    pub ty: LogicalType,
+    pub name: String,
+}
+
+/// GROUP BY without a window: a changelog. Output: keys, then calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupAggregate {
+    pub keys: Vec<usize>,
+    pub calls: Vec<AggregateCall>,
+    /// Whether anybody needs -U.
+    pub update_before: bool,
+    /// One change a touched key and batch, rather than Flink's every step.
+    pub compact: bool,
+    /// 0: never.
+    pub state_ttl_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WindowProperty {
+    Start,
+    End,
+    /// end - 1 ms, a rowtime.
+    Time,
+}
+
+/// GROUP BY window: rows once the window closes. Output: keys, then calls, then properties.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowAggregate {
+    pub window: Window,
+    pub keys: Vec<usize>,
+    pub calls: Vec<AggregateCall>,
+    pub properties: Vec<WindowProperty>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sink {
+    pub target: SinkTarget,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SinkTarget {
+    /// The input's columns are the table's sink columns in order.
+    Table(Arc<TableDef>),
+    /// The rows of a bare SELECT, to whoever asked.
+    Collect,
+}
+
+impl Op {
+    /// Flink's name of the operator.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Scan(_) => "TableSourceScan",
+            Op::Values(_) => "Values",
+            Op::Calc(_) => "Calc",
+            Op::WindowTableFunction(_) => "WindowTableFunction",
+            Op::Exchange(_) => "Exchange",
+            Op::GroupAggregate(_) => "GroupAggregate",
+            Op::WindowAggregate(_) => "WindowAggregate",
+            Op::Union => "Union",
+            Op::Sink(_) => "Sink",
+        }
+    }
+}
+
+impl PhysicalPlan {
+    pub fn sinks(&self) -> impl Iterator<Item = (NodeId, &Sink)> {
+        self.nodes.iter().enumerate().filter_map(|(i, n)| match &n.op {
+            Op::Sink(sink) => Some((i, sink)),
+            _ => None,
+        })
+    }
+
+    pub fn scans(&self) -> impl Iterator<Item = (NodeId, &Scan)> {
+        self.nodes.iter().enumerate().filter_map(|(i, n)| match &n.op {
+            Op::Scan(scan) => Some((i, scan)),
+            _ => None,
+        })
+    }
+}

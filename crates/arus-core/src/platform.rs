@@ -1,0 +1,237 @@
+//! What the doors (Postgres, HTTP, Kafka, console) ask of the engine: trait objects, so that arus-serve
+//! knows nothing of pipelines.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use serde::Serialize;
+
+use crate::catalog::ObjectPath;
+use crate::change::ChangeBatch;
+use crate::error::Result;
+use crate::read::Cut;
+use crate::schema::RowSchema;
+
+/// Where a statement came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Postgres,
+    Http,
+    Console,
+}
+
+#[async_trait]
+pub trait Platform: Send + Sync {
+    fn session(&self, door: Door) -> Box<dyn Session>;
+
+    /// Rows by HTTP; returns when they are durable.
+    async fn ingest(&self, request: IngestRequest) -> Result<IngestReply>;
+
+    /// The table's snapshot, then its changes; `from` continues where it may.
+    fn changes(&self, table: &ObjectPath, from: Option<Cut>) -> Result<BoxStream<'static, Result<ChangeEvent>>>;
+
+    /// Read-only SQL in PostgreSQL's dialect at one epoch; `$name` parameters are bound, never substituted.
+    async fn query(&self, sql: &str, params: &BTreeMap<String, serde_json::Value>) -> Result<QueryRows>;
+
+    /// The newest rows of a table, newest first.
+    async fn newest(&self, table: &ObjectPath, limit: usize) -> Result<QueryRows>;
+
+    /// A tick whenever an epoch ended, and at least once a second.
+    fn ticks(&self) -> BoxStream<'static, Tick>;
+
+    fn status(&self) -> ServerStatus;
+
+    /// Prometheus text.
+    fn metrics(&self) -> String;
+
+    /// Whether recovery is over and rows are taken.
+    fn ready(&self) -> bool;
+
+    /// The dashboards of the project: (name, YAML text).
+    fn dashboards(&self) -> Result<Vec<(String, String)>>;
+
+    fn log(&self) -> Arc<dyn LogDoor>;
+}
+
+// ---- statements ----------------------------------------------------------------------------------------
+
+/// One connection's statements and settings. Dropping a future or stream cancels it.
+#[async_trait]
+pub trait Session: Send {
+    /// Cuts the first complete statement off `text`; `None` when it is not complete (a STATEMENT SET without its END).
+    fn cut_statement<'a>(&self, text: &'a str) -> Result<Option<(&'a str, &'a str)>>;
+
+    async fn execute(&mut self, statement: &str, params: &[Option<String>]) -> Result<StatementOutput>;
+
+    /// Columns and parameter count of a statement, without running it; `None`: it returns no rows.
+    async fn describe(&mut self, statement: &str) -> Result<StatementShape>;
+
+    /// A streaming SELECT: changes until dropped (`/v1/sql` with `"stream":true`).
+    async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<ChangeBatch>>)>;
+
+    /// BEGIN and COMMIT: reads in between see one epoch.
+    fn pin(&mut self, pinned: bool);
+
+    /// Whether this statement reads PostgreSQL's dialect here.
+    fn is_postgres_query(&self, statement: &str) -> bool;
+}
+
+#[derive(Debug, Clone)]
+pub struct StatementShape {
+    pub schema: Option<SchemaRef>,
+    pub params: usize,
+}
+
+pub enum StatementOutput {
+    Rows(QueryStream),
+    Done(Done),
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// PostgreSQL's command tag: `CREATE TABLE`, `INSERT 0 3`.
+    pub tag: String,
+    /// The pipeline that was started.
+    pub job: Option<String>,
+    /// Things to know: noted settings, unbounded state.
+    pub notices: Vec<String>,
+}
+
+pub struct QueryStream {
+    pub schema: SchemaRef,
+    pub cut: Option<Cut>,
+    pub as_of_ms: i64,
+    pub batches: BoxStream<'static, Result<RecordBatch>>,
+}
+
+/// A whole small answer.
+#[derive(Debug, Clone)]
+pub struct QueryRows {
+    pub schema: SchemaRef,
+    pub cut: Cut,
+    pub as_of_ms: i64,
+    pub batches: Vec<RecordBatch>,
+}
+
+// ---- rows by HTTP --------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IngestFormat {
+    /// One object or an array of objects.
+    Json,
+    Ndjson,
+}
+
+#[derive(Debug, Clone)]
+pub struct IngestRequest {
+    pub table: ObjectPath,
+    pub format: IngestFormat,
+    pub body: Bytes,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct IngestReply {
+    pub accepted: usize,
+    pub rejected: Vec<RejectedRow>,
+    pub unknown_fields: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectedRow {
+    pub index: usize,
+    pub reason: String,
+}
+
+// ---- changes -------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone)]
+pub enum ChangeEvent {
+    /// What the client holds is void; a snapshot follows.
+    Reset { cut: Cut },
+    /// Rows of the snapshot (inserts), or the changes of one epoch.
+    Changes { batch: ChangeBatch, schema: RowSchema, cut: Cut, durable: bool },
+}
+
+// ---- console -------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tick {
+    pub incarnation: u64,
+    pub epoch: u64,
+    pub durable_epoch: u64,
+    pub now_ms: i64,
+    pub checkpoint_age_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerStatus {
+    pub version: &'static str,
+    pub name: String,
+    pub started_ms: i64,
+    pub incarnation: u64,
+    pub cores: usize,
+    pub memory: Usage,
+    pub disk: DiskUsage,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Usage {
+    pub used_bytes: u64,
+    pub budget_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct DiskUsage {
+    pub used_bytes: u64,
+    pub free_bytes: u64,
+}
+
+// ---- Kafka ---------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Kafka's name.
+    pub name: String,
+    pub partitions: i32,
+    /// Whether a pipeline writes it: clients may not.
+    pub written_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProduceAck {
+    pub base_offset: i64,
+    pub log_start_offset: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct FetchedBatches {
+    /// Whole record batches v2; may begin before the offset asked for.
+    pub batches: Bytes,
+    pub high_watermark: i64,
+    pub log_start_offset: i64,
+}
+
+/// The embedded log as the Kafka protocol sees it.
+#[async_trait]
+pub trait LogDoor: Send + Sync {
+    fn topics(&self) -> Vec<TopicInfo>;
+    fn topic(&self, name: &str) -> Option<TopicInfo>;
+    /// A topic that a client asked for: readable at once by its envelope.
+    async fn create_topic(&self, name: &str, partitions: Option<i32>) -> Result<TopicInfo>;
+    /// Appends record batches v2; returns once they are synced.
+    async fn produce(&self, topic: &str, partition: i32, batches: Bytes) -> Result<ProduceAck>;
+    /// What is synced from `offset` on; empty when there is nothing.
+    fn fetch(&self, topic: &str, partition: i32, offset: i64, max_bytes: usize) -> Result<FetchedBatches>;
+    /// Resolves when there is something at `offset`.
+    async fn wait_for(&self, topic: &str, partition: i32, offset: i64);
+    /// (log start, high watermark).
+    fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64)>;
+    /// The first offset whose record is not older than `timestamp_ms`.
+    fn offset_for_time(&self, topic: &str, partition: i32, timestamp_ms: i64) -> Result<Option<i64>>;
+}

@@ -53,9 +53,15 @@ impl fmt::Display for ObjectPath {
 pub enum ColumnKind {
     Physical,
     /// From the record's envelope; `key` where it differs from the column's name.
-    Metadata { key: Option<String>, is_virtual: bool },
+    Metadata {
+        key: Option<String>,
+        is_virtual: bool,
+    },
     /// `expr` reads the table's columns by their index; it never reads another computed column.
-    Computed { expr: Expr, sql: String },
+    Computed {
+        expr: Expr,
+        sql: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -100,7 +100,14 @@ struct Inner {
 
 impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, code: Code::Other, message: message.into(), hint: None, location: None, source: None }))
+        Error(Box::new(Inner {
+            kind,
+            code: Code::Other,
+            message: message.into(),
+            hint: None,
+            location: None,
+            source: None,
+        }))
     }
 
     pub fn user(message: impl Into<String>) -> Self {

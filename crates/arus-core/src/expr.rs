@@ -10,19 +10,41 @@ use crate::types::{LogicalType, TypeKind};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Expr {
     /// Column `index` of the input row.
-    Column { index: usize, ty: LogicalType },
-    Literal { value: Datum, ty: LogicalType },
+    Column {
+        index: usize,
+        ty: LogicalType,
+    },
+    Literal {
+        value: Datum,
+        ty: LogicalType,
+    },
     /// A function by its canonical upper-case name; operators by their symbol (`+`, `=`, `||`, `IS NULL`, `LIKE`).
     /// The arguments already have the types that the function wants.
-    Call { function: String, args: Vec<Expr>, ty: LogicalType },
+    Call {
+        function: String,
+        args: Vec<Expr>,
+        ty: LogicalType,
+    },
     /// CAST, or TRY_CAST when `safe`.
-    Cast { input: Box<Expr>, ty: LogicalType, safe: bool },
+    Cast {
+        input: Box<Expr>,
+        ty: LogicalType,
+        safe: bool,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     /// `(condition, value)` in order, else `otherwise`. All values have type `ty`.
-    Case { branches: Vec<(Expr, Expr)>, otherwise: Box<Expr>, ty: LogicalType },
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Box<Expr>,
+        ty: LogicalType,
+    },
     /// Field `index` of a ROW.
-    Field { input: Box<Expr>, index: usize, ty: LogicalType },
+    Field {
+        input: Box<Expr>,
+        index: usize,
+        ty: LogicalType,
+    },
 }
 
 impl Expr {

@@ -43,9 +43,7 @@ impl RowSchema {
     }
 
     pub fn to_arrow(&self) -> SchemaRef {
-        Arc::new(Schema::new(
-            self.0.iter().map(|c| Field::new(&c.name, c.ty.to_arrow(), true)).collect::<Vec<_>>(),
-        ))
+        Arc::new(Schema::new(self.0.iter().map(|c| Field::new(&c.name, c.ty.to_arrow(), true)).collect::<Vec<_>>()))
     }
 }
 

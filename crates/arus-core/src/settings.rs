@@ -97,9 +97,33 @@ pub const KEYS: &[Key] = &[
 
 /// Prefixes of Flink's own keys: accepted in silence beyond [`KEYS`].
 pub const FLINK_PREFIXES: &[&str] = &[
-    "blob.", "classloader.", "client.", "cluster.", "env.", "execution.", "fs.", "heartbeat.", "high-availability.",
-    "jobmanager.", "metrics.", "parallelism.", "pipeline.", "python.", "queryable-state.", "rest.", "restart-strategy.",
-    "s3.", "security.", "slot", "sql-client.", "state.", "table.", "taskmanager.", "web.", "yarn.", "kubernetes.",
+    "blob.",
+    "classloader.",
+    "client.",
+    "cluster.",
+    "env.",
+    "execution.",
+    "fs.",
+    "heartbeat.",
+    "high-availability.",
+    "jobmanager.",
+    "metrics.",
+    "parallelism.",
+    "pipeline.",
+    "python.",
+    "queryable-state.",
+    "rest.",
+    "restart-strategy.",
+    "s3.",
+    "security.",
+    "slot",
+    "sql-client.",
+    "state.",
+    "table.",
+    "taskmanager.",
+    "web.",
+    "yarn.",
+    "kubernetes.",
 ];
 
 pub fn find_key(name: &str) -> Option<&'static Key> {

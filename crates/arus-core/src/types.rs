@@ -44,7 +44,10 @@ pub enum TypeKind {
     BigInt,
     Float,
     Double,
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Char(u32),
     /// STRING is `Varchar(MAX_LENGTH)`.
     Varchar(u32),
@@ -54,9 +57,15 @@ pub enum TypeKind {
     Date,
     /// Milliseconds of the day in Arrow, whatever the precision.
     Time(u8),
-    Timestamp { precision: u8, attribute: TimeAttribute },
+    Timestamp {
+        precision: u8,
+        attribute: TimeAttribute,
+    },
     /// TIMESTAMP_LTZ: an instant, in UTC.
-    TimestampLtz { precision: u8, attribute: TimeAttribute },
+    TimestampLtz {
+        precision: u8,
+        attribute: TimeAttribute,
+    },
     IntervalYearMonth,
     IntervalDayTime,
     Array(Box<LogicalType>),
@@ -185,16 +194,17 @@ impl LogicalType {
             TypeKind::Array(element) => DataType::List(Arc::new(Field::new(ELEMENT, element.to_arrow(), true))),
             TypeKind::Map(key, value) => map_to_arrow(key.to_arrow(), value.to_arrow()),
             TypeKind::Multiset(element) => map_to_arrow(element.to_arrow(), DataType::Int32),
-            TypeKind::Row(fields) => DataType::Struct(
-                fields.iter().map(|f| Field::new(&f.name, f.ty.to_arrow(), true)).collect::<Fields>(),
-            ),
+            TypeKind::Row(fields) => {
+                DataType::Struct(fields.iter().map(|f| Field::new(&f.name, f.ty.to_arrow(), true)).collect::<Fields>())
+            }
         }
     }
 }
 
 /// Arrow's own maps forbid null keys, Flink's do not: a map is a list of entries.
 fn map_to_arrow(key: DataType, value: DataType) -> DataType {
-    let entry = DataType::Struct(Fields::from(vec![Field::new(MAP_KEY, key, true), Field::new(MAP_VALUE, value, true)]));
+    let entry =
+        DataType::Struct(Fields::from(vec![Field::new(MAP_KEY, key, true), Field::new(MAP_VALUE, value, true)]));
     DataType::List(Arc::new(Field::new(ELEMENT, entry, true)))
 }
 

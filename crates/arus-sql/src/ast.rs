@@ -26,24 +26,17 @@ impl std::fmt::Debug for Span {
 
 impl Span {
     pub fn new(start: usize, end: usize) -> Span {
-        Span {
-            start: start as u32,
-            end: end as u32,
-        }
+        Span { start: start as u32, end: end as u32 }
     }
 
     /// From the start of `self` to the end of `other`.
     pub fn to(self, other: Span) -> Span {
-        Span {
-            start: self.start,
-            end: other.end.max(self.start),
-        }
+        Span { start: self.start, end: other.end.max(self.start) }
     }
 
     /// The text that the span covers, or "" if the span is not of this text.
     pub fn of(self, text: &str) -> &str {
-        text.get(self.start as usize..self.end as usize)
-            .unwrap_or("")
+        text.get(self.start as usize..self.end as usize).unwrap_or("")
     }
 
     /// Line and column of the start, both from 1; the column counts characters.
@@ -77,9 +70,7 @@ pub struct ObjectName {
 impl ObjectName {
     /// The last part. A parsed name has at least one.
     pub fn last(&self) -> &Ident {
-        self.parts
-            .last()
-            .expect("a parsed name has at least one part")
+        self.parts.last().expect("a parsed name has at least one part")
     }
 }
 

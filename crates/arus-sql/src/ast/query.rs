@@ -109,9 +109,7 @@ pub enum SelectItem {
 impl SelectItem {
     pub fn span(&self) -> Span {
         match self {
-            SelectItem::Expr { expr, alias } => {
-                alias.as_ref().map_or(expr.span, |a| expr.span.to(a.span))
-            }
+            SelectItem::Expr { expr, alias } => alias.as_ref().map_or(expr.span, |a| expr.span.to(a.span)),
             SelectItem::Wildcard { span, .. } => *span,
         }
     }

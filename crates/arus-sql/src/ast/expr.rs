@@ -252,10 +252,13 @@ impl IsTest {
     }
 }
 
+/// Flink 2.3 parses ILIKE and RLIKE and refuses them afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LikeKind {
     Like,
     SimilarTo,
+    ILike,
+    RLike,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -439,13 +442,11 @@ pub enum JsonCall {
         key: Expr,
         value: Expr,
         nulls: Option<JsonNulls>,
-        filter: Option<Expr>,
     },
     ArrayAgg {
         item: Expr,
         order_by: Vec<OrderItem>,
         nulls: Option<JsonNulls>,
-        filter: Option<Expr>,
     },
 }
 

@@ -34,8 +34,6 @@ pub enum TypeKind {
     Timestamp(Option<u32>),
     /// With local time zone.
     TimestampLtz(Option<u32>),
-    /// `TIMESTAMP WITH TIME ZONE`, `TIME WITH ..`: parsed so that it can be refused by name.
-    WithTimeZone(String),
     Interval(IntervalQualifier),
     Array(Box<DataType>),
     Multiset(Box<DataType>),
@@ -45,7 +43,6 @@ pub enum TypeKind {
     Raw(Text, Text),
     Variant,
     Bitmap,
-    Null,
     /// `STRUCTURED<'class', a INT, ..>`
     Structured(Text, Vec<RowField>),
     /// A user-defined type's name.

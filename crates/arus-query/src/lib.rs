@@ -1,1 +1,12 @@
-//! arus-query
+//! Ad-hoc batch SQL in PostgreSQL's dialect over snapshots of tables.
+//!
+//! The only crate that knows the whole of DataFusion. A query reads one [`arus_core::read::Snapshot`], so all its
+//! tables are of one epoch; `pg_catalog` and `information_schema` describe the same snapshot.
+
+mod catalog;
+mod engine;
+mod identifiers;
+mod params;
+mod table;
+
+pub use engine::{Params, QueryEngine, QueryShape, SnapshotSource};

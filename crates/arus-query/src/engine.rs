@@ -1,0 +1,189 @@
+//! Plans and runs one query on one snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arus_core::error::{Code, ErrorKind};
+use arus_core::platform::QueryStream;
+use arus_core::read::Snapshot;
+use arus_core::{Error, Result};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement as DfStatement;
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables, setup_pg_catalog};
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use futures::StreamExt;
+use serde_json::Value;
+
+use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog};
+use crate::{identifiers, params};
+
+/// Gives the newest epoch.
+pub trait SnapshotSource: Send + Sync {
+    fn latest(&self) -> Arc<dyn Snapshot>;
+}
+
+pub enum Params<'a> {
+    /// `$1`.., as text.
+    Positional(&'a [Option<String>]),
+    /// `:name`, as JSON.
+    Named(&'a BTreeMap<String, Value>),
+}
+
+#[derive(Debug, Clone)]
+pub struct QueryShape {
+    pub schema: SchemaRef,
+    pub params: usize,
+}
+
+pub struct QueryEngine {
+    state: SessionState,
+    schemas: Arc<Schemas>,
+    parser: PostgresCompatibilityParser,
+    snapshots: Arc<dyn SnapshotSource>,
+}
+
+impl QueryEngine {
+    /// `memory_bytes` is what all queries together may use.
+    pub fn new(snapshots: Arc<dyn SnapshotSource>, memory_bytes: usize) -> Result<Self> {
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema(CATALOG, PUBLIC)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(true)
+            .with_target_partitions(1);
+        // Flink's names keep their case.
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes)))
+            .build_arc()
+            .map_err(plan_error)?;
+        let schemas = Arc::new(Schemas::default());
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .with_catalog_list(Arc::new(SnapshotCatalog::new(snapshots.latest(), schemas.clone())))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|e| plan_error(*e))?;
+        // The provider of setup_pg_catalog would show the snapshot of the start for ever: ours shows the newest.
+        let tables = Arc::new(PgCatalogStaticTables::try_new().map_err(plan_error)?);
+        let live = PgCatalogSchemaProvider::try_new(LiveCatalogInfo(snapshots.clone()), tables, EmptyContextProvider)
+            .map_err(plan_error)?;
+        context
+            .catalog(CATALOG)
+            .ok_or_else(|| Error::bug("the catalog of queries is missing"))?
+            .register_schema(PG_CATALOG, Arc::new(live))
+            .map_err(plan_error)?;
+        Ok(QueryEngine { state: context.state(), schemas, parser: PostgresCompatibilityParser::new(), snapshots })
+    }
+
+    pub fn latest(&self) -> Arc<dyn Snapshot> {
+        self.snapshots.latest()
+    }
+
+    /// Runs one SELECT; the stream pins the snapshot until it is dropped.
+    pub async fn query(&self, sql: &str, snapshot: Arc<dyn Snapshot>, params: Params<'_>) -> Result<QueryStream> {
+        let (state, plan) = self.plan(sql, snapshot.clone(), matches!(params, Params::Named(_))).await?;
+        let plan = match params {
+            Params::Positional([]) => plan,
+            Params::Positional(values) => params::bind_text(plan, values)?,
+            Params::Named(values) => params::bind_named(plan, values)?,
+        };
+        let physical = state.create_physical_plan(&plan).await.map_err(plan_error)?;
+        let schema = physical.schema();
+        let stream = execute_stream(physical, state.task_ctx()).map_err(plan_error)?;
+        let cut = snapshot.cut();
+        let as_of_ms = snapshot.as_of_ms();
+        let batches = stream.map(move |batch| {
+            let _pinned = &snapshot;
+            batch.map_err(plan_error)
+        });
+        Ok(QueryStream { schema, cut: Some(cut), as_of_ms, batches: batches.boxed() })
+    }
+
+    /// The columns of a SELECT, without running it.
+    pub async fn describe(&self, sql: &str, snapshot: Arc<dyn Snapshot>) -> Result<QueryShape> {
+        let (_, plan) = self.plan(sql, snapshot, false).await?;
+        let params = plan.get_parameter_types().map_err(plan_error)?.len();
+        Ok(QueryShape { schema: Arc::new(plan.schema().as_arrow().clone()), params })
+    }
+
+    async fn plan(&self, sql: &str, snapshot: Arc<dyn Snapshot>, named: bool) -> Result<(SessionState, LogicalPlan)> {
+        let rewritten;
+        let sql = if named {
+            rewritten = params::named_to_dollar(sql);
+            &rewritten
+        } else {
+            sql
+        };
+        let mut statements = self.parser.parse(sql).map_err(|e| syntax_error(&e.to_string()))?;
+        let mut statement = match (statements.pop(), statements.is_empty()) {
+            (Some(statement), true) => statement,
+            _ => return Err(Error::user("expected one statement").with_code(Code::Syntax)),
+        };
+        if !matches!(statement, Statement::Query(_)) {
+            return Err(Error::user("only SELECT is read in PostgreSQL's dialect").with_code(Code::NotSupported));
+        }
+        identifiers::match_column_case(&mut statement, snapshot.as_ref());
+        let catalog = Arc::new(SnapshotCatalog::new(snapshot, self.schemas.clone()));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalog).build();
+        let plan = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await.map_err(plan_error)?;
+        let plan = state.optimize(&plan).map_err(plan_error)?;
+        Ok((state, plan))
+    }
+}
+
+fn syntax_error(message: &str) -> Error {
+    let message = message.trim_start_matches("sql parser error: ");
+    Error::user(message.to_string()).with_code(Code::Syntax)
+}
+
+/// DataFusion's errors by who must act.
+pub(crate) fn plan_error(error: DataFusionError) -> Error {
+    let root = match error.find_root() {
+        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
+            Some(ours) => return copy(ours),
+            None => error.strip_backtrace(),
+        },
+        DataFusionError::SQL(e, _) => return syntax_error(&e.to_string()),
+        DataFusionError::ResourcesExhausted(text) => {
+            return Error::new(ErrorKind::Exhausted, text.clone()).with_hint("raise --memory or read fewer rows");
+        }
+        _ => error.strip_backtrace(),
+    };
+    let text = root.lines().next().unwrap_or_default().to_string();
+    let text = ["Error during planning: ", "Schema error: ", "Execution error: ", "Arrow error: "]
+        .iter()
+        .fold(text, |t, prefix| t.replace(prefix, ""));
+    let code = if text.contains("table '") && text.contains("not found") {
+        Code::UndefinedTable
+    } else if text.starts_with("No field named") {
+        Code::UndefinedColumn
+    } else if text.starts_with("Invalid function") {
+        Code::UndefinedFunction
+    } else {
+        Code::Other
+    };
+    Error::user(text.replace("arus.public.", "").replace(" not found", " does not exist")).with_code(code)
+}
+
+fn copy(error: &Error) -> Error {
+    let copied = Error::new(error.kind(), error.message()).with_code(error.code());
+    match error.hint() {
+        Some(hint) => copied.with_hint(hint),
+        None => copied,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use arus_core::catalog::ObjectPath;
+use arus_core::read::{BatchIterator, Cut, ReadTable, ReadTableKind, Snapshot};
+use arus_core::schema::{Column, RowSchema};
+use arus_core::types::TypeKind;
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use futures::TryStreamExt;
+
+use super::*;
+
+struct Orders {
+    path: ObjectPath,
+    schema: RowSchema,
+}
+
+impl ReadTable for Orders {
+    fn path(&self) -> &ObjectPath {
+        &self.path
+    }
+    fn kind(&self) -> ReadTableKind {
+        ReadTableKind::Table
+    }
+    fn schema(&self) -> &RowSchema {
+        &self.schema
+    }
+    fn primary_key(&self) -> &[usize] {
+        &[0]
+    }
+    fn scan(&self, projection: &[usize], _limit: Option<usize>) -> arus_core::Result<BatchIterator> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![Some(1), Some(2), None])),
+            Arc::new(StringViewArray::from(vec![Some("a"), None, Some("c")])),
+        ];
+        let batch = RecordBatch::try_new(self.schema.to_arrow(), columns).expect("columns of the schema");
+        Ok(Box::new(std::iter::once(Ok(batch.project(projection).expect("in range")))))
+    }
+    fn rows(&self) -> Option<u64> {
+        Some(3)
+    }
+}
+
+struct One;
+
+impl Snapshot for One {
+    fn cut(&self) -> Cut {
+        Cut { incarnation: 1, epoch: 7 }
+    }
+    fn as_of_ms(&self) -> i64 {
+        1
+    }
+    fn databases(&self) -> Vec<String> {
+        vec!["default_database".into(), "arus".into()]
+    }
+    fn table_names(&self, database: &str) -> Vec<String> {
+        if database == "default_database" { vec!["Orders".into()] } else { vec![] }
+    }
+    fn table(&self, path: &ObjectPath) -> Option<Arc<dyn ReadTable>> {
+        let columns = vec![
+            Column { name: "userId".into(), ty: TypeKind::BigInt.nullable() },
+            Column { name: "name".into(), ty: TypeKind::STRING.nullable() },
+        ];
+        (path == &ObjectPath::in_default("Orders"))
+            .then(|| Arc::new(Orders { path: path.clone(), schema: RowSchema::new(columns) }) as Arc<dyn ReadTable>)
+    }
+}
+
+impl SnapshotSource for One {
+    fn latest(&self) -> Arc<dyn Snapshot> {
+        Arc::new(One)
+    }
+}
+
+async fn run(sql: &str, params: Params<'_>) -> arus_core::Result<String> {
+    let engine = QueryEngine::new(Arc::new(One), 64 << 20)?;
+    let stream = engine.query(sql, engine.latest(), params).await?;
+    let batches: Vec<_> = stream.batches.try_collect().await?;
+    Ok(pretty_format_batches(&batches).expect("printable").to_string())
+}
+
+#[tokio::test]
+async fn names_match_exactly_or_but_for_case() {
+    for sql in [
+        "SELECT \"userId\", name FROM \"Orders\" WHERE \"userId\" > 1",
+        "select userid as \"userId\", NAME as name from orders where USERID > 1",
+        "select o.userid as \"userId\", o.name from public.orders o where o.userid > 1",
+    ] {
+        let text = run(sql, Params::Positional(&[])).await.expect(sql);
+        assert!(text.contains("| 2      |      |"), "{sql}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_bind() {
+    let two = [Some("2".to_string())];
+    let text = run("SELECT count(*) AS n FROM orders WHERE userid = $1", Params::Positional(&two));
+    assert!(text.await.expect("bound").contains("| 1 |"));
+    let named = BTreeMap::from([("names".to_string(), serde_json::json!(["a", "c"]))]);
+    let text = run("SELECT count(*) AS n FROM orders WHERE name = ANY(:names)", Params::Named(&named));
+    assert!(text.await.expect("bound").contains("| 2 |"));
+    let wrong = run("SELECT 1 FROM orders WHERE userid = $1", Params::Positional(&[Some("x".into())])).await;
+    assert_eq!(wrong.expect_err("no number").code(), Code::InvalidValue);
+}
+
+#[tokio::test]
+async fn the_catalog_shows_the_tables() {
+    let text = run("SELECT relname FROM pg_catalog.pg_class WHERE relkind = 'r'", Params::Positional(&[]));
+    assert!(text.await.expect("pg_class").contains("Orders"));
+    let text =
+        run("SELECT column_name FROM information_schema.columns WHERE table_name = 'Orders'", Params::Positional(&[]));
+    assert!(text.await.expect("columns").contains("userId"));
+}
+
+#[tokio::test]
+async fn errors_name_what_is_missing() {
+    let e = run("SELECT * FROM nope", Params::Positional(&[])).await.expect_err("no such table");
+    assert_eq!((e.code(), e.message()), (Code::UndefinedTable, "table 'nope' does not exist"));
+    let e = run("SELECT nope FROM orders", Params::Positional(&[])).await.expect_err("no such column");
+    assert_eq!(e.code(), Code::UndefinedColumn);
+    let e = run("SELEC 1", Params::Positional(&[])).await.expect_err("syntax");
+    assert_eq!(e.code(), Code::Syntax);
+    let e = run("DROP TABLE orders", Params::Positional(&[])).await.expect_err("no DDL here");
+    assert_eq!(e.code(), Code::NotSupported);
+}

@@ -1,0 +1,99 @@
+//! A table of a snapshot as DataFusion's table provider.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arus_core::read::{ReadTable, ReadTableKind};
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+
+pub(crate) struct SnapshotTable {
+    table: Arc<dyn ReadTable>,
+    schema: SchemaRef,
+}
+
+impl SnapshotTable {
+    pub(crate) fn new(table: Arc<dyn ReadTable>) -> Self {
+        let schema = table.schema().to_arrow();
+        SnapshotTable { table, schema }
+    }
+}
+
+impl fmt::Debug for SnapshotTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SnapshotTable({})", self.table.path())
+    }
+}
+
+#[async_trait]
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        match self.table.kind() {
+            ReadTableKind::Table | ReadTableKind::System => TableType::Base,
+            ReadTableKind::View => TableType::View,
+        }
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(Statistics {
+            num_rows: self.table.rows().map_or(Precision::Absent, |n| Precision::Exact(n as usize)),
+            total_byte_size: Precision::Absent,
+            column_statistics: vec![ColumnStatistics::new_unknown(); self.schema.fields().len()],
+        })
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let scan = TableScan { table: self.table.clone(), columns, schema: schema.clone(), limit };
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, limit)?))
+    }
+}
+
+struct TableScan {
+    table: Arc<dyn ReadTable>,
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    limit: Option<usize>,
+}
+
+impl fmt::Debug for TableScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TableScan({})", self.table.path())
+    }
+}
+
+impl PartitionStream for TableScan {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _ctx: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let external = |e: arus_core::Error| DataFusionError::External(Box::new(e));
+        let batches: Box<dyn Iterator<Item = Result<_>> + Send> = match self.table.scan(&self.columns, self.limit) {
+            Ok(batches) => Box::new(batches.map(move |b| b.map_err(external))),
+            Err(e) => Box::new(std::iter::once(Err(external(e)))),
+        };
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter(batches)))
+    }
+}

@@ -1,1 +1,56 @@
-//! arus-serve
+//! The doors: Postgres wire, HTTP with the console, Kafka.
+//!
+//! A door knows the engine only by the traits of [`arus_core::platform`]. Sockets and async live here; every
+//! limit of a door is in [`arus_core::limits`].
+
+mod http;
+mod json;
+mod kafka;
+mod postgres;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arus_core::platform::Platform;
+use futures::future::BoxFuture;
+use tokio::net::TcpListener;
+
+/// Where the doors of this server are, for the pages that name them.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub http: SocketAddr,
+    pub postgres: SocketAddr,
+    pub kafka: SocketAddr,
+}
+
+/// A door: its names, its default port, and the future that serves it for ever.
+pub struct Endpoint {
+    /// `http`: of `--http-port`.
+    pub name: &'static str,
+    /// For the flag: `--http-port`.
+    pub flag: &'static str,
+    pub port: u16,
+    pub serve: fn(TcpListener, Arc<dyn Platform>, Addresses) -> BoxFuture<'static, ()>,
+}
+
+/// Adding a door is a folder and a line.
+pub const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "http",
+        flag: "--http-port",
+        port: 8080,
+        serve: |listener, platform, addresses| Box::pin(http::serve(listener, platform, addresses)),
+    },
+    Endpoint {
+        name: "postgres",
+        flag: "--pg-port",
+        port: 5432,
+        serve: |listener, platform, _| Box::pin(postgres::serve(listener, platform)),
+    },
+    Endpoint {
+        name: "kafka",
+        flag: "--kafka-port",
+        port: 9092,
+        serve: |listener, platform, addresses| Box::pin(kafka::serve(listener, platform, addresses.kafka)),
+    },
+];

@@ -1,0 +1,123 @@
+//! What the console asks: ticks, queries at one epoch, the server, dashboards.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use arus_core::Error;
+use arus_core::error::Code;
+use arus_core::platform::QueryRows;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures::{Stream, StreamExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::HttpError;
+use super::{Server, table_path};
+use crate::json;
+
+/// Rows that one answer holds at most: a page cannot show more.
+const QUERY_ROWS: usize = 10_000;
+
+pub(super) async fn get_events(State(server): State<Server>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let events = server.platform.ticks().map(|tick| {
+        let data = serde_json::to_string(&tick).expect("numbers are JSON");
+        Ok(Event::default().event("tick").data(data))
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(5)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueryRequest {
+    sql: String,
+    #[serde(default)]
+    params: BTreeMap<String, Value>,
+}
+
+pub(super) async fn post_query(State(server): State<Server>, request: Bytes) -> Result<Json<Value>, HttpError> {
+    let request: QueryRequest = serde_json::from_slice(&request).map_err(|e| {
+        Error::user(format!("expected {{\"sql\": \"..\", \"params\": {{}}}}: {e}")).with_code(Code::InvalidValue)
+    })?;
+    let rows = server.platform.query(&request.sql, &request.params).await?;
+    Ok(Json(answer(&rows)))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Newest {
+    limit: Option<usize>,
+}
+
+pub(super) async fn get_newest(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Query(query): Query<Newest>,
+) -> Result<Json<Value>, HttpError> {
+    let limit = query.limit.unwrap_or(50).min(QUERY_ROWS);
+    Ok(Json(answer(&server.platform.newest(&table_path(&name), limit).await?)))
+}
+
+fn answer(rows: &QueryRows) -> Value {
+    let columns: Vec<Value> =
+        rows.schema.fields().iter().map(|f| json!({"name": f.name(), "type": type_name(f)})).collect();
+    let values: Vec<Value> = rows
+        .batches
+        .iter()
+        .flat_map(|b| (0..b.num_rows()).map(move |row| b.columns().iter().map(|c| json::value(c, row)).collect()))
+        .take(QUERY_ROWS)
+        .collect();
+    json!({
+        "incarnation": rows.cut.incarnation,
+        "epoch": rows.cut.epoch,
+        "as_of_ms": rows.as_of_ms,
+        "columns": columns,
+        "rows": values,
+    })
+}
+
+/// PostgreSQL's name of the type.
+fn type_name(field: &std::sync::Arc<arrow::datatypes::Field>) -> String {
+    if json::is_nested(field.data_type()) {
+        return "jsonb".into();
+    }
+    arrow_pg::datatypes::field_into_pg_type(field).map_or_else(|_| "text".into(), |t| t.name().into())
+}
+
+pub(super) async fn get_server(State(server): State<Server>) -> Json<Value> {
+    let status = server.platform.status();
+    let mut value = serde_json::to_value(&status).expect("a plain struct is JSON");
+    value["doors"] = json!({
+        "http": server.addresses.http.to_string(),
+        "postgres": server.addresses.postgres.to_string(),
+        "kafka": server.addresses.kafka.to_string(),
+    });
+    Json(value)
+}
+
+pub(super) async fn get_dashboards(State(server): State<Server>) -> Result<Json<Value>, HttpError> {
+    let mut list = vec![];
+    for (name, text) in server.platform.dashboards()? {
+        let title = parse(&name, &text)?["title"].clone();
+        list.push(json!({"name": name, "title": title}));
+    }
+    Ok(Json(Value::Array(list)))
+}
+
+pub(super) async fn get_dashboard(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, HttpError> {
+    let dashboards = server.platform.dashboards()?;
+    let Some((_, text)) = dashboards.iter().find(|(n, _)| *n == name) else {
+        return Err(Error::user(format!("dashboard '{name}' does not exist")).with_code(Code::UndefinedTable).into());
+    };
+    Ok(Json(parse(&name, text)?))
+}
+
+fn parse(name: &str, text: &str) -> Result<Value, Error> {
+    serde_yaml_ng::from_str(text).map_err(|e| Error::user(format!("dashboard '{name}': {e}")).with_code(Code::Syntax))
+}

@@ -1,0 +1,78 @@
+//! HTTP: rows in, SQL, changes by server-sent events, health, metrics, and the console.
+
+mod assets;
+mod changes;
+mod console;
+mod error;
+mod guard;
+mod rows;
+mod sql;
+
+use std::sync::Arc;
+
+use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath};
+use arus_core::limits::HTTP_BODY_BYTES;
+use arus_core::platform::Platform;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tower_http::decompression::RequestDecompressionLayer;
+
+use crate::Addresses;
+
+#[derive(Clone)]
+struct Server {
+    platform: Arc<dyn Platform>,
+    addresses: Addresses,
+}
+
+pub(crate) async fn serve(listener: TcpListener, platform: Arc<dyn Platform>, addresses: Addresses) {
+    if let Err(e) = axum::serve(listener, router(platform, addresses)).await {
+        tracing::error!("http door ended: {e}");
+    }
+}
+
+fn router(platform: Arc<dyn Platform>, addresses: Addresses) -> Router {
+    Router::new()
+        .route("/v1/tables/{name}/rows", post(rows::post_rows))
+        .route("/v1/tables/{name}/changes", get(changes::get_changes))
+        .route("/v1/sql", post(sql::post_sql))
+        .route("/v1/console/events", get(console::get_events))
+        .route("/v1/console/query", post(console::post_query))
+        .route("/v1/console/server", get(console::get_server))
+        .route("/v1/console/tables/{name}/newest", get(console::get_newest))
+        .route("/v1/console/dashboards", get(console::get_dashboards))
+        .route("/v1/console/dashboards/{name}", get(console::get_dashboard))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(assets::get_asset)
+        .layer(RequestDecompressionLayer::new())
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
+        .layer(middleware::from_fn(guard::same_machine))
+        .with_state(Server { platform, addresses })
+}
+
+async fn ready(State(server): State<Server>) -> Response {
+    if server.platform.ready() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "recovering\n").into_response()
+    }
+}
+
+async fn metrics(State(server): State<Server>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], server.platform.metrics()).into_response()
+}
+
+/// `t` or `database.t`.
+fn table_path(name: &str) -> ObjectPath {
+    match name.split_once('.') {
+        Some((database, table)) => ObjectPath::new(database, table),
+        None => ObjectPath::new(DEFAULT_DATABASE, name),
+    }
+}

@@ -1,0 +1,31 @@
+//! `POST /v1/tables/{name}/rows`: rows that are durable when the answer comes.
+
+use arus_core::platform::{IngestFormat, IngestRequest};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::error::HttpError;
+use super::{Server, table_path};
+
+pub(super) async fn post_rows(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, HttpError> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let format =
+        if content_type.to_ascii_lowercase().contains("ndjson") { IngestFormat::Ndjson } else { IngestFormat::Json };
+    let idempotency_key = headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_string);
+    let reply =
+        server.platform.ingest(IngestRequest { table: table_path(&name), format, body, idempotency_key }).await?;
+    let status = if reply.accepted == 0 && !reply.rejected.is_empty() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(reply)).into_response())
+}

@@ -1,0 +1,253 @@
+//! The handlers of one connection.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arus_core::platform::{Done, Door, Platform, Session, StatementOutput};
+use async_trait::async_trait;
+use futures::{Sink, SinkExt, stream};
+use pgwire::api::auth::StartupHandler;
+use pgwire::api::auth::noop::NoopStartupHandler;
+use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
+use pgwire::api::portal::{Format, Portal};
+use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
+use pgwire::api::stmt::QueryParser;
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type};
+use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::NoticeResponse;
+use tokio::sync::Mutex;
+
+use super::client_settings::{ClientStatement, recognise};
+use super::encode;
+use super::error::to_error_info;
+
+pub(super) struct Handlers {
+    connection: Arc<Connection>,
+    cancel: Arc<DefaultCancelHandler>,
+}
+
+impl Handlers {
+    pub(super) fn new(platform: Arc<dyn Platform>, manager: Arc<ConnectionManager>) -> Self {
+        let state = State { session: platform.session(Door::Postgres), pending: String::new() };
+        let connection = Connection { state: Arc::new(Mutex::new(state)), manager: manager.clone() };
+        Handlers { connection: Arc::new(connection), cancel: Arc::new(DefaultCancelHandler::new(manager)) }
+    }
+}
+
+impl PgWireServerHandlers for Handlers {
+    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
+        self.connection.clone()
+    }
+
+    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
+        self.connection.clone()
+    }
+
+    fn startup_handler(&self) -> Arc<impl StartupHandler> {
+        self.connection.clone()
+    }
+
+    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
+        self.cancel.clone()
+    }
+}
+
+pub(super) struct Connection {
+    state: Arc<Mutex<State>>,
+    manager: Arc<ConnectionManager>,
+}
+
+struct State {
+    session: Box<dyn Session>,
+    /// The beginning of a statement whose end has not come yet.
+    pending: String,
+}
+
+impl State {
+    async fn run(&mut self, statement: &str, params: &[Option<String>], format: &Format) -> PgWireResult<Answer> {
+        match recognise(statement) {
+            Some(ClientStatement::Begin) => {
+                self.session.pin(true);
+                Ok(Answer::of(Response::TransactionStart(Tag::new("BEGIN"))))
+            }
+            Some(ClientStatement::Commit) => {
+                self.session.pin(false);
+                Ok(Answer::of(Response::TransactionEnd(Tag::new("COMMIT"))))
+            }
+            Some(ClientStatement::Rollback) => {
+                self.session.pin(false);
+                Ok(Answer::of(Response::TransactionEnd(Tag::new("ROLLBACK"))))
+            }
+            Some(ClientStatement::Accepted(tag)) => Ok(Answer::of(Response::Execution(Tag::new(tag)))),
+            Some(ClientStatement::Show(name, value)) => Ok(Answer::of(Response::Query(one_value(name, &value)?))),
+            None => match self.session.execute(statement, params).await {
+                Ok(StatementOutput::Rows(rows)) => Ok(Answer::of(Response::Query(encode::rows(rows, format)?))),
+                Ok(StatementOutput::Done(done)) => Ok(Answer::done(done)),
+                Err(e) => Err(PgWireError::UserError(Box::new(to_error_info(&e, Some(statement))))),
+            },
+        }
+    }
+}
+
+struct Answer {
+    response: Response,
+    notices: Vec<String>,
+}
+
+impl Answer {
+    fn of(response: Response) -> Self {
+        Answer { response, notices: vec![] }
+    }
+
+    fn done(done: Done) -> Self {
+        Answer { response: Response::Execution(Tag::new(&done.tag)), notices: done.notices }
+    }
+}
+
+fn one_value(name: &str, value: &str) -> PgWireResult<QueryResponse> {
+    let fields = Arc::new(vec![FieldInfo::new(name.into(), None, None, Type::TEXT, FieldFormat::Text)]);
+    let mut encoder = DataRowEncoder::new(fields.clone());
+    encoder.encode_field(&Some(value))?;
+    Ok(QueryResponse::new(fields, stream::iter([Ok(encoder.take_row())])))
+}
+
+async fn send_notices<C>(client: &mut C, notices: Vec<String>) -> PgWireResult<()>
+where
+    C: Sink<PgWireBackendMessage> + Unpin + Send,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    for notice in notices {
+        let info = ErrorInfo::new("NOTICE".into(), "00000".into(), notice);
+        client.send(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl NoopStartupHandler for Connection {
+    fn connection_manager(&self) -> Option<Arc<ConnectionManager>> {
+        Some(self.manager.clone())
+    }
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Connection {
+    async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let mut state = self.state.lock().await;
+        let mut text = std::mem::take(&mut state.pending);
+        text.push_str(query);
+        let mut rest = text.as_str();
+        let mut responses = vec![];
+        while !rest.trim().is_empty() {
+            let cut = state.session.cut_statement(rest);
+            let (statement, after) = match cut {
+                Ok(Some(cut)) => cut,
+                Ok(None) => {
+                    state.pending = format!("{rest};");
+                    responses.push(Response::Execution(Tag::new("STATEMENT SET")));
+                    break;
+                }
+                Err(e) => {
+                    responses.push(Response::Error(Box::new(to_error_info(&e, Some(rest)))));
+                    break;
+                }
+            };
+            rest = after;
+            if statement.trim().is_empty() {
+                continue;
+            }
+            match state.run(statement, &[], &Format::UnifiedText).await {
+                Ok(answer) => {
+                    send_notices(client, answer.notices).await?;
+                    responses.push(answer.response);
+                }
+                Err(PgWireError::UserError(info)) => {
+                    responses.push(Response::Error(info));
+                    break;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(responses)
+    }
+}
+
+/// A statement of the extended protocol, described when it was parsed.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    sql: String,
+    schema: Option<SchemaRef>,
+    params: usize,
+}
+
+pub(super) struct Preparer(Arc<Mutex<State>>);
+
+#[async_trait]
+impl QueryParser for Preparer {
+    type Statement = Prepared;
+
+    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        let sql = sql.trim().trim_end_matches(';').to_string();
+        if recognise(&sql).is_some() {
+            return Ok(Some(Prepared { sql, schema: None, params: 0 }));
+        }
+        match self.0.lock().await.session.describe(&sql).await {
+            Ok(shape) => Ok(Some(Prepared { sql, schema: shape.schema, params: shape.params })),
+            Err(e) => Err(PgWireError::UserError(Box::new(to_error_info(&e, Some(&sql))))),
+        }
+    }
+
+    fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
+        Ok(vec![Type::TEXT; statement.params])
+    }
+
+    fn get_result_schema(&self, statement: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
+        match (&statement.schema, recognise(&statement.sql)) {
+            (_, Some(ClientStatement::Show(name, _))) => {
+                Ok(vec![FieldInfo::new(name.into(), None, None, Type::TEXT, FieldFormat::Text)])
+            }
+            (Some(schema), _) => encode::describe(schema, format.unwrap_or(&Format::UnifiedText)),
+            (None, _) => Ok(vec![]),
+        }
+    }
+}
+
+#[async_trait]
+impl ExtendedQueryHandler for Connection {
+    type Statement = Prepared;
+    type QueryParser = Preparer;
+
+    fn query_parser(&self) -> Arc<Preparer> {
+        Arc::new(Preparer(self.state.clone()))
+    }
+
+    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let statement = &portal.statement.statement;
+        let mut params = Vec::with_capacity(portal.parameter_len());
+        for i in 0..portal.parameter_len() {
+            params.push(portal.parameter::<String>(i, &Type::TEXT)?);
+        }
+        let answer = self.state.lock().await.run(&statement.sql, &params, &portal.result_column_format).await?;
+        send_notices(client, answer.notices).await?;
+        Ok(answer.response)
+    }
+}

@@ -20,6 +20,7 @@ pub mod read;
 pub mod rng;
 pub mod schema;
 pub mod settings;
+pub mod text;
 pub mod types;
 
 pub use change::{ChangeBatch, RowKind};

@@ -1,0 +1,17 @@
+//! Order of a table's rows: by one column, what is unknown always last.
+
+export interface Sort<K extends string> {
+  key: K;
+  direction: 'ascending' | 'descending';
+}
+
+export function sorted<T>(rows: readonly T[], value: (row: T) => number | string | null, direction: 'ascending' | 'descending'): T[] {
+  const sign = direction === 'ascending' ? 1 : -1;
+  return [...rows].sort((a, b) => {
+    const x = value(a);
+    const y = value(b);
+    if (x === null || y === null) return x === y ? 0 : x === null ? 1 : -1;
+    if (typeof x === 'string' || typeof y === 'string') return sign * String(x).localeCompare(String(y), 'en', { numeric: true });
+    return sign * (x - y);
+  });
+}

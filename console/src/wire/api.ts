@@ -1,0 +1,153 @@
+//! The shapes that the server speaks and the few requests of the console. Nothing here keeps state.
+
+export interface Tick {
+  incarnation: number;
+  epoch: number;
+  durable_epoch: number;
+  now_ms: number;
+  checkpoint_age_ms: number;
+}
+
+export type Cell = string | number | boolean | null | Cell[] | { [key: string]: Cell };
+
+export interface Column {
+  name: string;
+  type: string;
+}
+
+/** Rows of one snapshot: all of them belong to `epoch` of `incarnation`. */
+export interface Answer {
+  incarnation: number;
+  epoch: number;
+  as_of_ms: number;
+  columns: Column[];
+  rows: Cell[][];
+}
+
+export interface ServerInfo {
+  version: string;
+  name: string;
+  started_ms: number;
+  incarnation: number;
+  doors: Record<string, string>;
+  cores: number;
+  memory: { used_bytes: number; budget_bytes: number };
+  disk: { used_bytes: number; free_bytes: number };
+}
+
+export interface DashboardName {
+  name: string;
+  title: string;
+}
+
+export type ChartKind = 'line' | 'area' | 'value';
+
+export interface PanelSpec {
+  id: string;
+  title?: string;
+  at: [number, number, number, number];
+  chart: ChartKind;
+  sql: string;
+  x?: string;
+  y: { field: string; unit?: string; min?: number; max?: number; decimals?: number };
+  series?: string;
+}
+
+export interface DashboardSpec {
+  arus: string;
+  title: string;
+  time?: { last?: string; zone?: string };
+  panels: PanelSpec[];
+}
+
+/** What the server refused, in its own words. */
+export interface Refusal {
+  kind: string;
+  message: string;
+  line?: number | null;
+  column?: number | null;
+  hint?: string | null;
+}
+
+/** The server answered, and the answer is no. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly refusal: Refusal;
+  constructor(status: number, refusal: Refusal) {
+    super(refusal.message);
+    this.status = status;
+    this.refusal = refusal;
+  }
+}
+
+/** No answer came: the server is gone, or something between. */
+export class Unreachable extends Error {}
+
+/** A request that takes longer than this is given up, so that one lost answer never stops a panel. */
+const REQUEST_LIMIT_MS = 20_000;
+
+async function ask<T>(path: string, signal: AbortSignal, body?: unknown): Promise<T> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT_MS)]);
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(path, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: limit,
+      cache: 'no-store',
+    });
+    text = await response.text();
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new Unreachable('no answer from the server', { cause });
+  }
+  if (response.ok) return JSON.parse(text) as T;
+  throw refusalOf(response, text);
+}
+
+function refusalOf(response: Response, text: string): Error {
+  try {
+    const parsed = JSON.parse(text) as { error?: Refusal };
+    if (parsed.error?.message) return new Refused(response.status, parsed.error);
+  } catch {
+    // Not the server's own shape: said below with what is known.
+  }
+  if (response.status >= 502) return new Unreachable(`the server answered ${response.status}`);
+  const message = text.trim().slice(0, 300) || `the server answered ${response.status}`;
+  return new Refused(response.status, { kind: 'External', message });
+}
+
+export type Params = Record<string, string | number | boolean | null>;
+
+export function query(sql: string, params: Params, signal: AbortSignal): Promise<Answer> {
+  return ask<Answer>('/v1/console/query', signal, { sql, params });
+}
+
+export function newest(name: string, limit: number, signal: AbortSignal): Promise<Answer> {
+  return ask<Answer>(`/v1/console/tables/${encodeURIComponent(name)}/newest?limit=${limit}`, signal);
+}
+
+export function serverInfo(signal: AbortSignal): Promise<ServerInfo> {
+  return ask<ServerInfo>('/v1/console/server', signal);
+}
+
+export function dashboardNames(signal: AbortSignal): Promise<DashboardName[]> {
+  return ask<DashboardName[]>('/v1/console/dashboards', signal);
+}
+
+export function dashboard(name: string, signal: AbortSignal): Promise<DashboardSpec> {
+  return ask<DashboardSpec>(`/v1/console/dashboards/${encodeURIComponent(name)}`, signal);
+}
+
+/** Rows as objects by column name; a column that this server does not have is simply absent. */
+export function records(answer: Answer): Record<string, Cell>[] {
+  return answer.rows.map((row) => {
+    const record: Record<string, Cell> = {};
+    answer.columns.forEach((column, i) => {
+      record[column.name] = row[i] ?? null;
+    });
+    return record;
+  });
+}

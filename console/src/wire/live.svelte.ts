@@ -1,0 +1,81 @@
+//! A question that is asked again as the server moves on.
+//! Invariants: never more than one request in flight, never more often than `everyMs`, none while the
+//! page is hidden, paused or the server gone; an old value stays until a newer one is here.
+
+import { Refused, type Refusal } from './api';
+import { connection } from './connection.svelte';
+
+/** A slow question is asked less often: it may take at most a quarter of the time. */
+const SLOWNESS = 3;
+const REST_LIMIT_MS = 10_000;
+
+export class Live<T> {
+  value = $state.raw<T | undefined>(undefined);
+  refusal = $state.raw<Refusal | null>(null);
+  paused = $state(false);
+  /** Counts the answers, for what must run once for each. */
+  answers = $state(0);
+
+  #ask: (signal: AbortSignal) => Promise<T>;
+  #everyMs: number;
+  #restMs = 0;
+  #startedAt = -Infinity;
+  #inFlight: AbortController | null = null;
+
+  constructor(ask: (signal: AbortSignal) => Promise<T>, everyMs = 250) {
+    this.#ask = ask;
+    this.#everyMs = everyMs;
+  }
+
+  /** Runs until the returned function is called. */
+  start(): () => void {
+    const stop = connection.onTick(() => this.#due());
+    if (connection.state !== 'gone') void this.#run();
+    return () => {
+      stop();
+      this.#inFlight?.abort();
+      this.#inFlight = null;
+    };
+  }
+
+  get loading(): boolean {
+    return this.value === undefined && this.refusal === null;
+  }
+
+  /** Asks at the next tick, whatever the interval says. */
+  hurry(): void {
+    this.#startedAt = -Infinity;
+    this.#restMs = 0;
+    this.#inFlight?.abort();
+    this.#inFlight = null;
+    if (!this.paused) void this.#run();
+  }
+
+  #due(): void {
+    if (this.paused || document.hidden || this.#inFlight) return;
+    // Ticks come about each 250 ms: a little early counts as on time.
+    if (performance.now() - this.#startedAt + 20 < Math.max(this.#everyMs, this.#restMs)) return;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const flight = new AbortController();
+    this.#inFlight = flight;
+    this.#startedAt = performance.now();
+    try {
+      const value = await this.#ask(flight.signal);
+      if (flight.signal.aborted) return;
+      this.value = value;
+      this.refusal = null;
+      this.answers += 1;
+    } catch (error) {
+      if (flight.signal.aborted) return;
+      // An unreachable server is the banner's matter: the panel keeps what it has.
+      if (error instanceof Refused) this.refusal = error.refusal;
+    } finally {
+      const tookMs = performance.now() - this.#startedAt;
+      if (this.#inFlight === flight) this.#inFlight = null;
+      this.#restMs = Math.min(REST_LIMIT_MS, tookMs * (1 + SLOWNESS));
+    }
+  }
+}

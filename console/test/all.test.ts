@@ -1,0 +1,6 @@
+// The console's pure parts. `npm test` bundles this file and runs it with node's own test runner.
+import './format.test';
+import './model.test';
+import './screens.test';
+import './tokens.test';
+import './verdict.test';

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sorted } from '../src/parts/sort';
+import { tokens } from '../src/parts/sql';
+import { arrange } from '../src/screens/layout';
+import { newestSql, quarantineSql } from '../src/screens/object';
+import { producers } from '../src/screens/producers';
+import type { TableInfo } from '../src/wire/catalog.svelte';
+
+const column = (name: string, type: string) => ({ name, type, nullable: true, comment: '' });
+const table = (more: Partial<TableInfo>): TableInfo => ({
+  name: 'hello', bare: 'hello', database: 'default_database', kind: 'topic', connector: '', format: 'json', columns: [column('name', 'STRING'), column('n', 'INT')],
+  rows: 0, bytes: 0, rowsPerS: 0, newestMs: null, watermarkMs: null, writtenBy: [], readBy: [], late: 0, quarantined: 0, ddl: '', ...more,
+});
+const doors = { http: '127.0.0.1:8081', postgres: '127.0.0.1:5433', kafka: '127.0.0.1:9093' };
+
+test('commands carry the real ports and columns, and are quoted for the shell', () => {
+  const commands = producers(table({}), doors);
+  assert.deepEqual(commands.map((each) => each.tool), ['curl', 'kcat', 'psql']);
+  assert.match(commands[0]?.command ?? '', /'\{"name":"Ada","n":1\}'[^]*127\.0\.0\.1:8081\/v1\/tables\/hello\/rows$/);
+  assert.match(commands[1]?.command ?? '', /kcat -P -b 127\.0\.0\.1:9093[^]*-t hello$/);
+  assert.match(commands[2]?.command ?? '', /-p 5433 -U arus[^]*INSERT INTO hello\n {3}VALUES \('Ada', 1\)"$/);
+  assert.match(producers(null, doors)[2]?.command ?? '', /CREATE TABLE hello/);
+  assert.deepEqual(producers(table({}), { postgres: doors.postgres }).map((each) => each.tool), ['psql']);
+});
+
+test('names are quoted in statements, other databases named', () => {
+  const odd = table({ name: 'a"b', bare: 'a"b', columns: [column('ts', 'TIMESTAMP(3)')] });
+  assert.equal(newestSql(odd, 50), 'SELECT * FROM "a""b" ORDER BY "ts" DESC LIMIT 50');
+  assert.match(quarantineSql(table({ name: 'db.t', bare: 't', database: 'db' })), /FROM "db"\."t\$quarantine"/);
+  assert.equal(newestSql(table({}), 5), 'SELECT * FROM "hello" LIMIT 5');
+});
+
+test('a graph is laid out in its order, downwards where it is narrow', () => {
+  const operators = [{ id: '1', inputs: [] }, { id: '2', inputs: [] }, { id: '3', inputs: ['1', '2'] }, { id: '4', inputs: ['3', 'gone'] }];
+  const wide = arrange(operators, 1_000);
+  const x = (id: string) => wide.at.get(id)?.x ?? NaN;
+  assert.ok(!wide.down && x('1') < x('3') && x('3') < x('4') && wide.width <= 1_000);
+  assert.ok(arrange(operators, 358).down);
+});
+
+test('SQL text comes back whole from its coloured parts', () => {
+  const sql = "SELECT 'it''s', `from` -- why 1\nFROM t /* x */ WHERE n >= 1.5";
+  const parts = tokens(sql);
+  assert.equal(parts.map((part) => part.text).join(''), sql);
+  assert.deepEqual(parts.filter((part) => part.kind === 'keyword').map((part) => part.text), ['SELECT', 'FROM', 'WHERE']);
+});
+
+test('what is unknown is sorted last in both directions', () => {
+  const rows = [3, null, 1, 2];
+  assert.deepEqual(sorted(rows, (row) => row, 'ascending'), [1, 2, 3, null]);
+  assert.deepEqual(sorted(rows, (row) => row, 'descending'), [3, 2, 1, null]);
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { overviewVerdict, pipelineVerdict, roles, type OperatorInfo, type Words } from '../src/verdict';
+import type { PipelineInfo, TableInfo } from '../src/wire/catalog.svelte';
+
+const text = (words: Words) => words.map((word) => (typeof word === 'string' ? word : word.code)).join('');
+const pipeline = (more: Partial<PipelineInfo>): PipelineInfo => ({
+  id: 'p1', name: 'orders_1m', kind: 'materialized table', state: 'running', reason: '', sql: '', target: 'orders_1m', sources: ['orders'], startedMs: 0, inPerS: 1200, outPerS: 20,
+  busy: 0.09, behindMs: 400, backlog: 0, watermarkMs: 0, stateBytes: 0, catchingUp: false, ...more,
+});
+const operator = (id: string, inputs: string[], busy: number): OperatorInfo => ({ id, name: `op${id}`, kind: '', detail: '', inputs, rowsIn: 0, rowsOut: 0, inPerS: 18_400, outPerS: 18_400, backlog: 0, watermarkMs: null, stateBytes: 0, busy });
+const topic: TableInfo = { name: 'orders', bare: 'orders', database: '', kind: 'topic', connector: '', format: '', columns: [], rows: 5, bytes: 0, rowsPerS: 1240, newestMs: 0, watermarkMs: null, writtenBy: [], readBy: [], late: 0, quarantined: 0, ddl: '' };
+
+test('the worst thing is the verdict', () => {
+  const failed = pipeline({ id: 'p2', name: 'cards', state: 'failed', reason: 'division by zero' });
+  const late = pipeline({ behindMs: 40_000, backlog: 1 });
+  const worst = overviewVerdict([topic], [late, failed], undefined);
+  assert.equal(worst.health, 'critical');
+  assert.equal(text(worst.headline), 'cards has failed and writes nothing more.');
+  assert.match(text(worst.evidence), /^Division by zero\. One other pipeline keeps running/);
+  assert.equal(worst.href?.path, '/pipelines/p2');
+  const second = overviewVerdict([topic], [late], undefined);
+  assert.equal(text(second.headline), 'orders_1m is 40 s behind.');
+  assert.match(text(second.evidence), / 1 row waits in its sources/);
+});
+
+test('a nearly full disk is said before producers are refused', () => {
+  const server = { version: '', name: '', started_ms: 0, incarnation: 1, doors: {}, cores: 2, memory: { used_bytes: 0, budget_bytes: 1 }, disk: { used_bytes: 98e9, free_bytes: 2e9 } };
+  assert.match(text(overviewVerdict([topic], [pipeline({})], server).headline), /2\.0 GB are free/);
+});
+
+test('when all is well it says so with the figures', () => {
+  const well = overviewVerdict([topic], [pipeline({})], undefined);
+  assert.equal(well.health, 'ok');
+  assert.equal(text(well.headline), 'All is current: 1 pipeline within 1 s.');
+  assert.match(text(well.evidence), /1,240 rows\/s arrive in 1 topic/);
+});
+
+test('the cause is the full operator, held are all above it, and nobody while the pipeline keeps up', () => {
+  const operators = [operator('1', [], 0.1), operator('2', ['1'], 0.2), operator('3', ['2'], 0.97), operator('4', ['3'], 0.3)];
+  assert.deepEqual([...roles(pipeline({ behindMs: 40_000 }), operators).values()], ['held', 'held', 'cause', 'even']);
+  assert.deepEqual(new Set(roles(pipeline({}), operators).values()), new Set(['even']));
+  assert.equal(text(pipelineVerdict(pipeline({ behindMs: 53_000 }), operators).headline), '53 s behind: op3 fills one core.');
+  assert.match(text(pipelineVerdict(pipeline({}), operators).headline), /^Current: 0\.4 s behind/);
+});

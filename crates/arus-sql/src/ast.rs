@@ -240,7 +240,6 @@ pub struct CreateView {
 #[derive(Clone, Debug)]
 pub struct CreateMaterializedTable {
     pub or_alter: bool,
-    pub if_not_exists: bool,
     pub name: ObjectName,
     pub columns: Vec<ColumnDef>,
     pub watermarks: Vec<WatermarkDef>,

@@ -1,4 +1,8 @@
 //! Flink SQL: lexer, parser, binder and planner, from text to arus-core's physical plan. No runtime dependency.
 
 pub mod ast;
+mod lexer;
 pub mod nearest;
+pub mod parser;
+
+pub use lexer::is_reserved;

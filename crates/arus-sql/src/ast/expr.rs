@@ -152,11 +152,11 @@ pub enum Literal {
     /// The truth value UNKNOWN.
     Unknown,
     Boolean(bool),
-    /// Digits alone.
+    /// Digits, with a `-` in front if it was written there.
     Integer(String),
-    /// Digits with a decimal point: exact.
+    /// With a decimal point: exact; signed as an integer.
     Decimal(String),
-    /// With an exponent: DOUBLE.
+    /// With an exponent: DOUBLE; signed as an integer.
     Approximate(String),
     /// CHAR(n) NOT NULL.
     String(String),

@@ -1,1 +1,49 @@
-fn main() {}
+//! `arus`: the command line.
+
+mod args;
+mod check;
+mod demo;
+mod output;
+mod run;
+mod server;
+mod settings_file;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use arus_core::{Error, ErrorKind};
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are no errors; a wrong flag is the user's.
+            let code = if e.use_stderr() { 1 } else { 0 };
+            return if e.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
+        }
+    };
+    output::init_log();
+    let outcome = match cli.command {
+        Some(Command::Version) => {
+            output::line(&format!("arus {}", env!("CARGO_PKG_VERSION")));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Run(args)) => run::run(&cli.flags, &args),
+        Some(Command::Check(args)) => check::check(&cli.flags, &args),
+        Some(Command::Demo) => demo::run(cli.flags),
+        None => server::run(cli.flags),
+    };
+    outcome.unwrap_or_else(|e| {
+        output::note(&format!("error: {}", e.render(None)));
+        exit_code(&e)
+    })
+}
+
+/// 1: the user's error; 2: a failure.
+fn exit_code(error: &Error) -> ExitCode {
+    ExitCode::from(if error.kind() == ErrorKind::User { 1 } else { 2 })
+}

@@ -1,0 +1,112 @@
+//! Flags and commands.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Real-time data in one process: collect events, process them with Flink SQL, store and show the results.
+///
+/// Without a command it is the server.
+#[derive(Parser)]
+#[command(name = "arus", version, arg_required_else_help = false, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Everything live on this machine's own metrics: the quickest way to see what it does
+    Demo,
+    /// Run a Flink SQL script in this process until it ends or Ctrl-C
+    Run(RunArgs),
+    /// Plan a script without running it: errors with line and column, changelog modes, state growth
+    Check(CheckArgs),
+    /// Print the version
+    Version,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// The script; `-` reads standard input
+    pub(crate) file: PathBuf,
+    /// Write a line `~ watermark N` after each watermark that reaches a print sink
+    #[arg(long, hide = true)]
+    pub(crate) mark_watermarks: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// The script; `-` reads standard input
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct Flags {
+    /// The folder of all state; one server a folder [default: ./arus-data]
+    #[arg(long, global = true, value_name = "DIR", env = "ARUS_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// The address that the doors listen on [default: 127.0.0.1]
+    #[arg(long, global = true, value_name = "ADDR", env = "ARUS_LISTEN")]
+    pub(crate) listen: Option<IpAddr>,
+    /// Console and HTTP; 0 takes a free port [default: 8080]
+    #[arg(long, global = true, value_name = "PORT", env = "ARUS_HTTP_PORT")]
+    pub(crate) http_port: Option<u16>,
+    /// Postgres wire; 0 takes a free port [default: 5432]
+    #[arg(long, global = true, value_name = "PORT", env = "ARUS_PG_PORT")]
+    pub(crate) pg_port: Option<u16>,
+    /// Kafka protocol; 0 takes a free port [default: 9092]
+    #[arg(long, global = true, value_name = "PORT", env = "ARUS_KAFKA_PORT")]
+    pub(crate) kafka_port: Option<u16>,
+    /// A folder that statements which come by a door may read and write, besides the data folder (repeatable)
+    #[arg(long, global = true, value_name = "DIR", env = "ARUS_ALLOW_PATH")]
+    pub(crate) allow_path: Vec<PathBuf>,
+    /// The one memory budget, such as 512m or 4g [default: half of the machine]
+    #[arg(long, global = true, value_name = "SIZE", env = "ARUS_MEMORY", value_parser = parse_size)]
+    pub(crate) memory: Option<u64>,
+}
+
+impl Flags {
+    pub(crate) fn port(&self, flag: &str) -> Option<u16> {
+        match flag {
+            "--http-port" => self.http_port,
+            "--pg-port" => self.pg_port,
+            "--kafka-port" => self.kafka_port,
+            _ => None,
+        }
+    }
+}
+
+/// `512m`, `4g`, `1073741824`.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "" | "b" => 1u64,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return Err(format!("expected a size such as 512m or 4g, found '{text}'")),
+    };
+    let number: u64 =
+        text[..digits].parse().map_err(|_| format!("expected a size such as 512m or 4g, found '{text}'"))?;
+    number.checked_mul(unit).ok_or_else(|| format!("'{text}' is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        assert_eq!(parse_size("2g"), Ok(2 << 30));
+        assert!(parse_size("lots").is_err());
+    }
+}

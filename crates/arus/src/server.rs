@@ -1,0 +1,131 @@
+//! The server: engine, doors, signals.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arus_core::{Error, Result};
+use arus_engine::{Engine, EngineConfig};
+use arus_serve::{Addresses, ENDPOINTS, Endpoint};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Flags;
+use crate::{output, settings_file};
+
+const DEFAULT_DATA: &str = "arus-data";
+
+/// What to do when a door's port is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// A moving port breaks saved connections.
+    Fixed,
+    /// The next free one.
+    NextFree,
+}
+
+pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
+    let flags = settings_file::complete(flags)?;
+    runtime()?.block_on(async {
+        let listen = loopback(&flags)?;
+        let doors = Doors::bind(&flags, listen, Ports::Fixed).await?;
+        let data = flags.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+        let engine = Engine::start(config(&flags, data)?)?;
+        output::note(&format!("Arus {}", env!("CARGO_PKG_VERSION")));
+        doors.announce();
+        doors.serve(&engine).await
+    })
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("arus-door")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::io("start", "the threads of the doors", e))
+}
+
+pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
+    let mut config = EngineConfig::new(data)?;
+    config.allow_paths.clone_from(&flags.allow_path);
+    config.stdout = Arc::new(output::Stdout);
+    config.stderr = Arc::new(output::Stderr);
+    if let Some(bytes) = flags.memory {
+        config.memory_bytes = bytes;
+    }
+    Ok(config)
+}
+
+/// Passwords and TLS do not exist yet, so nothing but this machine may connect.
+pub(crate) fn loopback(flags: &Flags) -> Result<IpAddr> {
+    let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    if listen.is_loopback() {
+        return Ok(listen);
+    }
+    Err(Error::user(format!("--listen {listen}: only 127.0.0.1 and ::1 are possible until passwords and TLS exist"))
+        .with_hint("leave --listen out, and reach it from elsewhere through an SSH tunnel"))
+}
+
+/// The bound listeners, one an endpoint.
+pub(crate) struct Doors {
+    listeners: Vec<(&'static Endpoint, TcpListener)>,
+    pub(crate) addresses: Addresses,
+}
+
+impl Doors {
+    pub(crate) async fn bind(flags: &Flags, listen: IpAddr, ports: Ports) -> Result<Doors> {
+        let mut listeners = vec![];
+        for endpoint in ENDPOINTS {
+            let port = flags.port(endpoint.flag).unwrap_or(endpoint.port);
+            listeners.push((endpoint, bind(endpoint, listen, port, ports).await?));
+        }
+        let address = |name: &str| -> Result<SocketAddr> {
+            let found = listeners.iter().find(|(e, _)| e.name == name);
+            let (_, listener) = found.ok_or_else(|| Error::bug(format!("there is no door '{name}'")))?;
+            listener.local_addr().map_err(|e| Error::io("ask", "a listener for its address", e))
+        };
+        let addresses = Addresses { http: address("http")?, postgres: address("postgres")?, kafka: address("kafka")? };
+        Ok(Doors { listeners, addresses })
+    }
+
+    pub(crate) fn announce(&self) {
+        let Addresses { http, postgres, kafka } = self.addresses;
+        output::note(&format!("  console   http://{http}"));
+        output::note(&format!("  postgres  psql -h {} -p {} -U arus arus", postgres.ip(), postgres.port()));
+        output::note(&format!("  kafka     {kafka}"));
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then checkpoints.
+    pub(crate) async fn serve(self, engine: &Arc<Engine>) -> Result<ExitCode> {
+        for (endpoint, listener) in self.listeners {
+            tokio::spawn((endpoint.serve)(listener, engine.clone(), self.addresses));
+        }
+        let mut terminate =
+            signal(SignalKind::terminate()).map_err(|e| Error::io("listen to", "SIGTERM", e))?;
+        let code = tokio::select! {
+            _ = terminate.recv() => ExitCode::SUCCESS,
+            _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+            failure = engine.failed() => return Err(failure),
+        };
+        engine.shutdown().await?;
+        Ok(code)
+    }
+}
+
+async fn bind(endpoint: &Endpoint, listen: IpAddr, port: u16, ports: Ports) -> Result<TcpListener> {
+    let last = if ports == Ports::NextFree && port != 0 { port.saturating_add(100) } else { port };
+    for candidate in port..=last {
+        match TcpListener::bind((listen, candidate)).await {
+            Ok(listener) => return Ok(listener),
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && candidate < last => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(Error::user(format!("port {candidate} of the {} door is in use", endpoint.name))
+                    .with_hint(format!("choose another with {}, or 0 for a free one", endpoint.flag)));
+            }
+            Err(e) => return Err(Error::io("listen on", format!("{listen}:{candidate}"), e)),
+        }
+    }
+    Err(Error::user(format!("no port from {port} to {last} is free for the {} door", endpoint.name)))
+}

@@ -1,0 +1,52 @@
+//! `arus.toml`: the flags that were not given on the command line or in the environment.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use arus_core::error::Code;
+use arus_core::fs::Fs;
+use arus_core::{Error, Result};
+use arus_storage::DiskFs;
+use serde::Deserialize;
+
+use crate::args::{Flags, parse_size};
+
+const FILE: &str = "arus.toml";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<IpAddr>,
+    http_port: Option<u16>,
+    pg_port: Option<u16>,
+    kafka_port: Option<u16>,
+    #[serde(default)]
+    allow_path: Vec<PathBuf>,
+    memory: Option<String>,
+}
+
+/// Fills what is missing in `flags` from `arus.toml` in this folder, where there is one.
+pub(crate) fn complete(mut flags: Flags) -> Result<Flags> {
+    let bytes = match DiskFs.read(Path::new(FILE)) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(flags),
+        Err(e) => return Err(Error::io("read", FILE, e)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let file: File =
+        toml::from_str(&text).map_err(|e| Error::user(format!("{FILE}: {e}")).with_code(Code::InvalidOption))?;
+    flags.data = flags.data.or(file.data);
+    flags.listen = flags.listen.or(file.listen);
+    flags.http_port = flags.http_port.or(file.http_port);
+    flags.pg_port = flags.pg_port.or(file.pg_port);
+    flags.kafka_port = flags.kafka_port.or(file.kafka_port);
+    flags.allow_path.extend(file.allow_path);
+    if flags.memory.is_none()
+        && let Some(size) = file.memory
+    {
+        let bytes = parse_size(&size).map_err(|e| Error::user(format!("{FILE}: memory: {e}")))?;
+        flags.memory = Some(bytes);
+    }
+    Ok(flags)
+}

@@ -18,6 +18,8 @@ pub const SQL_TEXT_BYTES: usize = 4 << 20;
 pub const NESTING_DEPTH: usize = 128;
 /// Nesting of a JSON value.
 pub const JSON_DEPTH: usize = 128;
+/// One Kafka record batch, compressed or not: what a hostile one can make a reader hold.
+pub const RECORD_BATCH_BYTES: usize = 64 << 20;
 /// A log segment is sealed at this size.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// The manifest is rotated at this size.

@@ -1,1 +1,20 @@
-//! arus-storage
+//! Every durable byte of Arus: the log, the manifest, state files, keyed tables, and their recovery.
+//!
+//! Files are reached through [`arus_core::fs::Fs`] alone, so that the simulated disk of [`sim`] can lose, tear and refuse
+//! writes. Each format has a magic, a version and checksums, and a page in docs/formats.
+
+mod folder;
+mod fs;
+pub mod log;
+pub mod sim;
+mod wire;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use folder::DataFolder;
+pub use fs::DiskFs;
+
+/// A panic elsewhere does not make the data behind the lock worse: every change under a lock is whole.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -21,7 +21,9 @@ const incarnation = Math.floor(Date.now() / 1000) % 1_000_000;
 const epochNow = () => Math.floor((Date.now() - started) / 250);
 const iso = (ms) => new Date(ms).toISOString();
 const wave = (seed, ms, period) => 0.5 + 0.32 * Math.sin(ms / period + seed) + 0.18 * Math.sin(ms / (period / 3.7) + seed * 7.1);
-const hello = [];
+const sent = [];
+// Rows of the epochs that are over: within one epoch every answer is the same.
+let hello = [];
 
 const column = (name, type, nullable = true, comment = '') => ({ name, type, nullable, comment });
 const HOST = [column('ts', 'TIMESTAMP_LTZ(3)', false, 'event time'), column('host', 'STRING'), column('metric', 'STRING'), column('device', 'STRING'), column('value', 'DOUBLE')];
@@ -116,7 +118,7 @@ const PANELS = [
   { id: 'load_now', title: 'Load, 1 min', at: [6, 0, 3, 2], chart: 'value', sql: 'SELECT window_end, value FROM load WHERE window_end > :from', x: 'window_end', y: { field: 'value', decimals: 2, min: 0 } },
   { id: 'events', title: 'Events in hello', at: [9, 0, 3, 2], chart: 'value', sql: 'SELECT COUNT(*) AS events FROM hello', y: { field: 'events', decimals: 0 } },
   { id: 'cores', title: 'CPU per core', at: [0, 2, 8, 4], chart: 'line', sql: 'SELECT window_end, device, value FROM cores WHERE window_end > :from AND window_end <= :to', x: 'window_end', y: { field: 'value', unit: '%', min: 0, max: 100 }, series: 'device' },
-  { id: 'load', title: 'Load', at: [8, 2, 4, 4], chart: 'line', sql: 'SELECT window_end, value FROM load WHERE window_end > :from', x: 'window_end', y: { field: 'value', min: 0 } },
+  { id: 'load', title: 'Load', at: [8, 2, 4, 4], chart: 'line', sql: 'SELECT window_end, value FROM load WHERE window_end > :from AND window_end <= :to', x: 'window_end', y: { field: 'value', min: 0 } },
   { id: 'network', title: 'Network', at: [0, 6, 6, 4], chart: 'area', sql: 'SELECT window_end, device, value FROM network WHERE window_end > :from', x: 'window_end', y: { field: 'value', unit: 'B/s', min: 0 }, series: 'device' },
   { id: 'processes', title: 'Top processes, CPU', at: [6, 6, 6, 4], chart: 'area', sql: 'SELECT window_end, device, value FROM processes WHERE window_end > :from', x: 'window_end', y: { field: 'value', unit: '%', min: 0 }, series: 'device' },
 ];
@@ -183,6 +185,7 @@ async function page(response, path) {
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://mock');
   const path = url.pathname;
+  hello = sent.filter((each) => Math.floor((each.at - started) / 250) < epochNow());
   if (path === '/v1/console/events') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     const send = () => response.write(`event: tick\ndata: ${JSON.stringify({ incarnation, epoch: epochNow(), durable_epoch: epochNow() - 3, now_ms: Date.now(), checkpoint_age_ms: Date.now() % 900 })}\n\n`);
@@ -200,7 +203,7 @@ const server = createServer(async (request, response) => {
   if (table) return json(response, 200, newest(decodeURIComponent(table[1]), Number(url.searchParams.get('limit') ?? 50)));
   const rows = /^\/v1\/tables\/hello\/rows$/.exec(path);
   if (rows && request.method === 'POST') {
-    hello.push({ ...JSON.parse(await body(request)), at: Date.now() });
+    sent.push({ ...JSON.parse(await body(request)), at: Date.now() });
     return json(response, 200, { accepted: 1, rejected: [], unknown_fields: [] });
   }
   if (path === '/v1/console/server') {

@@ -2,11 +2,12 @@
 //! Invariants: never more than one request in flight, never more often than `everyMs`, none while the
 //! page is hidden, paused or the server gone; an old value stays until a newer one is here.
 
+import { untrack } from 'svelte';
 import { Refused, type Refusal } from './api';
 import { connection } from './connection.svelte';
 
-/** A slow question is asked less often: it may take at most a quarter of the time. */
-const SLOWNESS = 3;
+/** A slow question is asked less often: the server works on it at most a sixteenth of the time. */
+const SLOWNESS = 15;
 const REST_LIMIT_MS = 10_000;
 
 export class Live<T> {
@@ -27,10 +28,12 @@ export class Live<T> {
     this.#everyMs = everyMs;
   }
 
-  /** Runs until the returned function is called. */
+  /** Runs until the returned function is called. Untracked: an effect that starts it must not run again for what the question reads. */
   start(): () => void {
     const stop = connection.onTick(() => this.#due());
-    if (connection.state !== 'gone') void this.#run();
+    untrack(() => {
+      if (connection.state !== 'gone' && !this.paused) void this.#run();
+    });
     return () => {
       stop();
       this.#inFlight?.abort();
@@ -42,13 +45,11 @@ export class Live<T> {
     return this.value === undefined && this.refusal === null;
   }
 
-  /** Asks at the next tick, whatever the interval says. */
+  /** Asks at once, paused or not: the question itself has changed. */
   hurry(): void {
-    this.#startedAt = -Infinity;
-    this.#restMs = 0;
     this.#inFlight?.abort();
     this.#inFlight = null;
-    if (!this.paused) void this.#run();
+    untrack(() => void this.#run());
   }
 
   #due(): void {

@@ -1,0 +1,359 @@
+// The browser test: node e2e/run.mjs --arus PATH [--demo-args ".."] | --mock   [--picture FILE] [--only NAME,..] [--keep]
+// Starts servers of its own on free ports and folders of its own, and stops exactly those.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { launch, open } from './browser.mjs';
+import { ask, available, freePort, psql, startArus, startMock } from './servers.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const args = process.argv.slice(2);
+const option = (name, otherwise = null) => (args.includes(`--${name}`) ? args[args.indexOf(`--${name}`) + 1] : otherwise);
+const mock = args.includes('--mock');
+const binary = option('arus');
+const picture = resolve(option('picture', `${root}/docs/images/console.png`));
+const only = option('only')?.split(',');
+if (!mock && !(binary && existsSync(binary))) {
+  console.error('usage: node e2e/run.mjs --arus PATH_TO_BINARY (or --mock)');
+  process.exit(1);
+}
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+const demo = (ports) => (mock ? startMock([], ports) : startArus(binary, ['demo'], ports));
+const bare = (ports) => (mock ? startMock(['--empty'], ports) : startArus(binary, [], ports));
+
+async function eventually(what, limitMs, check) {
+  const until = Date.now() + limitMs;
+  let last;
+  while (Date.now() < until) {
+    try {
+      last = await check();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+  throw new Error(`${what}: not within ${limitMs / 1000} s (last: ${last instanceof Error ? last.message : JSON.stringify(last)})`);
+}
+
+const post = (base, name, row) => fetch(`${base}/v1/tables/${name}/rows`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(row) });
+
+/** Every screen with an address of its own, found as a reader would: from what the server has. */
+async function screens(base) {
+  const tables = await ask(base, 'SELECT name FROM arus.tables ORDER BY name');
+  const pipelines = await ask(base, 'SELECT id FROM arus.pipelines ORDER BY id');
+  const boards = await (await fetch(`${base}/v1/console/dashboards`)).json();
+  const of = (answer, name) => answer.rows.map((row) => row[answer.columns.findIndex((column) => column.name === name)]);
+  const kinds = [...of(tables, 'name').map((name) => `/data/${encodeURIComponent(name)}`), ...of(pipelines, 'id').map((id) => `/pipelines/${encodeURIComponent(id)}`), ...boards.map((board) => `/dashboards/${board.name}`)];
+  return ['/', '/data', '/pipelines', '/dashboards', '/nothing/here', ...kinds];
+}
+
+async function firstBoard(base) {
+  const boards = await eventually('a dashboard', 10_000, async () => (await (await fetch(`${base}/v1/console/dashboards`)).json())[0]);
+  return `/dashboards/${boards.name}`;
+}
+
+// ---- the checks; each gets a running demo and a browser
+
+/** The charts move within 10 s of the start of the process. */
+async function chartsMove({ browser, server }) {
+  const page = await open(browser, server.base + (await firstBoard(server.base)));
+  const ink = () => page.evaluate(() => [...document.querySelectorAll('.uplot canvas')].map((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let hash = 0;
+    for (let i = 3; i < data.length; i += 4) hash = (hash * 31 + data[i]) | 0;
+    return hash;
+  }));
+  const values = () => page.$$eval('[data-testid=value]', (all) => all.map((each) => each.dataset.value));
+  await eventually('a chart is drawn', 10_000, async () => (await ink()).length > 0);
+  const [firstInk, firstValues] = [await ink(), await values()];
+  await eventually('a chart moves', 10_000, async () => (await ink()).some((hash, i) => hash !== firstInk[i]));
+  if (firstValues.length > 0) await eventually('a figure moves', 10_000, async () => (await values()).some((value, i) => value !== firstValues[i]));
+  const sinceStart = Date.now() - server.startedAt;
+  console.log(`   charts moved ${(sinceStart / 1000).toFixed(1)} s after the start of the process`);
+  assert.ok(sinceStart < 10_000 || !server.fresh, `charts moved only ${sinceStart} ms after the start`);
+  await settled(page);
+}
+
+/** No figure of a keyed table differs from what psql says at the same epoch. */
+async function figuresEqualPsql({ browser, server }) {
+  const target = await countedTable(server);
+  const page = await open(browser, `${server.base}/data/${target.name}`);
+  await post(server.base, 'hello', { name: 'first', n: 0 });
+  await page.waitForSelector('[data-testid=rows] tbody tr');
+  const shown = new Map();
+  const read = new Map();
+  let both = 0;
+  let compared = 0;
+  const until = Date.now() + 30_000;
+  let sent = 0;
+  while (Date.now() < until && (both < 5 || compared < 5)) {
+    sent += 1;
+    await post(server.base, 'hello', { name: `n${sent % 3}`, n: sent });
+    for (let i = 0; i < 4; i += 1) {
+      const [inPage, inPsql] = await Promise.all([page.evaluate(readTable), psqlTable(server, target)]);
+      if (inPage) shown.set(inPage.at, inPage.rows);
+      if (inPsql) read.set(inPsql.at, inPsql.rows);
+    }
+    both = 0;
+    compared = 0;
+    for (const [at, rows] of shown) {
+      const other = read.get(at);
+      if (!other) continue;
+      both += 1;
+      if (rows.length > 0) compared += 1;
+      assert.deepEqual([...rows].sort(), [...other].sort(), `at epoch ${at} the page and psql differ`);
+    }
+  }
+  assert.ok(both >= 3, `only ${both} epochs were seen by both (page ${shown.size}, psql ${read.size})`);
+  assert.ok(compared >= 3, `only ${compared} epochs with rows were seen by both`);
+  console.log(`   ${target.name}: ${both} epochs compared, ${compared} of them with rows`);
+  await settled(page);
+}
+
+function readTable() {
+  const table = document.querySelector('[data-testid=rows]');
+  if (!table) return null;
+  const rows = [...table.querySelectorAll('tbody tr')].map((row) => [...row.querySelectorAll('td')].map((cell) => cell.dataset.value).join('|'));
+  return { at: `${table.dataset.incarnation}.${table.dataset.epoch}`, rows };
+}
+
+/** A keyed table of plain numbers and text that events of `hello` change. */
+async function countedTable(server) {
+  const answer = await ask(server.base, 'SELECT name, columns, kind FROM arus.tables');
+  const at = (name) => answer.columns.findIndex((column) => column.name === name);
+  const plain = (columns) => columns.every((column) => /^(STRING|VARCHAR|CHAR|INT|BIGINT|SMALLINT|TINYINT)/i.test(column.type));
+  const tables = answer.rows.filter((row) => row[at('kind')] === 'keyed table' && plain(JSON.parse(row[at('columns')])));
+  const named = tables.find((row) => /^hello/.test(row[at('name')])) ?? tables[0];
+  if (named) return { name: named[at('name')], columns: JSON.parse(named[at('columns')]).map((column) => column.name) };
+  if (mock) throw new Error('the mock has no keyed table of plain columns');
+  await psql(server, 'CREATE MATERIALIZED TABLE console_counts AS SELECT name, COUNT(*) AS events, SUM(n) AS total FROM hello GROUP BY name');
+  return { name: 'console_counts', columns: ['name', 'events', 'total'] };
+}
+
+async function psqlTable(server, target) {
+  if (mock) {
+    const answer = await ask(server.base, `SELECT * FROM "${target.name}"`);
+    return { at: `${answer.incarnation}.${answer.epoch}`, rows: answer.rows.map((row) => row.map((cell) => cell ?? '').join('|')) };
+  }
+  const columns = target.columns.map((column) => `t."${column}"`).join(', ');
+  const lines = await psql(server, `SELECT e.incarnation, e.epoch, ${columns} FROM arus.epochs e LEFT JOIN "${target.name}" t ON TRUE`);
+  const rows = lines.map((line) => line.split('|'));
+  if (rows.length === 0) return null;
+  return { at: `${rows[0][0]}.${rows[0][1]}`, rows: rows.filter((row) => row.slice(2).some(Boolean)).map((row) => row.slice(2).join('|')) };
+}
+
+/** The server is killed and comes back on the same ports: the page keeps what it had, says so, and goes on. */
+async function killAndRestart({ browser, server }) {
+  const page = await open(browser, server.base + (await firstBoard(server.base)));
+  await page.waitForSelector('.uplot canvas');
+  await eventually('an epoch', 10_000, async () => /\d/.test(await page.textContent('[data-testid=epoch]')));
+  const before = await page.$$eval('[data-testid=value]', (all) => all.map((each) => each.dataset.value));
+  await server.kill('SIGKILL');
+  await page.waitForSelector('[data-testid=gone]', { timeout: 10_000 });
+  const during = await page.$$eval('[data-testid=value]', (all) => all.map((each) => each.dataset.value));
+  assert.equal(during.length, before.length, 'old values went away with the server');
+  assert.match(await page.textContent('[data-testid=gone]'), /No answer from the server since \d\d:\d\d:\d\d/);
+  await page.screenshot({ path: '/tmp/console-gone.png' });
+  await new Promise((wake) => setTimeout(wake, 2_000));
+  await server.restart();
+  await page.waitForSelector('[data-testid=gone]', { state: 'detached', timeout: 20_000 });
+  await page.waitForSelector('[data-testid=restarted]', { timeout: 5_000 });
+  const epoch = async () => Number((await page.textContent('[data-testid=epoch]')).replaceAll(',', ''));
+  const first = await epoch();
+  await eventually('epochs go on after the restart', 10_000, async () => (await epoch()) > first);
+  await eventually('panels go on after the restart', 15_000, async () => {
+    const ages = await page.$$eval('section[data-panel]', (all) => all.map((each) => each.classList.contains('stale')));
+    return ages.length > 0 && ages.every((stale) => !stale);
+  });
+  await settled(page);
+}
+
+/** An empty server names its real doors, and its page changes with the first event. */
+async function firstEvent({ browser }) {
+  const server = await bare();
+  try {
+    const page = await open(browser, server.base);
+    await page.waitForSelector('[data-testid=first-event][data-arrived=no]', { timeout: 10_000 });
+    const command = await page.textContent('[data-testid=command-curl]');
+    assert.ok(command.includes(new URL(server.base).host), `curl names another address: ${command}`);
+    await page.click('[aria-label="Copy the curl command"]');
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), command);
+    for (const theme of ['light', 'dark']) await axe(page, theme, 'empty overview');
+    if (mock) await post(server.base, 'hello', { name: 'Ada', n: 1 });
+    else await firstRow(server, command);
+    await page.waitForSelector('[data-testid=first-event][data-arrived=yes]', { timeout: 5_000 });
+    await eventually('the row is shown', 5_000, async () => /Ada/.test(await page.textContent('[data-testid=rows]')));
+    await axe(page, 'dark', 'overview with the first event');
+    await settled(page);
+  } finally {
+    await server.stop();
+  }
+}
+
+// What the page says is typed as it stands; without a topic, psql's command makes it.
+async function firstRow(server, curl) {
+  const tables = await ask(server.base, "SELECT name FROM arus.tables WHERE name = 'hello'");
+  if (tables.rows.length === 0) await psql(server, 'CREATE TABLE hello (name STRING, n INT)');
+  const { execFile } = await import('node:child_process');
+  const { promisify } = await import('node:util');
+  const { stdout } = await promisify(execFile)('sh', ['-c', curl], { timeout: 10_000 });
+  assert.match(stdout, /"accepted":1/, `the copied curl command was answered: ${stdout}`);
+}
+
+async function axe(page, theme, where) {
+  // Colours move for 120 ms after a change of theme.
+  await page.evaluate((name) => { document.documentElement.dataset.theme = name; return new Promise((done) => setTimeout(done, 200)); }, theme);
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(await axeSource());
+  const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const bad = result.violations.filter((each) => each.impact === 'serious' || each.impact === 'critical');
+  const text = bad.map((each) => `${each.id} (${each.impact}): ${each.nodes.slice(0, 3).map((node) => `${node.target.join(' ')} ${node.any[0]?.message ?? ''}`).join('; ')}`).join('\n      ');
+  assert.equal(bad.length, 0, `axe on ${where}, ${theme}:\n      ${text}`);
+}
+
+let source;
+async function axeSource() {
+  const { readFile } = await import('node:fs/promises');
+  source ??= await readFile(AXE, 'utf8');
+  return source;
+}
+
+/** axe-core finds nothing serious on any screen, in both themes and widths; nothing sticks out on the phone. */
+async function accessible({ browser, server }) {
+  const paths = await screens(server.base);
+  for (const size of ['wide', 'phone']) {
+    const page = await open(browser, server.base, { size });
+    for (const path of paths) {
+      await page.goto(server.base + path);
+      await page.waitForFunction(() => document.querySelector('main h1') && !document.querySelector('.bones'), null, { timeout: 10_000 });
+      await page.waitForTimeout(300);
+      for (const theme of ['light', 'dark']) await axe(page, theme, `${path}, ${size}`);
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wider <= 0, `${path} is ${wider} px wider than the ${size} page`);
+      const main = await page.evaluate(() => { const main = document.querySelector('main'); return main.scrollWidth - main.clientWidth; });
+      assert.ok(main <= 0, `the content of ${path} is ${main} px wider than the ${size} page`);
+    }
+    await settled(page);
+  }
+  console.log(`   ${paths.length} screens, both themes, both widths`);
+}
+
+/** Everything is reached without a pointer. */
+async function keyboard({ browser, server }) {
+  const board = await firstBoard(server.base);
+  const page = await open(browser, server.base);
+  await page.waitForSelector('main h1');
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('dialog[open] [role=option]');
+  await axe(page, 'light', 'palette');
+  await axe(page, 'dark', 'palette');
+  await page.keyboard.type('dashboards');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/dashboards/);
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('dialog[open]');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  await page.goto(server.base + board);
+  await page.waitForSelector('.uplot canvas');
+  await page.keyboard.press('t');
+  await page.waitForSelector('section[data-panel] [data-testid=rows]');
+  await axe(page, 'light', 'panels as tables');
+  await page.keyboard.press('t');
+  await page.waitForSelector('.uplot canvas');
+  await page.keyboard.press('.');
+  await page.waitForSelector('button[aria-keyshortcuts="."][aria-pressed=true]');
+  await page.waitForTimeout(400);
+  const epochs = () => page.$$eval('section[data-panel]', (all) => all.map((each) => each.dataset.epoch).join());
+  const held = await epochs();
+  await page.waitForTimeout(1_500);
+  assert.equal(await epochs(), held, 'a paused page moved');
+  await page.keyboard.press('.');
+  await eventually('the page moves again', 5_000, async () => (await epochs()) !== held);
+  await page.focus('[aria-roledescription=chart]');
+  await page.keyboard.press('ArrowLeft');
+  await eventually('a point is spoken', 2_000, async () => /\d\d:\d\d:\d\d: /.test(await page.textContent('[aria-roledescription=chart] [aria-live]')));
+  await page.goto(`${server.base}/data`);
+  await page.focus('th button');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.getAttribute('th:first-child', 'aria-sort'), 'descending');
+  await settled(page);
+}
+
+/** A page that nobody sees asks for nothing, and no panel asks for two things at once. */
+async function sparing({ browser, server }) {
+  const page = await open(browser, server.base + (await firstBoard(server.base)));
+  const flying = new Map();
+  let most = 0;
+  let which = '';
+  let asked = 0;
+  const key = (request) => (request.url().includes('/v1/console/query') ? request.postData() : null);
+  const sql = (request) => { const data = key(request); return data ? JSON.parse(data).sql : null; };
+  page.on('request', (request) => { const text = sql(request); if (!text) return; asked += 1; flying.set(text, (flying.get(text) ?? 0) + 1); if (flying.get(text) > most) { most = flying.get(text); which = text; } });
+  const done = (request) => { const text = sql(request); if (text) flying.set(text, Math.max(0, (flying.get(text) ?? 1) - 1)); };
+  page.on('requestfinished', done);
+  page.on('requestfailed', done);
+  await page.waitForSelector('section[data-panel]');
+  await page.waitForTimeout(500);
+  asked = 0;
+  await page.waitForTimeout(4_000);
+  const panels = (await page.$$('section[data-panel]')).length;
+  assert.ok(asked > 0, 'nothing was asked');
+  assert.ok(most <= 1, `${most} equal requests were in flight at once: ${which}`);
+  assert.ok(asked / 4 <= (panels + 1) * 4 + 2, `${asked / 4} requests a second for ${panels} panels`);
+  console.log(`   ${panels} panels ask ${(asked / 4).toFixed(1)} times a second`);
+  await settled(page);
+}
+
+async function settled(page) {
+  assert.deepEqual(page.outside, [], 'the page asked another host');
+  assert.deepEqual(page.complaints, [], 'the page complained');
+  await page.context().close();
+}
+
+/** The picture of the README: the demo's dashboard, after it has something to show. */
+async function takePicture({ browser, server }) {
+  const path = await firstBoard(server.base);
+  const page = await open(browser, `${server.base}${path}?last=5m`, { theme: 'dark', scale: 2 });
+  await page.waitForSelector('.uplot canvas');
+  await page.waitForTimeout(Math.max(2_000, (mock ? 0 : 90_000) - (Date.now() - server.startedAt)));
+  mkdirSync(dirname(picture), { recursive: true });
+  await page.screenshot({ path: picture });
+  console.log(`   ${picture}`);
+  await page.context().close();
+}
+
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sparing, accessible, firstEvent, killAndRestart, takePicture };
+
+const missing = mock ? [] : (await available(['psql'])).missing;
+if (missing.length > 0) {
+  console.error(`not here: ${missing.join(', ')} (apt-get install postgresql-client)`);
+  process.exit(1);
+}
+const browser = await launch();
+const ports = { http: await freePort(), postgres: await freePort(), kafka: await freePort() };
+const server = await demo(ports);
+let failed = 0;
+try {
+  for (const [name, check] of Object.entries(CHECKS)) {
+    if (only && !only.includes(name)) continue;
+    const began = Date.now();
+    try {
+      await check({ browser, server });
+      console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAIL ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)\n     ${error.message}`);
+    }
+    server.fresh = false;
+  }
+} finally {
+  await server.stop();
+  await browser.close();
+}
+if (failed > 0) console.log(`${failed} failed; the server said:\n${server.said().slice(-4_000)}`);
+process.exit(failed === 0 ? 0 : 1);

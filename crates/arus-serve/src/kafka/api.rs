@@ -1,0 +1,85 @@
+//! The requests that are spoken, and their versions.
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    RequestHeader, ResponseHeader,
+};
+use kafka_protocol::protocol::{Decodable, Encodable};
+
+use super::{Broker, ended, fetch, list_offsets, metadata, produce};
+
+/// (request, first version, last version): those that are tested with real clients.
+pub(super) const APIS: &[(ApiKey, i16, i16)] = &[
+    (ApiKey::Produce, 3, 9),
+    (ApiKey::Fetch, 4, 12),
+    (ApiKey::ListOffsets, 1, 7),
+    (ApiKey::Metadata, 1, 12),
+    (ApiKey::ApiVersions, 0, 3),
+];
+
+/// `None`: the request wants no answer (acks=0).
+pub(super) async fn answer(broker: &Broker, mut frame: Bytes) -> ended::Result<Option<Bytes>> {
+    if frame.len() < 8 {
+        return Err("the request has no header".into());
+    }
+    let key = i16::from_be_bytes([frame[0], frame[1]]);
+    let version = i16::from_be_bytes([frame[2], frame[3]]);
+    let api = ApiKey::try_from(key).map_err(|()| "the request is unknown")?;
+    let Some((_, first, last)) = APIS.iter().find(|(a, _, _)| *a == api) else {
+        return Err(format!("{api:?} is not supported").into());
+    };
+    if !(*first..=*last).contains(&version) {
+        if api != ApiKey::ApiVersions {
+            return Err(format!("{api:?} version {version} is not supported").into());
+        }
+        // A newer client asks again with a version of this answer.
+        let correlation = i32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]);
+        let error = ResponseError::UnsupportedVersion.code();
+        return Ok(Some(encode(api, 0, correlation, &api_versions().with_error_code(error))?));
+    }
+    let header = RequestHeader::decode(&mut frame, api.request_header_version(version))?;
+    let correlation = header.correlation_id;
+    Ok(match api {
+        ApiKey::ApiVersions => {
+            ApiVersionsRequest::decode(&mut frame, version)?;
+            Some(encode(api, version, correlation, &api_versions())?)
+        }
+        ApiKey::Metadata => {
+            let request = MetadataRequest::decode(&mut frame, version)?;
+            Some(encode(api, version, correlation, &metadata::answer(broker, request).await)?)
+        }
+        ApiKey::Produce => {
+            let request = ProduceRequest::decode(&mut frame, version)?;
+            let wants_answer = request.acks != 0;
+            let response = produce::answer(broker, request).await;
+            if wants_answer { Some(encode(api, version, correlation, &response)?) } else { None }
+        }
+        ApiKey::Fetch => {
+            let request = FetchRequest::decode(&mut frame, version)?;
+            Some(encode(api, version, correlation, &fetch::answer(broker, request).await)?)
+        }
+        ApiKey::ListOffsets => {
+            let request = ListOffsetsRequest::decode(&mut frame, version)?;
+            Some(encode(api, version, correlation, &list_offsets::answer(broker, &request))?)
+        }
+        other => return Err(format!("{other:?} is not supported").into()),
+    })
+}
+
+fn api_versions() -> ApiVersionsResponse {
+    let apis = APIS.iter().map(|(api, first, last)| {
+        ApiVersion::default().with_api_key(*api as i16).with_min_version(*first).with_max_version(*last)
+    });
+    ApiVersionsResponse::default().with_api_keys(apis.collect())
+}
+
+fn encode(api: ApiKey, version: i16, correlation: i32, body: &impl Encodable) -> ended::Result<Bytes> {
+    let mut out = BytesMut::new();
+    let header = ResponseHeader::default().with_correlation_id(correlation);
+    header.encode(&mut out, api.response_header_version(version))?;
+    body.encode(&mut out, version)?;
+    Ok(out.freeze())
+}

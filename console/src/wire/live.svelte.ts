@@ -6,9 +6,10 @@ import { untrack } from 'svelte';
 import { Refused, type Refusal } from './api';
 import { connection } from './connection.svelte';
 
-/** A slow question is asked less often: the server works on it at most a sixteenth of the time. */
-const SLOWNESS = 15;
-const REST_LIMIT_MS = 10_000;
+/** A slow question is asked less often: the server works on it at most a ninth of the time, */
+const SLOWNESS = 8;
+/** but never less often than this, so that what is shown stays fresh. */
+const REST_LIMIT_MS = 2_000;
 
 export class Live<T> {
   value = $state.raw<T | undefined>(undefined);

@@ -252,7 +252,7 @@ pub struct CreateMaterializedTable {
     pub freshness: Option<Expr>,
     /// `REFRESH_MODE = CONTINUOUS | FULL`
     pub refresh_mode: Option<Ident>,
-    /// `START_MODE = ..`: the word (and its argument, skipped).
+    /// `START_MODE = ..`: the word; its argument is parsed and dropped.
     pub start_mode: Option<Ident>,
     pub query: Query,
 }

@@ -4,5 +4,6 @@ pub mod ast;
 mod lexer;
 pub mod nearest;
 pub mod parser;
+pub mod unparse;
 
 pub use lexer::is_reserved;

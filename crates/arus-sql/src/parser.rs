@@ -6,7 +6,7 @@
 mod call;
 mod ddl;
 mod error;
-mod expr;
+pub(crate) mod expr;
 mod json;
 mod primary;
 mod query;
@@ -26,8 +26,8 @@ use crate::ast::*;
 use crate::lexer::{Token, TokenKind, is_reserved, literal, tokenize};
 use crate::nearest::nearest;
 
-/// Parentheses, subqueries and types inside each other.
-pub const NESTING_MAX: u32 = 128;
+/// Parentheses, operators on the right, subqueries and types inside each other: at most a megabyte of stack.
+pub const NESTING_MAX: u32 = 100;
 
 /// Levels of a tree. A chain such as `a + b + c` has a level for each operator; long chains of AND and OR are built balanced.
 pub const HEIGHT_MAX: u32 = 512;
@@ -359,7 +359,8 @@ impl<'a> Parser<'a> {
         };
         let word = self.word_at(0);
         let hint = (is_reserved(word) && !CLAUSE_WORDS.iter().any(|w| word.eq_ignore_ascii_case(w)))
-            .then(|| format!("{word} is a reserved word: write `{word}` in back-ticks to use it as a name"));
+            .then(|| format!("{word} is a reserved word: write `{word}` in back-ticks to use it as a name"))
+            .or_else(|| (self.kind() == TokenKind::BangEq).then(|| "not equal is written <>".to_string()));
         ParseError {
             span: self.span(),
             message: format!("expected {list}, found {}", self.found()),

@@ -133,6 +133,14 @@ impl Parser<'_> {
         let distribution = self.distribution()?;
         let partitioned_by = self.partitioned_by()?;
         let options = self.with_options()?;
+        let mut start_mode = None;
+        if self.eat("START_MODE") {
+            self.expect_kind(TokenKind::Eq, "`=`")?;
+            start_mode = Some(self.ident("a start mode")?);
+            if self.kind() == TokenKind::LParen {
+                self.paren_list(Self::expr)?;
+            }
+        }
         let mut freshness = None;
         if self.eat("FRESHNESS") {
             self.expect_kind(TokenKind::Eq, "`=`")?;
@@ -146,18 +154,10 @@ impl Parser<'_> {
             }
             refresh_mode = Some(self.keyword());
         }
-        let mut start_mode = None;
-        if self.eat("START_MODE") {
-            self.expect_kind(TokenKind::Eq, "`=`")?;
-            start_mode = Some(self.ident("a start mode")?);
-            if self.kind() == TokenKind::LParen {
-                self.paren_list(Self::expr)?;
-            }
-        }
-        if self.at_any(&["FRESHNESS", "REFRESH_MODE"]) {
+        if self.at_any(&["FRESHNESS", "REFRESH_MODE", "START_MODE"]) {
             return Err(self
                 .unexpected_error(&["AS"])
-                .with_hint("the order is FRESHNESS, REFRESH_MODE, START_MODE, then AS"));
+                .with_hint("the order is START_MODE, FRESHNESS, REFRESH_MODE, then AS"));
         }
         if !self.at("AS") {
             self.misplaced_clause()?;

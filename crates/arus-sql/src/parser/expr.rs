@@ -7,15 +7,15 @@ use crate::lexer::TokenKind;
 /// Longer chains of AND or OR become balanced trees, so that generated filters with thousands of terms stay low.
 const CHAIN_LEFT_DEEP_MAX: usize = 32;
 
-const OR: u8 = 22;
-const AND: u8 = 24;
-const NOT: u8 = 26;
-const IS: u8 = 28;
-const COMPARISON: u8 = 30;
-const RANGE: u8 = 32;
-const SUM: u8 = 40;
-const PRODUCT: u8 = 60;
-const SIGN: u8 = 80;
+pub(crate) const OR: u8 = 22;
+pub(crate) const AND: u8 = 24;
+pub(crate) const NOT: u8 = 26;
+pub(crate) const IS: u8 = 28;
+pub(crate) const COMPARISON: u8 = 30;
+pub(crate) const RANGE: u8 = 32;
+pub(crate) const SUM: u8 = 40;
+pub(crate) const PRODUCT: u8 = 60;
+pub(crate) const SIGN: u8 = 80;
 
 #[derive(Clone, Copy)]
 enum Infix {
@@ -316,7 +316,8 @@ impl Parser<'_> {
         if kind == LikeKind::SimilarTo {
             self.expect("TO")?;
         }
-        let pattern = self.operand(RANGE + 1)?;
+        // LIKE groups to the right.
+        let pattern = self.operand(RANGE)?;
         let escape = if self.eat("ESCAPE") { Some(Box::new(self.operand(RANGE + 1)?)) } else { None };
         Ok(ExprKind::Like { kind, operand: Box::new(operand), pattern: Box::new(pattern), escape, negated })
     }

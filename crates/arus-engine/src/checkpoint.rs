@@ -1,0 +1,121 @@
+//! The writing of checkpoints, on a thread of its own: state file, topics, manifest.
+//!
+//! The manifest record is the commit point. A failure before it abandons the checkpoint: its state goes back to the
+//! data thread, which puts it before the next one's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread::JoinHandle;
+
+use arus_core::read::Cut;
+use arus_core::{Error, Result};
+use arus_storage::log::Topic;
+use arus_storage::manifest::{CatalogChange, CheckpointRecord, Manifest, ManifestRecord, PipelineCheckpoint};
+use arus_storage::state::{StateDelta, StateFileRef, StateStore};
+
+use crate::domain::Control;
+
+/// A cut that is to become durable.
+pub(crate) struct CheckpointJob {
+    pub(crate) cut: Cut,
+    pub(crate) state: StateDelta,
+    pub(crate) pipelines: BTreeMap<String, PipelineCheckpoint>,
+    /// By topic id, of topics that pipelines write.
+    pub(crate) markers: BTreeMap<u64, Vec<i64>>,
+    /// What has to be synced up to its marker.
+    pub(crate) pipeline_topics: Vec<Arc<Topic>>,
+    /// Their synced ends are noted.
+    pub(crate) client_topics: Vec<Arc<Topic>>,
+    pub(crate) catalog: Vec<CatalogChange>,
+    pub(crate) started_ns: u64,
+}
+
+pub(crate) struct CheckpointDone {
+    pub(crate) cut: Cut,
+    pub(crate) markers: BTreeMap<u64, Vec<i64>>,
+    pub(crate) started_ns: u64,
+    pub(crate) outcome: Result<(), Abandoned>,
+}
+
+pub(crate) struct Abandoned {
+    pub(crate) error: Error,
+    pub(crate) state: StateDelta,
+    /// The manifest itself could not be written: whether the record stands is in doubt, so the server stops.
+    pub(crate) in_doubt: bool,
+}
+
+pub(crate) struct CheckpointWriter {
+    manifest: Manifest,
+    store: StateStore,
+    files: Vec<StateFileRef>,
+}
+
+/// Starts the thread; it ends when its queue does.
+pub(crate) fn spawn(
+    manifest: Manifest,
+    store: StateStore,
+    files: Vec<StateFileRef>,
+    jobs: Receiver<CheckpointJob>,
+    done: SyncSender<Control>,
+) -> Result<JoinHandle<()>> {
+    let mut writer = CheckpointWriter { manifest, store, files };
+    std::thread::Builder::new()
+        .name("arus-checkpoint".into())
+        .spawn(move || {
+            for job in jobs {
+                let report = writer.run(job);
+                if done.send(Control::CheckpointDone(Box::new(report))).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(|e| Error::io("start", "the checkpoint thread", e))
+}
+
+impl CheckpointWriter {
+    fn run(&mut self, job: CheckpointJob) -> CheckpointDone {
+        let (cut, started_ns, markers) = (job.cut, job.started_ns, job.markers.clone());
+        let outcome = match self.write_files(&job) {
+            Err(error) => Err(Abandoned { error, state: job.state, in_doubt: false }),
+            Ok(files) => {
+                let synced = job.client_topics.iter().map(|t| (t.id(), t.synced_ends())).collect();
+                let record = CheckpointRecord {
+                    cut,
+                    pipelines: job.pipelines,
+                    markers: job.markers,
+                    synced,
+                    files: files.clone(),
+                    outboxes: vec![],
+                };
+                let record = ManifestRecord { catalog: job.catalog, checkpoint: Some(record), ..ManifestRecord::default() };
+                match self.manifest.append(&record) {
+                    Ok(()) => {
+                        self.files = files;
+                        if let Err(e) = self.store.remove_unreferenced(&self.files) {
+                            tracing::warn!("old state files stay: {e}");
+                        }
+                        Ok(())
+                    }
+                    Err(error) => Err(Abandoned { error, state: job.state, in_doubt: true }),
+                }
+            }
+        };
+        CheckpointDone { cut, markers, started_ns, outcome }
+    }
+
+    /// The files that the record will name.
+    fn write_files(&mut self, job: &CheckpointJob) -> Result<Vec<StateFileRef>> {
+        let mut files = self.files.clone();
+        if !job.state.is_empty() {
+            files.push(self.store.write_delta(job.cut, &job.state)?);
+        }
+        for topic in &job.pipeline_topics {
+            topic.sync()?;
+        }
+        if files.len() > arus_core::limits::STATE_DELTAS {
+            files = vec![self.store.merge(job.cut, &files)?];
+        }
+        Ok(files)
+    }
+}

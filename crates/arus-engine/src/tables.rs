@@ -1,0 +1,240 @@
+//! Tables at run time: where their rows are, who writes them, what was set aside.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, RwLock};
+
+use arus_core::catalog::{ObjectPath, TableDef};
+use arus_core::error::Code;
+use arus_core::key_group::KEY_GROUPS;
+use arus_core::plan::Uid;
+use arus_core::types::{TimeAttribute, TypeKind};
+use arus_core::{Column, Error, Result, RowSchema};
+use arus_storage::KeyedTable;
+use arus_storage::log::Topic;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::rates::Rates;
+
+/// Where the rows of a table are.
+pub(crate) enum Store {
+    Topic(Arc<Topic>),
+    Keyed {
+        table: Arc<KeyedTable>,
+        /// What clients write waits here until the pipeline has put it into the table.
+        inbox: Arc<Topic>,
+    },
+    /// A connector; with an inbox when its source cannot replay.
+    Connector { inbox: Option<Arc<Topic>> },
+}
+
+/// A table is written by clients or by one pipeline, never by both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Writer {
+    Nobody,
+    Clients,
+    /// By name.
+    Pipeline(String),
+}
+
+pub(crate) struct Table {
+    pub(crate) id: u64,
+    pub(crate) def: Arc<TableDef>,
+    pub(crate) store: Store,
+    pub(crate) late: Arc<KeyedTable>,
+    pub(crate) quarantine: Arc<KeyedTable>,
+    writer: Mutex<Writer>,
+    /// Of a topic that a pipeline writes: how far readers see, the markers of the last checkpoint.
+    visible: Mutex<Vec<i64>>,
+    pub(crate) rows_in: AtomicU64,
+    pub(crate) newest_ms: AtomicI64,
+    pub(crate) rates: Mutex<Rates>,
+}
+
+impl Table {
+    pub(crate) fn new(id: u64, def: Arc<TableDef>, store: Store) -> Result<Arc<Self>> {
+        Ok(Arc::new(Table {
+            id,
+            def,
+            store,
+            late: Arc::new(KeyedTable::side(late_schema())?),
+            quarantine: Arc::new(KeyedTable::side(quarantine_schema())?),
+            writer: Mutex::new(Writer::Nobody),
+            visible: Mutex::new(vec![]),
+            rows_in: AtomicU64::new(0),
+            newest_ms: AtomicI64::new(i64::MIN),
+            rates: Mutex::new(Rates::default()),
+        }))
+    }
+
+    /// The topic behind the table's own rows, if it is one.
+    pub(crate) fn topic(&self) -> Option<&Arc<Topic>> {
+        match &self.store {
+            Store::Topic(topic) | Store::Connector { inbox: Some(topic) } => Some(topic),
+            Store::Keyed { .. } | Store::Connector { inbox: None } => None,
+        }
+    }
+
+    /// Where clients' rows are appended.
+    pub(crate) fn inbox(&self) -> Option<&Arc<Topic>> {
+        match &self.store {
+            Store::Topic(topic) | Store::Keyed { inbox: topic, .. } => Some(topic),
+            Store::Connector { .. } => None,
+        }
+    }
+
+    pub(crate) fn keyed(&self) -> Option<&Arc<KeyedTable>> {
+        match &self.store {
+            Store::Keyed { table, .. } => Some(table),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        self.writer.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn set_writer(&self, writer: Writer) {
+        *self.writer.lock().expect("no holder of this lock panics") = writer;
+    }
+
+    /// Clients may write, or the answer names the pipeline that does.
+    pub(crate) fn claim_for_clients(&self) -> Result<()> {
+        let mut writer = self.writer.lock().expect("no holder of this lock panics");
+        match &*writer {
+            Writer::Nobody => *writer = Writer::Clients,
+            Writer::Clients => {}
+            Writer::Pipeline(name) => {
+                return Err(Error::user(format!("table '{}' is written by pipeline '{name}'", self.def.path))
+                    .with_code(Code::Conflict)
+                    .with_hint("a table is written by clients or by one pipeline, never by both"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A pipeline may write.
+    pub(crate) fn claim_for_pipeline(&self, name: &str) -> Result<()> {
+        let mut writer = self.writer.lock().expect("no holder of this lock panics");
+        let other = match &*writer {
+            Writer::Nobody => {
+                *writer = Writer::Pipeline(name.into());
+                return Ok(());
+            }
+            Writer::Clients => "clients".to_string(),
+            Writer::Pipeline(other) => format!("pipeline '{other}'"),
+        };
+        Err(Error::user(format!("table '{}' is written by {other} already", self.def.path))
+            .with_code(Code::Conflict)
+            .with_hint("a table is written by clients or by one pipeline, never by both"))
+    }
+
+    pub(crate) fn is_written_by_pipeline(&self) -> bool {
+        matches!(self.writer(), Writer::Pipeline(_))
+    }
+
+    /// The end of what readers outside of pipelines see, by partition of [`Table::topic`].
+    pub(crate) fn visible_ends(&self) -> Vec<i64> {
+        let Some(topic) = self.topic() else { return vec![] };
+        if matches!(self.store, Store::Topic(_)) && self.is_written_by_pipeline() {
+            let ends = self.visible.lock().expect("no holder of this lock panics").clone();
+            return if ends.is_empty() { vec![0; topic.partitions().len()] } else { ends };
+        }
+        topic.synced_ends()
+    }
+
+    pub(crate) fn set_visible(&self, ends: Vec<i64>) {
+        *self.visible.lock().expect("no holder of this lock panics") = ends;
+    }
+
+    pub(crate) fn note_rows(&self, rows: u64, now_ms: i64) {
+        self.rows_in.fetch_add(rows, Relaxed);
+        self.newest_ms.store(now_ms, Relaxed);
+    }
+
+    /// Names the table's own state in state files.
+    pub(crate) fn state_uid(&self, part: &str) -> Uid {
+        Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))
+    }
+
+    /// The keyed state behind this table with its uids: the rows, the late ones, the quarantined ones.
+    pub(crate) fn states(&self) -> Vec<(Uid, &Arc<KeyedTable>)> {
+        let mut states = vec![(self.state_uid("late"), &self.late), (self.state_uid("quarantine"), &self.quarantine)];
+        if let Some(table) = self.keyed() {
+            states.push((self.state_uid("rows"), table));
+        }
+        states
+    }
+}
+
+const _: () = assert!(KEY_GROUPS == 128, "a part of the formats");
+
+fn column(name: &str, kind: TypeKind) -> Column {
+    Column { name: name.into(), ty: kind.nullable() }
+}
+
+fn instant(name: &str) -> Column {
+    column(name, TypeKind::TimestampLtz { precision: 3, attribute: TimeAttribute::None })
+}
+
+/// The first column is the key and is not shown.
+pub(crate) fn late_schema() -> RowSchema {
+    RowSchema::new(vec![
+        Column { name: "id".into(), ty: TypeKind::STRING.not_null() },
+        column("row", TypeKind::STRING),
+        instant("time"),
+        instant("watermark"),
+        column("pipeline", TypeKind::STRING),
+        column("operator", TypeKind::STRING),
+    ])
+}
+
+/// The first column is the key and is not shown.
+pub(crate) fn quarantine_schema() -> RowSchema {
+    RowSchema::new(vec![
+        Column { name: "id".into(), ty: TypeKind::STRING.not_null() },
+        column("bytes", TypeKind::BYTES),
+        column("reason", TypeKind::STRING),
+        column("source", TypeKind::STRING),
+        column("partition", TypeKind::Int),
+        column("offset", TypeKind::BigInt),
+        column("pipeline", TypeKind::STRING),
+        instant("time"),
+    ])
+}
+
+/// All tables by name.
+#[derive(Default)]
+pub(crate) struct Tables(RwLock<BTreeMap<ObjectPath, Arc<Table>>>);
+
+impl Tables {
+    pub(crate) fn put(&self, table: Arc<Table>) {
+        self.0.write().expect("no holder of this lock panics").insert(table.def.path.clone(), table);
+    }
+
+    pub(crate) fn remove(&self, path: &ObjectPath) -> Option<Arc<Table>> {
+        self.0.write().expect("no holder of this lock panics").remove(path)
+    }
+
+    pub(crate) fn get(&self, path: &ObjectPath) -> Option<Arc<Table>> {
+        self.0.read().expect("no holder of this lock panics").get(path).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Table>> {
+        self.0.read().expect("no holder of this lock panics").values().cloned().collect()
+    }
+
+    /// The table, or an error that names the nearest ones.
+    pub(crate) fn require(&self, path: &ObjectPath) -> Result<Arc<Table>> {
+        self.get(path).ok_or_else(|| {
+            let names: Vec<String> = self.all().iter().map(|t| t.def.path.to_string()).collect();
+            let wanted = path.to_string();
+            let error =
+                Error::user(format!("table '{wanted}' does not exist")).with_code(Code::UndefinedTable);
+            match arus_sql::nearest::nearest(&wanted, names.iter().map(String::as_str)) {
+                Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+                None => error.with_hint("CREATE TABLE makes one; SHOW TABLES lists them"),
+            }
+        })
+    }
+}

@@ -49,6 +49,11 @@ pub trait Fs: Send + Sync {
     fn open_append(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// The real place of an existing path, links resolved. A disk that cannot tell refuses, so that nobody takes a path
+    /// to be inside a folder that it leaves by a link.
+    fn canonicalize(&self, _path: &Path) -> io::Result<PathBuf> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// The entries of a folder, by name.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;

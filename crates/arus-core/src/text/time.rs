@@ -329,12 +329,14 @@ pub fn parse_timestamp_iso(text: &str) -> Option<Civil> {
     (cursor.at_end() && nanos < NANOS_PER_DAY).then(|| civil(days, nanos))
 }
 
-/// JSON's ISO-8601 standard for TIMESTAMP_LTZ: `2020-01-02T03:04:05.678Z`.
+/// JSON's ISO-8601 standard for TIMESTAMP_LTZ: `2020-01-02T03:04[:05.678]Z`.
 pub fn parse_timestamp_iso_z(text: &str) -> Option<Civil> {
     let mut cursor = Cursor::new(text);
-    let at = sql(&mut cursor, b'T')?;
+    let days = cursor.date(2, true)?;
+    cursor.eat(b'T')?;
+    let nanos = cursor.time(2, true)?;
     cursor.eat(b'Z')?;
-    cursor.at_end().then_some(at)
+    cursor.at_end().then(|| civil(days, nanos))
 }
 
 fn sql(cursor: &mut Cursor<'_>, separator: u8) -> Option<Civil> {

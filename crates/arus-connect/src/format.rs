@@ -1,0 +1,3 @@
+//! Formats: bytes of records to rows and back. One file each.
+
+pub(crate) mod json;

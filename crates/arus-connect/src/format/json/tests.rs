@@ -1,0 +1,735 @@
+//! Flink's conversions one by one, rollback, and a hundred thousand random records against serde_json.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type};
+use arus_core::connector::{Decoded, EncodedRecords, RawBatch, RawRecord, Span};
+use arus_core::rng::Rng;
+use arus_core::types::RowField;
+use arus_core::{ChangeBatch, LogicalType, RowKind, TypeKind};
+use serde_json::Value;
+
+use crate::conformance::{Lines, context, table};
+use crate::format::json::Json;
+use crate::sink::print::RowLines;
+use arus_core::connector::Format;
+
+fn raw(records: &[&[u8]]) -> RawBatch {
+    let mut data = vec![];
+    let records = records
+        .iter()
+        .enumerate()
+        .map(|(i, bytes)| {
+            let start = data.len() as u32;
+            data.extend_from_slice(bytes);
+            let span = Span { start, len: bytes.len() as u32 };
+            RawRecord { value: Some(span), key: None, headers: None, offset: i as i64, timestamp_ms: 0 }
+        })
+        .collect();
+    RawBatch { data: data.into(), records, partition: 0 }
+}
+
+fn decode(columns: &[(&str, LogicalType)], options: &[(&str, &str)], records: &[&str]) -> Decoded {
+    let table = table(columns, options);
+    let cx = context(&Arc::new(Lines::default()));
+    let mut decoder = Json.decoder(&table, &table.physical_schema(), &cx).expect("a decoder");
+    let records: Vec<_> = records.iter().map(|r| r.as_bytes()).collect();
+    decoder.decode(&raw(&records)).expect("never a failed batch")
+}
+
+fn lines(columns: &[(&str, LogicalType)], decoded: &Decoded) -> Vec<String> {
+    let mut out = String::new();
+    let rows = RowLines::new(columns.iter().map(|c| c.1.clone()).collect(), String::new());
+    rows.write(&ChangeBatch::inserts(decoded.rows.clone()), &mut out);
+    out.lines().map(str::to_string).collect()
+}
+
+/// What `value` becomes in a column of `ty`; `!` and the reason where it is rejected.
+fn convert(ty: TypeKind, value: &str) -> String {
+    convert_with(ty, value, &[])
+}
+
+fn convert_with(ty: TypeKind, value: &str, options: &[(&str, &str)]) -> String {
+    let columns = [("a", ty.nullable())];
+    let decoded = decode(&columns, options, &[&format!("{{\"a\":{value}}}")]);
+    match decoded.rejected.first() {
+        Some(rejected) => format!("!{}", rejected.reason),
+        None => {
+            let line = lines(&columns, &decoded).remove(0);
+            line["+I[".len()..line.len() - 1].to_string()
+        }
+    }
+}
+
+fn row_type(fields: &[(&str, TypeKind)]) -> TypeKind {
+    TypeKind::Row(
+        fields.iter().map(|(n, t)| RowField { name: n.to_string(), ty: t.clone().nullable(), comment: None }).collect(),
+    )
+}
+
+fn timestamp(precision: u8) -> TypeKind {
+    TypeKind::Timestamp { precision, attribute: arus_core::TimeAttribute::None }
+}
+
+fn timestamp_ltz(precision: u8) -> TypeKind {
+    TypeKind::TimestampLtz { precision, attribute: arus_core::TimeAttribute::None }
+}
+
+/// Values and columns as they were tried on Flink 2.3.
+#[test]
+fn conversions_are_flinks() {
+    use TypeKind::*;
+    let dec = Decimal { precision: 6, scale: 2 };
+    let cases: &[(TypeKind, &[(&str, &str)])] = &[
+        (TinyInt, &[("1", "1"), ("\" 1 \"", "1"), ("\"+1\"", "1"), ("-128", "-128")]),
+        (Int, &[("1.9", "1"), ("-1.9", "-1"), ("1e2", "100"), ("\" 7 \"", "7"), ("-2147483648", "-2147483648")]),
+        (
+            BigInt,
+            &[
+                ("9223372036854775807", "9223372036854775807"),
+                ("-9223372036854775808", "-9223372036854775808"),
+                ("123456789012.5", "123456789012"),
+                ("0", "0"),
+                ("-0", "0"),
+            ],
+        ),
+        (Float, &[("1", "1.0"), ("\"1.5\"", "1.5"), ("99999999999", "9.9999998E10"), ("\"NaN\"", "NaN")]),
+        (
+            Double,
+            &[
+                ("1e23", "9.999999999999999E22"),
+                ("0.1", "0.1"),
+                ("99999999999999999999", "1.0E20"),
+                ("-0.0", "-0.0"),
+                ("5e-324", "4.9E-324"),
+                ("1.7976931348623157e308", "1.7976931348623157E308"),
+            ],
+        ),
+        (
+            dec,
+            &[
+                ("1", "1.00"),
+                ("1e2", "100.00"),
+                ("1.005", "1.01"),
+                ("-1.005", "-1.01"),
+                ("\" 1.5 \"", "1.50"),
+                ("12345.678", "null"),
+                ("9999.994", "9999.99"),
+                ("9999.995", "null"),
+                ("0.0000000000000000000000001", "0.00"),
+            ],
+        ),
+        (Boolean, &[("true", "true"), ("\"TRUE\"", "true"), ("\"t\"", "false"), ("1", "false"), ("[1]", "false")]),
+        (
+            Varchar(3),
+            &[
+                ("\"abcd\"", "abcd"),
+                ("1e2", "1e2"),
+                ("1.50", "1.50"),
+                ("true", "true"),
+                ("[ 1, {\"b\" : null} ]", "[1,{\"b\":null}]"),
+                ("{\"a\":\"x\\u00e9\\/\\n\"}", "{\"a\":\"xé/\\n\"}"),
+                (r#""x\u00e9\ud83d\ude00""#, "xé😀"),
+                (r#""\ud83d!""#, "?!"),
+            ],
+        ),
+        (TypeKind::BYTES, &[("\"AQI=\"", "[1, 2]"), ("\"\"", "[]"), ("\"////\"", "[-1, -1, -1]")]),
+        (Date, &[("\"2024-02-29\"", "2024-02-29"), ("\"0000-01-01\"", "0000-01-01")]),
+        (Time(3), &[("\"12:34:56\"", "12:34:56"), ("\"12:34:56.789123\"", "12:34:56.789")]),
+        (
+            timestamp(3),
+            &[
+                ("\"2024-02-29 12:34:56\"", "2024-02-29T12:34:56"),
+                ("\"2024-02-29 12:34:56.1234567\"", "2024-02-29T12:34:56.123"),
+                ("\"2024-02-29 24:00:00\"", "2024-03-01T00:00"),
+                ("\"0000-01-01 00:00:00\"", "0000-01-01T00:00"),
+                ("\"1969-12-31 23:59:59.999\"", "1969-12-31T23:59:59.999"),
+            ],
+        ),
+        (timestamp(9), &[("\"2024-02-29 12:34:56.123456789\"", "2024-02-29T12:34:56.123456789")]),
+        (timestamp_ltz(3), &[("\"2024-02-29 12:34:56.789Z\"", "2024-02-29T12:34:56.789Z")]),
+        (Array(Box::new(Int.nullable())), &[("[]", "[]"), ("[1, null,\"3\" ]", "[1, null, 3]")]),
+        (
+            Map(Box::new(TypeKind::STRING.nullable()), Box::new(Int.nullable())),
+            &[("{}", "{}"), ("{\"a\":1,\"b\":null}", "{a=1, b=null}"), ("{\"a\":1,\"b\":2,\"a\":3}", "{b=2, a=3}")],
+        ),
+        (
+            row_type(&[("x", Int), ("y", TypeKind::STRING)]),
+            &[("{}", "+I[null, null]"), ("{\"y\":1,\"z\":[],\"x\":2}", "+I[2, 1]"), ("null", "null")],
+        ),
+    ];
+    for (ty, pairs) in cases {
+        for (value, expected) in *pairs {
+            assert_eq!(convert(ty.clone(), value), *expected, "{value} as {ty}");
+        }
+    }
+    let iso = [("json.timestamp-format.standard", "ISO-8601")];
+    assert_eq!(convert_with(timestamp(3), "\"2024-02-29T12:34:56.5\"", &iso), "2024-02-29T12:34:56.500");
+    assert_eq!(convert_with(timestamp(3), "\"2024-02-29T12:34\"", &iso), "2024-02-29T12:34");
+    assert_eq!(convert_with(timestamp_ltz(3), "\"2024-02-29T12:34Z\"", &iso), "2024-02-29T12:34:00Z");
+}
+
+#[test]
+fn what_does_not_convert_is_rejected_with_its_place() {
+    use TypeKind::*;
+    let nested = row_type(&[("x", Array(Box::new(row_type(&[("n", Int)]).nullable())))]);
+    let cases: &[(TypeKind, &str, &str)] = &[
+        (TinyInt, "1.0", "field 'a': expected TINYINT, found 1.0 at byte 5"),
+        (TinyInt, "128", "field 'a': 128 is out of the range of TINYINT at byte 5"),
+        (Int, "99999999999", "field 'a': 99999999999 is out of the range of INT at byte 5"),
+        (Int, "\"1.5\"", "field 'a': expected INT, found \"1.5\" at byte 5"),
+        (Int, "true", "field 'a': expected INT, found true at byte 5"),
+        (BigInt, "99999999999999999999", "field 'a': 99999999999999999999 is out of the range of BIGINT at byte 5"),
+        (Double, "{}", "field 'a': expected DOUBLE, found an object at byte 5"),
+        (Decimal { precision: 6, scale: 2 }, "\"x\"", "field 'a': expected DECIMAL(6, 2), found \"x\" at byte 5"),
+        (TypeKind::BYTES, "\"a b\"", "field 'a': expected BYTES as base64, found \"a b\" at byte 5"),
+        (Date, "\"2024-02-30\"", "field 'a': expected DATE 'yyyy-MM-dd', found \"2024-02-30\" at byte 5"),
+        (Date, "20240229", "field 'a': expected DATE 'yyyy-MM-dd', found 20240229 at byte 5"),
+        (Time(0), "\"12:34\"", "field 'a': expected TIME 'HH:mm:ss', found \"12:34\" at byte 5"),
+        (
+            timestamp(3),
+            "\"2024-02-29T12:34:56\"",
+            "field 'a': expected TIMESTAMP 'yyyy-MM-dd HH:mm:ss.SSS', found \"2024-02-29T12:34:56\" at byte 5",
+        ),
+        (nested, "{\"x\":[{\"n\":1},{\"n\":\"y\"}]}", "field 'a.x[1].n': expected INT, found \"y\" at byte 24"),
+    ];
+    for (ty, value, expected) in cases {
+        assert_eq!(convert(ty.clone(), value), format!("!{expected}"), "{value} as {ty}");
+        assert_eq!(convert_with(ty.clone(), value, &[("json.ignore-parse-errors", "true")]).contains("null"), true);
+    }
+    // Nanoseconds end in 2262: beyond it a row is refused, never wrapped.
+    assert!(convert(timestamp(9), "\"9999-12-31 00:00:00\"").starts_with('!'));
+}
+
+#[test]
+fn syntax_is_checked_in_fields_that_nobody_reads() {
+    let columns = [("a", TypeKind::Int.nullable())];
+    let cases = [
+        ("{\"a\":1", "invalid JSON at byte 6: expected ',' or '}', found the end"),
+        ("{\"a\":1,}", "invalid JSON at byte 7: expected a field name, found '}'"),
+        ("{\"a\":1,\"b\":01}", "invalid JSON at byte 11: a number with leading zeros"),
+        ("{\"a\":1,\"b\":[1,]}", "invalid JSON at byte 14: expected a JSON value, found ']'"),
+        ("{\"a\":1,\"b\":tru}", "invalid JSON at byte 11: expected a JSON value, found tru"),
+        ("{\"a\":1,\"b\":\"\\x\"}", "invalid JSON at byte 12: unknown escape in a string"),
+        ("{\"a\":1,\"b\":1.}", "invalid JSON at byte 13: expected a digit after '.', found '}'"),
+        ("{\"a\":1,\"b\":NaN}", "invalid JSON at byte 11: expected a JSON value, found NaN"),
+        ("{'a':1}", "invalid JSON at byte 1: expected a field name, found '''"),
+        (
+            "{\"a\":1} {\"a\":2}",
+            "invalid JSON at byte 8: expected nothing after the end of the record, found an object",
+        ),
+        ("null", "invalid JSON at byte 0: expected an object or an array of objects, found null"),
+        ("[{\"a\":1},2]", "[1]: invalid"),
+    ];
+    for (record, expected) in cases {
+        let decoded = decode(&columns, &[], &["{\"a\":7}", record, "{\"a\":8}"]);
+        assert_eq!(lines(&columns, &decoded), ["+I[7]", "+I[8]"], "{record}");
+        assert_eq!(decoded.records, [0, 2]);
+        assert_eq!(decoded.rejected.len(), 1);
+        assert_eq!(decoded.rejected[0].record, 1);
+        let reason = &decoded.rejected[0].reason;
+        assert!(reason == expected || record.starts_with('['), "{record}: {reason}");
+    }
+    let deep = format!("{{\"b\":{}1{}}}", "[".repeat(200), "]".repeat(200));
+    let decoded = decode(&columns, &[], &[&deep]);
+    assert!(decoded.rejected[0].reason.contains("nested deeper than 128 levels"), "{}", decoded.rejected[0].reason);
+    let bad_utf8 = decoded_bytes(&columns, &[b"{\"a\":1,\"b\":\"\xFF\"}"]);
+    assert_eq!(bad_utf8.rejected[0].reason, "invalid JSON at byte 12: expected UTF-8");
+}
+
+fn decoded_bytes(columns: &[(&str, LogicalType)], records: &[&[u8]]) -> Decoded {
+    let table = table(columns, &[]);
+    let cx = context(&Arc::new(Lines::default()));
+    let mut decoder = Json.decoder(&table, &table.physical_schema(), &cx).expect("a decoder");
+    decoder.decode(&raw(records)).expect("never a failed batch")
+}
+
+#[test]
+fn a_bad_record_leaves_no_trace() {
+    let list = TypeKind::Array(Box::new(TypeKind::STRING.nullable()));
+    let columns = [
+        ("s", TypeKind::STRING.nullable()),
+        ("l", list.nullable()),
+        ("r", row_type(&[("x", TypeKind::STRING)]).nullable()),
+        ("b", TypeKind::Boolean.nullable()),
+        ("i", TypeKind::Int.nullable()),
+    ];
+    let long = "a string that is longer than a view holds";
+    let good = format!("{{\"s\":\"{long}\",\"l\":[\"{long}\",null],\"r\":{{\"x\":\"{long}\"}},\"b\":true,\"i\":1}}");
+    let bad = good.replace("\"i\":1", "\"i\":\"no\"");
+    // A key that comes twice: the last wins, also after another shape of object.
+    let twice = good.replace("\"i\":1", "\"s\":\"x\",\"l\":[],\"r\":null,\"b\":null,\"i\":1,\"i\":2");
+    let array = format!("[{good},{{}} , {good}]");
+    let bad_array = format!("[{good},{bad}]");
+    let records = [good.as_str(), &bad, "", &twice, &bad_array, &array, "  { }  ", "\u{feff}{\"i\":3}"];
+    let decoded = decode(&columns, &[], &records);
+    let full = format!("+I[{long}, [{long}, null], +I[{long}], true, 1]");
+    let empty = "+I[null, null, null, null, null]";
+    let expected = [&full, "+I[x, [], null, null, 2]", &full, empty, &full, empty, "+I[null, null, null, null, 3]"];
+    assert_eq!(lines(&columns, &decoded), expected);
+    assert_eq!(decoded.records, [0, 3, 5, 5, 5, 6, 7]);
+    assert_eq!(decoded.rejected.iter().map(|r| r.record).collect::<Vec<_>>(), [1, 4]);
+    assert_eq!(decoded.rows.num_rows(), 7);
+    // No columns at all still counts rows.
+    let none = decode(&[], &[], &records);
+    assert_eq!((none.rows.num_rows(), none.rejected.len()), (10, 0));
+}
+
+#[test]
+fn missing_fields_and_options_that_exclude_each_other() {
+    let columns = [("a", TypeKind::Int.nullable()), ("b", TypeKind::Int.nullable())];
+    let fail = [("json.fail-on-missing-field", "true")];
+    let decoded = decode(&columns, &fail, &["{\"a\":1}", "{\"b\":2,\"a\":1}"]);
+    assert_eq!(decoded.rejected[0].reason, "field 'b': missing in the object at byte 0");
+    assert_eq!(lines(&columns, &decoded), ["+I[1, 2]"]);
+    let ignore = [("json.ignore-parse-errors", "true")];
+    let decoded = decode(&columns, &ignore, &["{\"a\":\"x\",\"b\":2}", "{\"a\":1", "{\"b\":[{}],\"a\":1}"]);
+    assert_eq!(lines(&columns, &decoded), ["+I[null, 2]", "+I[1, null]"]);
+    assert!(decoded.rejected.is_empty());
+    let both = table(&columns, &[fail[0], ignore[0]]);
+    let cx = context(&Arc::new(Lines::default()));
+    let error = Json.decoder(&both, &both.physical_schema(), &cx).err().expect("refused");
+    assert!(error.message().contains("cannot both be true"), "{error}");
+    let wrong = table(&columns, &[("json.timestamp-format.standard", "RFC")]);
+    let error = Json.decoder(&wrong, &wrong.physical_schema(), &cx).err().expect("refused");
+    assert_eq!(
+        error.message(),
+        "table 't': option 'json.timestamp-format.standard': expected one of SQL, ISO-8601, found 'RFC'"
+    );
+}
+
+fn encode(columns: &[(&str, LogicalType)], options: &[(&str, &str)], batch: &ChangeBatch) -> Result<String, String> {
+    let table = table(columns, options);
+    let cx = context(&Arc::new(Lines::default()));
+    let mut encoder = Json.encoder(&table, &table.physical_schema(), &cx).map_err(|e| e.to_string())?;
+    let mut out = EncodedRecords::default();
+    encoder.encode(batch, &mut out).map_err(|e| e.to_string())?;
+    assert_eq!(out.ends.last().copied().unwrap_or(0), out.data.len());
+    Ok(String::from_utf8(out.data).expect("UTF-8"))
+}
+
+#[test]
+fn encoding_is_flinks_and_is_read_back() {
+    use TypeKind::*;
+    let columns = [
+        ("b", Boolean.nullable()),
+        ("d", Double.nullable()),
+        ("f", Float.nullable()),
+        ("n", Decimal { precision: 20, scale: 10 }.nullable()),
+        ("s\"", TypeKind::STRING.nullable()),
+        ("y", TypeKind::BYTES.nullable()),
+        ("da", Date.nullable()),
+        ("t", Time(3).nullable()),
+        ("ts", timestamp(6).nullable()),
+        ("lz", timestamp_ltz(3).nullable()),
+        ("a", Array(Box::new(Int.nullable())).nullable()),
+        ("m", Map(Box::new(TypeKind::STRING.nullable()), Box::new(Int.nullable())).nullable()),
+        ("r", row_type(&[("x", Int)]).nullable()),
+    ];
+    let text = concat!(
+        r#"{"b":true,"d":1.0E7,"f":1.5,"n":1.00E-8,"s\"":"é\u0001\n\"","y":"AQL/","da":"2024-02-29","t":"12:34:56.789","#,
+        r#""ts":"2024-02-29 12:34:56.12","lz":"2024-02-29 12:34:56Z","a":[1,null],"m":{"k":1,"l":null},"r":{"x":null}}"#
+    );
+    let decoded = decode(&columns, &[], &[text, "{}"]);
+    assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
+    let batch = ChangeBatch::inserts(decoded.rows.slice(0, 1));
+    assert_eq!(encode(&columns, &[], &batch).expect("encodes"), text);
+    let plain = [("json.encode.decimal-as-plain-number", "true"), ("json.timestamp-format.standard", "ISO-8601")];
+    let shown = encode(&columns, &plain, &batch).expect("encodes");
+    assert!(shown.contains("\"n\":0.0000000100,") && shown.contains("\"ts\":\"2024-02-29T12:34:56.12\""), "{shown}");
+    let nulls = ChangeBatch::inserts(decoded.rows.slice(1, 1));
+    assert_eq!(encode(&columns, &[("json.encode.ignore-null-fields", "true")], &nulls).expect("encodes"), "{}");
+    let deletes = ChangeBatch::new(decoded.rows.slice(0, 1), vec![RowKind::Delete]);
+    assert!(encode(&columns, &[], &deletes).expect_err("refused").contains("a row of kind -D"));
+}
+
+// ---- random records ------------------------------------------------------------------------------------
+
+const CASES: usize = 100_000;
+const BATCH: usize = 250;
+
+/// Random JSON text; now and then with a byte changed.
+struct Generator(Rng);
+
+impl Generator {
+    fn pick<'t>(&mut self, choices: &[&'t str]) -> &'t str {
+        choices[self.0.below(choices.len() as u64) as usize]
+    }
+
+    fn space(&mut self) -> &'static str {
+        self.pick(&["", "", "", "", "", " ", "  ", "\t", "\n", "\r\n"])
+    }
+
+    fn number(&mut self) -> String {
+        match self.0.below(8) {
+            0 => self
+                .pick(&[
+                    "0",
+                    "-0",
+                    "9223372036854775807",
+                    "-9223372036854775808",
+                    "9223372036854775808",
+                    "1e308",
+                    "-1.5e-7",
+                    "18446744073709551615",
+                    "18446744073709551616",
+                    "0.1",
+                    "2.5e-324",
+                    "123456789012345678901234567890",
+                    "1E+2",
+                    "1e-0",
+                    "9007199254740993",
+                    "0.000000000000000000000000000001",
+                ])
+                .to_string(),
+            1 => format!("{}", f64::from_bits(self.0.next_u64() >> 2)),
+            2 => format!("{:e}", self.0.unit_f64() * 1e6 - 5e5),
+            3 => format!("{}", self.0.unit_f64() * 1e3),
+            4 => self.0.next_u64().to_string(),
+            _ => (self.0.below(2_000) as i64 - 1_000).to_string(),
+        }
+    }
+
+    fn string(&mut self) -> String {
+        let mut out = String::from("\"");
+        let longest = if self.0.below(16) == 0 { 80 } else { 14 };
+        for _ in 0..self.0.below(longest) {
+            let piece = self.pick(&[
+                "a",
+                "b",
+                "é",
+                "😀",
+                "漢",
+                "\\n",
+                "\\\"",
+                "\\\\",
+                "\\/",
+                "\\u00e9",
+                "\\ud83d\\ude00",
+                "\\u0041",
+                "\\t",
+                "{",
+                "}",
+                ",",
+                ":",
+                "'",
+                "7",
+                " ",
+                "\\u0000",
+            ]);
+            out.push_str(piece);
+        }
+        out.push('"');
+        out
+    }
+
+    fn value(&mut self, depth: u32) -> String {
+        match self.0.below(if depth > 3 { 7 } else { 9 }) {
+            0 => "null".into(),
+            1 => "true".into(),
+            2 => "false".into(),
+            3 | 4 => self.number(),
+            5 => format!("\"{}\"", self.number()),
+            6 => self.string(),
+            7 => {
+                let items: Vec<_> = (0..self.0.below(4)).map(|_| self.value(depth + 1)).collect();
+                format!("[{}{}{}]", self.space(), items.join(self.pick(&[",", " ,", ", "])), self.space())
+            }
+            _ => {
+                let keys = ["x", "y", "x\\u0079", "z"];
+                let members: Vec<_> = (0..self.0.below(4))
+                    .map(|_| {
+                        format!("\"{}\"{}:{}{}", self.pick(&keys), self.space(), self.space(), self.value(depth + 1))
+                    })
+                    .collect();
+                format!("{{{}{}{}}}", self.space(), members.join(","), self.space())
+            }
+        }
+    }
+
+    /// A value that mostly suits the column.
+    fn suited(&mut self, key: &str) -> String {
+        if self.0.below(5) == 0 {
+            return self.value(0);
+        }
+        match key {
+            "i" => (self.0.next_u64() as i64 >> self.0.below(60)).to_string(),
+            "d" => self.number(),
+            "b" => self.pick(&["true", "false", "null"]).to_string(),
+            "l" => format!("[{}]", (0..self.0.below(4)).map(|i| i.to_string()).collect::<Vec<_>>().join(",")),
+            "r" => format!("{{\"y\":{},\"x\":{}}}", self.string(), self.0.below(9)),
+            "m" => format!("{{{}:\"1\",\"k\":{}}}", self.string(), self.string()),
+            _ => self.string(),
+        }
+    }
+
+    /// A record, and whether a key comes twice in it.
+    fn record(&mut self) -> (Vec<u8>, bool) {
+        let mut keys = vec!["i", "d", "s", "b", "l", "r", "m", "other", "i2"];
+        let columns = keys.len();
+        match self.0.below(4) {
+            0 => {
+                for i in (1..keys.len()).rev() {
+                    keys.swap(i, self.0.below(i as u64 + 1) as usize);
+                }
+            }
+            1 => {
+                keys.remove(self.0.below(keys.len() as u64) as usize);
+            }
+            2 => keys.push(self.pick(&["i", "s", "l", "m", "r", "\\u0069"])),
+            _ => {}
+        }
+        let twice = keys.len() > columns;
+        let spaced = self.0.below(8) == 0;
+        let members: Vec<_> = keys
+            .into_iter()
+            .map(|key| {
+                let (before, after) = if spaced { (self.space(), self.space()) } else { ("", "") };
+                format!("{before}\"{key}\"{after}:{before}{}{after}", self.suited(key))
+            })
+            .collect();
+        let mut bytes = format!("{{{}}}", members.join(",")).into_bytes();
+        if self.0.below(10) == 0 {
+            let at = self.0.below(bytes.len() as u64) as usize;
+            match self.0.below(3) {
+                0 => bytes.truncate(at),
+                1 => bytes[at] = b"{}[],:\"\\0-.e1tn \xC3"[self.0.below(17) as usize],
+                _ => {
+                    bytes.remove(at);
+                }
+            }
+        }
+        (bytes, twice)
+    }
+}
+
+/// Flink's conversions over serde_json's tree, apart from the decoder's own code. `Err`: the value is refused.
+mod expected {
+    use serde_json::Value;
+
+    fn trimmed(text: &str) -> &str {
+        text.trim_matches(|c| c <= ' ')
+    }
+
+    pub(super) fn bigint(value: &Value) -> Result<Option<i64>, ()> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
+                (Some(i), ..) => Ok(Some(i)),
+                (None, Some(_), _) => Err(()),
+                (None, None, Some(f)) if f.abs() <= 9.223372036854775807e18 => Ok(Some(f as i64)),
+                _ => Err(()),
+            },
+            Value::String(s) => trimmed(s).parse().map(Some).map_err(|_| ()),
+            _ => Err(()),
+        }
+    }
+
+    pub(super) fn double(value: &Value) -> Result<Option<f64>, ()> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Number(n) => Ok(n.as_f64()),
+            Value::String(s) => arus_core::text::parse_double(s).map(Some).ok_or(()),
+            _ => Err(()),
+        }
+    }
+
+    pub(super) fn boolean(value: &Value) -> Option<bool> {
+        match value {
+            Value::Null => None,
+            Value::Bool(b) => Some(*b),
+            Value::String(s) => Some(trimmed(s).eq_ignore_ascii_case("true")),
+            _ => Some(false),
+        }
+    }
+}
+
+/// `found` is the STRING made of `value`; containers are compared as what they say.
+fn assert_string(found: Option<&str>, value: &Value, context: &str) {
+    match (value, found) {
+        (Value::Null, None) => {}
+        (Value::String(s), Some(found)) => assert_eq!(found, s, "{context}"),
+        (_, Some(found)) => {
+            let again: Value = serde_json::from_str(found).unwrap_or_else(|e| panic!("{context}: {found}: {e}"));
+            assert!(alike(&again, value), "{context}: {found}");
+        }
+        _ => panic!("{context}: found {found:?} for {value}"),
+    }
+}
+
+/// Equal but for the last bits of doubles: serde_json rounds by its own fast way.
+fn alike(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => close(x.as_f64(), y.as_f64()),
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| alike(x, y)),
+        (Value::Object(x), Value::Object(y)) => {
+            x.len() == y.len() && x.iter().all(|(k, v)| y.get(k).is_some_and(|w| alike(v, w)))
+        }
+        _ => a == b,
+    }
+}
+
+fn close(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b || (a - b).abs() <= a.abs().max(b.abs()) * 1e-15,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn member<'v>(record: &'v Value, key: &str) -> &'v Value {
+    record.get(key).unwrap_or(&Value::Null)
+}
+
+/// Whether Flink's rules take the record; the columns are then compared.
+fn accepts(record: &Value) -> bool {
+    let list = match member(record, "l") {
+        Value::Null => true,
+        Value::Array(items) => items.iter().all(|i| expected::bigint(i).is_ok()),
+        _ => false,
+    };
+    let row = match member(record, "r") {
+        Value::Null => true,
+        Value::Object(fields) => fields.get("x").is_none_or(|x| expected::bigint(x).is_ok()),
+        _ => false,
+    };
+    let map = matches!(member(record, "m"), Value::Null | Value::Object(_));
+    expected::bigint(member(record, "i")).is_ok() && expected::double(member(record, "d")).is_ok() && list && row && map
+}
+
+fn assert_row(rows: &RecordBatch, row: usize, record: &Value, context: &str) {
+    let text =
+        |array: &dyn Array, row: usize| array.is_valid(row).then(|| array.as_string_view().value(row).to_string());
+    let bigint = |array: &dyn Array, row: usize, value: &Value| {
+        let found = array.is_valid(row).then(|| array.as_primitive::<Int64Type>().value(row));
+        let wanted = expected::bigint(value).expect("accepted");
+        assert!(close(found.map(|f| f as f64), wanted.map(|w| w as f64)), "{context}: {found:?} {wanted:?}");
+        if value.is_i64() {
+            assert_eq!(found, wanted, "{context}");
+        }
+    };
+    bigint(rows.column(0), row, member(record, "i"));
+    let double = rows.column(1);
+    let found = double.is_valid(row).then(|| double.as_primitive::<Float64Type>().value(row));
+    let wanted = expected::double(member(record, "d")).expect("accepted");
+    assert!(close(found, wanted), "{context}: {found:?} {wanted:?}");
+    assert_string(text(rows.column(2), row).as_deref(), member(record, "s"), context);
+    let boolean = rows.column(3);
+    let found = boolean.is_valid(row).then(|| boolean.as_boolean().value(row));
+    assert_eq!(found, expected::boolean(member(record, "b")), "{context}");
+    match member(record, "l") {
+        Value::Array(items) => {
+            let list = rows.column(4).as_list::<i32>().value(row);
+            assert_eq!(list.len(), items.len(), "{context}");
+            items.iter().enumerate().for_each(|(i, item)| bigint(&list, i, item));
+        }
+        _ => assert!(rows.column(4).is_null(row), "{context}"),
+    }
+    let fields = rows.column(5).as_struct();
+    match member(record, "r") {
+        Value::Null => assert!(fields.is_null(row), "{context}"),
+        nested => {
+            bigint(fields.column(0), row, member(nested, "x"));
+            assert_string(text(fields.column(1), row).as_deref(), member(nested, "y"), context);
+        }
+    }
+    match member(record, "m") {
+        Value::Object(members) => {
+            let entries = rows.column(6).as_list::<i32>().value(row);
+            let entries = entries.as_struct();
+            assert_eq!(entries.len(), members.len(), "{context}");
+            for i in 0..entries.len() {
+                let key = text(entries.column(0), i).expect("a key");
+                assert_string(text(entries.column(1), i).as_deref(), &members[&key], context);
+            }
+        }
+        _ => assert!(rows.column(6).is_null(row), "{context}"),
+    }
+}
+
+#[test]
+fn random_records_are_read_as_serde_reads_them() {
+    let strings = || TypeKind::STRING.nullable();
+    let columns = [
+        ("i", TypeKind::BigInt.nullable()),
+        ("d", TypeKind::Double.nullable()),
+        ("s", strings()),
+        ("b", TypeKind::Boolean.nullable()),
+        ("l", TypeKind::Array(Box::new(TypeKind::BigInt.nullable())).nullable()),
+        ("r", row_type(&[("x", TypeKind::BigInt), ("y", TypeKind::STRING)]).nullable()),
+        ("m", TypeKind::Map(Box::new(strings()), Box::new(strings())).nullable()),
+    ];
+    let table = table(&columns, &[]);
+    let cx = context(&Arc::new(Lines::default()));
+    let mut decoder = Json.decoder(&table, &table.physical_schema(), &cx).expect("a decoder");
+    let mut generator = Generator(Rng::seeded(20_261_121));
+    let (mut taken, mut broken, mut refused) = (0, 0, 0);
+    for _ in 0..CASES / BATCH {
+        let records: Vec<(Vec<u8>, bool)> = (0..BATCH).map(|_| generator.record()).collect();
+        let slices: Vec<&[u8]> = records.iter().map(|r| r.0.as_slice()).collect();
+        let decoded = decoder.decode(&raw(&slices)).expect("never a failed batch");
+        let mut rows = decoded.records.iter().enumerate().peekable();
+        let mut rejects = decoded.rejected.iter().peekable();
+        for (index, (bytes, twice)) in records.iter().enumerate() {
+            let shown = String::from_utf8_lossy(bytes).into_owned();
+            let reject = rejects.next_if(|r| r.record as usize == index);
+            match serde_json::from_slice::<Value>(bytes) {
+                // The first of two equal keys is converted too; a tree has forgotten it.
+                Ok(_) if *twice && reject.is_some_and(|r| !r.reason.contains("invalid JSON")) => {}
+                Ok(_) if reject.is_some_and(|r| r.reason.starts_with("field 'r.x'")) => {}
+                Ok(record) if record.is_object() && accepts(&record) => {
+                    assert!(reject.is_none(), "{shown}: {reject:?}");
+                    let (row, _) = rows.next_if(|(_, r)| **r as usize == index).unwrap_or_else(|| panic!("{shown}"));
+                    assert_row(&decoded.rows, row, &record, &shown);
+                    taken += 1;
+                }
+                Ok(_) => {
+                    assert!(reject.is_some(), "{shown} was taken");
+                    refused += 1;
+                }
+                // Raw control characters and lone surrogates are no JSON for serde_json, but for Jackson as Flink sets it.
+                Err(error)
+                    if ["control character", "hex escape", "surrogate"]
+                        .iter()
+                        .any(|w| error.to_string().contains(w)) =>
+                {
+                    rows.next_if(|(_, r)| **r as usize == index);
+                }
+                Err(_) if bytes.is_empty() => {}
+                Err(error) => {
+                    assert!(reject.is_some(), "{shown} was taken: {error}");
+                    broken += 1;
+                }
+            }
+        }
+        assert!(rows.next().is_none() && rejects.next().is_none());
+    }
+    assert!(taken > CASES / 3 && broken > CASES / 50 && refused > CASES / 50, "{taken} {broken} {refused}");
+}
+
+#[test]
+fn numbers_are_exact() {
+    let columns = [
+        ("d", TypeKind::Double.nullable()),
+        ("f", TypeKind::Float.nullable()),
+        ("n", TypeKind::Decimal { precision: 38, scale: 10 }.nullable()),
+    ];
+    let mut generator = Generator(Rng::seeded(5));
+    let mut texts: Vec<String> = (0..20_000).map(|_| generator.number()).collect();
+    texts.extend((0..5_000).map(|_| {
+        format!("{:e}", f64::from_bits(generator.0.next_u64() & !(0x7FF << 52) | (generator.0.below(2046) << 52)))
+    }));
+    let records: Vec<String> = texts.iter().map(|t| format!("{{\"d\":{t},\"f\":{t},\"n\":{t}}}")).collect();
+    let decoded = decode(&columns, &[], &records.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected.first());
+    let doubles = decoded.rows.column(0).as_primitive::<Float64Type>();
+    let floats = decoded.rows.column(1).as_primitive::<arrow::datatypes::Float32Type>();
+    let decimals = decoded.rows.column(2).as_primitive::<arrow::datatypes::Decimal128Type>();
+    for (i, text) in texts.iter().enumerate() {
+        assert_eq!(doubles.value(i).to_bits(), text.parse::<f64>().expect(text).to_bits(), "{text}");
+        assert_eq!(floats.value(i).to_bits(), text.parse::<f32>().expect(text).to_bits(), "{text}");
+        let wanted = arus_core::text::parse_decimal(text, 38, 10);
+        assert_eq!(decimals.is_valid(i).then(|| decimals.value(i)), wanted, "{text}");
+    }
+}

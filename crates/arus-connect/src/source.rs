@@ -1,0 +1,3 @@
+//! Connectors that read. One file each.
+
+pub(crate) mod filesystem;

@@ -1,0 +1,396 @@
+//! `'connector' = 'filesystem'`, its reading side: the lines of a file, or of the files below a folder.
+//!
+//! Splits are files, read one after another by name. A position is the byte at which the next line starts and that
+//! line's number. A file is read up to the length that it had when it was opened, as in Flink: files appear whole
+//! (written elsewhere and renamed), they do not grow.
+
+use std::collections::HashSet;
+use std::io::{BufRead, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use arus_core::catalog::TableDef;
+use arus_core::connector::{
+    ConnectContext, Connector, OptionDef, OptionKind, PathPolicy, PollLimit, Polled, Position, RawBatch, RawRecord,
+    SinkWriter, Source, SourceReader, Span, Split,
+};
+use arus_core::error::Code;
+use arus_core::fs::{File, SharedFs};
+use arus_core::limits::{POLL_BYTES, RECORD_BYTES};
+use arus_core::{Error, Result};
+use bytes::{Bytes, BytesMut};
+use regex::Regex;
+
+use crate::options::Options;
+
+pub(crate) struct Filesystem;
+
+const PATH: &str = "path";
+const MONITOR_INTERVAL: &str = "source.monitor-interval";
+const REGEX: &str = "source.path.regex-pattern";
+
+const OPTIONS: &[OptionDef] = &[
+    OptionDef {
+        name: PATH,
+        kind: OptionKind::Text,
+        required: true,
+        default: None,
+        about: "a file, or a folder that is read with all folders below it",
+    },
+    OptionDef {
+        name: MONITOR_INTERVAL,
+        kind: OptionKind::Duration,
+        required: false,
+        default: None,
+        about: "look for new files so often; without it the source ends",
+    },
+    OptionDef {
+        name: REGEX,
+        kind: OptionKind::Text,
+        required: false,
+        default: None,
+        about: "only files whose whole path matches",
+    },
+];
+
+impl Connector for Filesystem {
+    fn name(&self) -> &'static str {
+        "filesystem"
+    }
+
+    fn options(&self) -> &'static [OptionDef] {
+        OPTIONS
+    }
+
+    fn takes_format(&self) -> bool {
+        true
+    }
+
+    fn is_source(&self) -> bool {
+        true
+    }
+
+    fn is_sink(&self) -> bool {
+        false
+    }
+
+    fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
+        let options = Options::of(table, OPTIONS);
+        if !table.partition_keys.is_empty() {
+            return Err(Error::not_supported(format!(
+                "table '{}': PARTITIONED BY with connector 'filesystem'",
+                table.path
+            )));
+        }
+        let root = resolve(&options, cx)?;
+        let monitor_ms = options.duration_ms(MONITOR_INTERVAL)?;
+        if monitor_ms.is_some_and(|ms| ms <= 0) {
+            return Err(options.wrong(MONITOR_INTERVAL, "more than 0", options.required(MONITOR_INTERVAL)?));
+        }
+        let pattern = options
+            .text(REGEX)
+            .map(|text| {
+                Regex::new(&format!("^(?:{text})$"))
+                    .map_err(|e| options.wrong(REGEX, "a regular expression", text).with_hint(e.to_string()))
+            })
+            .transpose()?;
+        Ok(Arc::new(Files {
+            table: table.path.to_string(),
+            fs: cx.fs.clone(),
+            paths: cx.paths.clone(),
+            root,
+            monitor_ms: monitor_ms.map(|ms| ms as u64),
+            pattern,
+        }))
+    }
+
+    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
+        Err(Error::not_supported(format!("table '{}': writing with connector 'filesystem'", table.path)))
+    }
+}
+
+/// The absolute path, without `.` and `..`.
+fn resolve(options: &Options<'_>, cx: &ConnectContext) -> Result<PathBuf> {
+    let text = options.required(PATH)?;
+    let local = match text.split_once("://") {
+        Some(("file", rest)) => {
+            let Some(rest) = rest.strip_prefix("localhost").unwrap_or(rest).strip_prefix('/') else {
+                return Err(options.wrong(PATH, "a path on this machine (file:///..)", text));
+            };
+            format!("/{rest}")
+        }
+        Some((scheme, _)) => {
+            return Err(options
+                .wrong(PATH, "a path on this machine", text)
+                .with_hint(format!("the scheme '{scheme}' is not supported: give a path or a file:// URL")));
+        }
+        None => text.strip_prefix("file:").unwrap_or(text).to_string(),
+    };
+    if local.is_empty() {
+        return Err(options.wrong(PATH, "a file or folder", text));
+    }
+    if local.contains(['*', '?', '[', '{']) {
+        return Err(options
+            .wrong(PATH, "one file or folder", text)
+            .with_hint(format!("a pattern in 'path' is not expanded: give the folder, and '{REGEX}' for its files")));
+    }
+    let mut path = PathBuf::new();
+    for part in cx.working_dir.join(local).components() {
+        match part {
+            Component::ParentDir => {
+                path.pop();
+            }
+            Component::CurDir => {}
+            other => path.push(other),
+        }
+    }
+    Ok(path)
+}
+
+struct Files {
+    table: String,
+    fs: SharedFs,
+    paths: Arc<PathPolicy>,
+    root: PathBuf,
+    monitor_ms: Option<u64>,
+    pattern: Option<Regex>,
+}
+
+impl Files {
+    fn failed(&self, action: &str, path: &Path, error: std::io::Error) -> Error {
+        let missing = error.kind() == ErrorKind::NotFound;
+        let error = Error::io(action, path.display(), error).in_context(format!("table '{}'", self.table));
+        if missing { error.with_hint("check 'path'; relative paths start at the working directory") } else { error }
+    }
+
+    /// Refuses what statements may not touch. The real place counts, not the name.
+    fn check_allowed(&self, path: &Path) -> Result<()> {
+        let PathPolicy::Only(folders) = &*self.paths else { return Ok(()) };
+        let real = self.fs.canonicalize(path).map_err(|e| self.failed("resolve", path, e))?;
+        let inside = folders.iter().any(|folder| {
+            real.starts_with(folder) || self.fs.canonicalize(folder).is_ok_and(|folder| real.starts_with(folder))
+        });
+        if inside { Ok(()) } else { Err(self.outside(path, folders)) }
+    }
+
+    fn outside(&self, path: &Path, folders: &[PathBuf]) -> Error {
+        let names: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
+        Error::user(format!(
+            "table '{}': path {} is outside of the allowed folders ({})",
+            self.table,
+            path.display(),
+            names.join(", ")
+        ))
+        .with_code(Code::PermissionDenied)
+        .with_hint("start the server with --allow-path DIR")
+    }
+
+    /// All files below the root, by path; hidden ones are left out.
+    fn list(&self) -> Result<Vec<PathBuf>> {
+        let mut files = vec![];
+        let mut folders = vec![self.root.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = match self.fs.list(&folder) {
+                Ok(entries) => entries,
+                // The root may be a file.
+                Err(_) if folder == self.root && self.fs.open(&folder).is_ok() => {
+                    files.push(folder);
+                    continue;
+                }
+                // A folder that has just gone.
+                Err(error) if error.kind() == ErrorKind::NotFound && folder != self.root => continue,
+                Err(error) => return Err(self.failed("read", &folder, error)),
+            };
+            for entry in entries {
+                let name = entry.path.file_name().unwrap_or_default().to_string_lossy();
+                if name.starts_with(['.', '_']) {
+                    continue;
+                }
+                if entry.is_dir { folders.push(entry.path) } else { files.push(entry.path) }
+            }
+        }
+        if let Some(pattern) = &self.pattern {
+            files.retain(|f| pattern.is_match(&f.to_string_lossy()));
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+impl Source for Files {
+    fn bounded(&self) -> bool {
+        self.monitor_ms.is_none()
+    }
+
+    fn enumerate(&self, known: &[Split]) -> Result<Vec<Split>> {
+        // A path outside is refused before anybody learns whether it exists; one that does not exist cannot be
+        // resolved, and listing says so by itself.
+        if let PathPolicy::Only(folders) = &*self.paths
+            && !self.fs.exists(&self.root).map_err(|e| self.failed("read", &self.root, e))?
+            && !folders.iter().any(|f| self.root.starts_with(f))
+        {
+            return Err(self.outside(&self.root, folders));
+        }
+        if self.fs.exists(&self.root).map_err(|e| self.failed("read", &self.root, e))? {
+            self.check_allowed(&self.root)?;
+        }
+        let known: HashSet<&str> = known.iter().map(|s| s.id.as_str()).collect();
+        let mut splits = vec![];
+        for file in self.list()? {
+            let Some(id) = file.to_str() else {
+                return Err(Error::user(format!(
+                    "table '{}': the name of {} is not UTF-8",
+                    self.table,
+                    file.display()
+                )));
+            };
+            if !known.contains(id) {
+                splits.push(Split { id: id.to_string() });
+            }
+        }
+        Ok(splits)
+    }
+
+    fn discovery_interval_ms(&self) -> Option<u64> {
+        self.monitor_ms
+    }
+
+    fn sequential(&self) -> bool {
+        true
+    }
+
+    fn open(&self, split: &Split, position: Option<&Position>) -> Result<Box<dyn SourceReader>> {
+        let path = Path::new(&split.id);
+        self.check_allowed(path)?;
+        let file = self.fs.open(path).map_err(|e| self.failed("open", path, e))?;
+        let end = file.len().map_err(|e| self.failed("read", path, e))?;
+        let (offset, line) = match position {
+            None => (0, 0),
+            Some(position) => parse_position(position)
+                .ok_or_else(|| Error::bug(format!("file {}: no position: '{}'", path.display(), position.0)))?,
+        };
+        if offset > end {
+            return Err(Error::external(format!(
+                "table '{}': file {} has {end} bytes, but {offset} were already read",
+                self.table,
+                path.display()
+            ))
+            .with_hint("files of a table must not be shortened or replaced: give new data a new name"));
+        }
+        Ok(Box::new(LineReader { file, path: path.to_path_buf(), end, offset, line, last: None }))
+    }
+}
+
+/// `offset:line`, both counted from 0.
+fn parse_position(position: &Position) -> Option<(u64, i64)> {
+    let (offset, line) = position.0.split_once(':')?;
+    Some((offset.parse().ok()?, line.parse().ok()?))
+}
+
+/// Hands out whole lines, `\n` and a `\r` before it cut off.
+struct LineReader {
+    file: Arc<dyn File>,
+    path: PathBuf,
+    end: u64,
+    /// Of the next line.
+    offset: u64,
+    line: i64,
+    /// The block handed out last: its memory is used again when nobody else holds it.
+    last: Option<Bytes>,
+}
+
+impl LineReader {
+    fn block(&mut self, len: usize) -> Result<BytesMut> {
+        let mut block = self.last.take().and_then(|last| last.try_into_mut().ok()).unwrap_or_default();
+        block.resize(len, 0);
+        let read = self.file.read_at(self.offset, &mut block).map_err(|e| Error::io("read", self.path.display(), e))?;
+        block.truncate(read);
+        Ok(block)
+    }
+
+    /// Passes a line that is too long: the decoder gets one byte more than it takes, and rejects it.
+    fn overlong(&mut self, mut block: BytesMut) -> Result<Polled> {
+        let mut at = self.offset + block.len() as u64;
+        block.truncate(RECORD_BYTES + 1);
+        let mut chunk = vec![0; POLL_BYTES];
+        let next = loop {
+            if at >= self.end {
+                break self.end;
+            }
+            let read = self.file.read_at(at, &mut chunk).map_err(|e| Error::io("read", self.path.display(), e))?;
+            if read == 0 {
+                break self.end;
+            }
+            match chunk[..read].iter().position(|b| *b == b'\n') {
+                Some(newline) => break at + newline as u64 + 1,
+                None => at += read as u64,
+            }
+        };
+        let span = Span { start: 0, len: block.len() as u32 };
+        let records = vec![record(span, self.line)];
+        self.offset = next;
+        self.line += 1;
+        Ok(Polled::Raw(RawBatch { data: block.freeze(), records, partition: 0 }))
+    }
+}
+
+fn record(span: Span, line: i64) -> RawRecord {
+    RawRecord { value: Some(span), key: None, headers: None, offset: line, timestamp_ms: 0 }
+}
+
+impl SourceReader for LineReader {
+    fn poll(&mut self, limit: PollLimit) -> Result<Polled> {
+        let rest = self.end - self.offset.min(self.end);
+        if rest == 0 {
+            return Ok(Polled::End);
+        }
+        let mut len = limit.bytes.clamp(1, RECORD_BYTES);
+        loop {
+            let block = self.block((len as u64).min(rest) as usize)?;
+            if block.is_empty() {
+                // The file has become shorter.
+                self.offset = self.end;
+                return Ok(Polled::End);
+            }
+            let at_end = self.offset + block.len() as u64 >= self.end;
+            let mut records = Vec::with_capacity(limit.rows.min(block.len() / 64 + 1));
+            let mut pos = 0;
+            while pos < block.len() && records.len() < limit.rows.max(1) {
+                let mut ahead = &block[pos..];
+                // A slice is the reader here that finds a byte fast.
+                let line = ahead.skip_until(b'\n').expect("a slice does not fail");
+                let whole = block[pos + line - 1] == b'\n';
+                if !whole && !at_end {
+                    break;
+                }
+                let mut content = line - usize::from(whole);
+                if content > 0 && block[pos + content - 1] == b'\r' {
+                    content -= 1;
+                }
+                records.push(record(Span { start: pos as u32, len: content as u32 }, self.line));
+                self.line += 1;
+                pos += line;
+            }
+            if pos > 0 {
+                self.offset += pos as u64;
+                let data = block.freeze();
+                self.last = Some(data.clone());
+                return Ok(Polled::Raw(RawBatch { data, records, partition: 0 }));
+            }
+            if block.len() > RECORD_BYTES {
+                return self.overlong(block);
+            }
+            len = (len * 2).min(RECORD_BYTES + 1);
+            self.last = Some(block.freeze());
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position(format!("{}:{}", self.offset, self.line))
+    }
+
+    fn backlog(&self) -> Option<u64> {
+        // Rows are not counted ahead: about as many as 200 bytes each.
+        Some((self.end - self.offset.min(self.end)).div_ceil(200))
+    }
+}

@@ -49,10 +49,21 @@ class Settings {
     return this.zoneOfPage !== null;
   }
 
+  constructor() {
+    // Until the reader chooses, the page goes with the system.
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (system) => {
+      if (recall(THEME_KEY) === null) this.#show(system.matches ? 'dark' : 'light');
+    });
+  }
+
   toggleTheme(): void {
-    this.theme = this.theme === 'dark' ? 'light' : 'dark';
-    document.documentElement.dataset['theme'] = this.theme;
+    this.#show(this.theme === 'dark' ? 'light' : 'dark');
     keep(THEME_KEY, this.theme);
+  }
+
+  #show(theme: Theme): void {
+    this.theme = theme;
+    document.documentElement.dataset['theme'] = theme;
   }
 
   toggleZone(): void {

@@ -124,7 +124,7 @@ export class TimePlot {
       series: [{}, ...series],
       bands,
       axes: [
-        { ...axis, size: 28, gap: 6, space: 72, grid: { show: false }, values: (_plot, at, _axis, _space, step) => at.map((seconds) => timeLabel(seconds * 1000, step, shape.zone)) },
+        { ...axis, size: 28, gap: 6, space: 60, grid: { show: false }, values: (_plot, at, _axis, _space, step) => at.map((seconds) => timeLabel(seconds * 1000, step, shape.zone)) },
         { ...axis, gap: 6, space: 36, grid: { stroke: colors.hairline, width: 1 }, size: (_plot, labels) => axisWidth(labels), values: (_plot, at) => axisLabels(at, shape) },
       ],
       hooks: {

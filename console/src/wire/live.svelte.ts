@@ -8,7 +8,7 @@ import { connection } from './connection.svelte';
 
 /** A slow question is asked less often: the server works on it at most a ninth of the time, */
 const SLOWNESS = 8;
-/** but never less often than this, so that what is shown stays fresh. */
+/** but not less often than this while it can be helped, so that what is shown stays fresh. */
 const REST_LIMIT_MS = 2_000;
 
 export class Live<T> {
@@ -77,7 +77,7 @@ export class Live<T> {
     } finally {
       const tookMs = performance.now() - this.#startedAt;
       if (this.#inFlight === flight) this.#inFlight = null;
-      this.#restMs = Math.min(REST_LIMIT_MS, tookMs * (1 + SLOWNESS));
+      this.#restMs = Math.max(tookMs * 3, Math.min(REST_LIMIT_MS, tookMs * (1 + SLOWNESS)));
     }
   }
 }

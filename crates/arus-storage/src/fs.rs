@@ -3,6 +3,8 @@
 //! Files are opened without `O_APPEND`, since Linux ignores the offset of a positioned write on such a file; an append
 //! is a positioned write at the current length, and appends are serialised by the caller.
 
+#![expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;

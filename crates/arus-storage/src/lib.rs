@@ -3,10 +3,13 @@
 //! Files are reached through [`arus_core::fs::Fs`] alone, so that the simulated disk of [`sim`] can lose, tear and refuse
 //! writes. Each format has a magic, a version and checksums, and a page in docs/formats.
 
+pub mod codec;
 mod folder;
 mod fs;
 pub mod log;
+pub mod manifest;
 pub mod sim;
+pub mod state;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

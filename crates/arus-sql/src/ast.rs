@@ -50,6 +50,12 @@ impl Span {
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
         (line, before[line_start..].chars().count() as u32 + 1)
     }
+
+    /// The place for an error about this span of `text`.
+    pub fn location(self, text: &str) -> arus_core::Location {
+        let (line, column) = self.line_column(text);
+        arus_core::Location { line, column, offset: self.start, length: (self.end - self.start).max(1) }
+    }
 }
 
 /// One part of a name. Identifiers are case-sensitive; `value` has the back-ticks removed.
@@ -341,12 +347,12 @@ pub struct Explain {
 
 #[derive(Clone, Debug)]
 pub enum ExplainTarget {
-    Query(Query),
-    Insert(Insert),
+    Query(Box<Query>),
+    Insert(Box<Insert>),
     StatementSet(Vec<Insert>),
     /// `EXPLAIN CREATE TABLE .. AS`, `EXPLAIN CREATE MATERIALIZED TABLE .. AS`
-    CreateTable(CreateTable),
-    CreateMaterializedTable(CreateMaterializedTable),
+    CreateTable(Box<CreateTable>),
+    CreateMaterializedTable(Box<CreateMaterializedTable>),
 }
 
 #[derive(Clone, Debug)]

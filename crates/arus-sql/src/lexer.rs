@@ -16,7 +16,7 @@ use crate::ast::Span;
 use crate::parser::ParseError;
 
 /// A script beyond this is refused: offsets and the token list stay small.
-pub const TEXT_BYTES_MAX: usize = 16 << 20;
+pub(crate) const TEXT_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
@@ -108,14 +108,12 @@ pub(crate) struct Lexer<'a> {
     in_hint: bool,
 }
 
+/// The letters of Java's SQL lexers.
 fn is_word_start(c: char) -> bool {
-    match c {
-        '_' | '$' | 'a'..='z' | 'A'..='Z' => true,
-        '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{1fff}' => true,
-        '\u{3040}'..='\u{318f}' | '\u{3300}'..='\u{337f}' | '\u{3400}'..='\u{3d2d}' => true,
-        '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' => true,
-        _ => false,
-    }
+    c.is_ascii_alphabetic()
+        || matches!(c, '_' | '$' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{1fff}')
+        || matches!(c, '\u{3040}'..='\u{318f}' | '\u{3300}'..='\u{337f}' | '\u{3400}'..='\u{3d2d}')
+        || matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 fn is_word_part(c: char) -> bool {

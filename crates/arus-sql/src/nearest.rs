@@ -28,7 +28,7 @@ pub fn distance(a: &str, b: &str) -> usize {
 /// The first of several equally near ones wins.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let chars = name.chars().count();
-    if chars < 2 || chars > NAME_CHARS_MAX {
+    if !(2..=NAME_CHARS_MAX).contains(&chars) {
         return None;
     }
     let limit = (chars / 3).clamp(1, 4);

@@ -407,8 +407,6 @@ pub struct TableArg {
 pub enum TableArgSource {
     Name(ObjectName),
     Query(Box<Query>),
-    /// A table function's result: `TABLE(f(..))` or `TABLE f(..)`
-    Call(Box<Call>),
 }
 
 #[derive(Clone, Debug)]

@@ -21,7 +21,7 @@ pub(crate) fn binary(token: &str, span: Span) -> Result<Vec<u8>, ParseError> {
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(ParseError::new(span, "a binary string holds hexadecimal digits only, 0 to 9 and A to F"));
     }
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(ParseError::new(
             span,
             format!("a binary string holds an even number of hexadecimal digits, found {}", digits.len()),

@@ -105,7 +105,8 @@ impl Parser<'_> {
             return self.ident_list("a column name").map(ArgValue::Descriptor);
         }
         if self.at("TABLE") {
-            let source = self.nested(Self::table_arg_source)?;
+            self.advance();
+            let source = TableArgSource::Name(self.object_name("a table name")?);
             return self.table_arg(source, start).map(ArgValue::Table);
         }
         let names_model =
@@ -130,29 +131,6 @@ impl Parser<'_> {
             }
             kind => Ok(ArgValue::Expr(Expr { kind, ..expr })),
         }
-    }
-
-    /// `TABLE t`, `TABLE (query)`, `TABLE f(..)`, `TABLE(f(..))`
-    fn table_arg_source(&mut self) -> Result<TableArgSource> {
-        self.expect("TABLE")?;
-        if self.eat_kind(TokenKind::LParen) {
-            let source = if self.query_at(0) || self.kind() == TokenKind::LParen {
-                TableArgSource::Query(Box::new(self.query()?))
-            } else {
-                self.table_arg_name()?
-            };
-            self.rparen()?;
-            return Ok(source);
-        }
-        self.table_arg_name()
-    }
-
-    fn table_arg_name(&mut self) -> Result<TableArgSource> {
-        let name = self.object_name("a table name")?;
-        if self.kind() == TokenKind::LParen {
-            return Ok(TableArgSource::Call(Box::new(self.call(name)?)));
-        }
-        Ok(TableArgSource::Name(name))
     }
 
     fn table_arg(&mut self, source: TableArgSource, start: Span) -> Result<Box<TableArg>> {

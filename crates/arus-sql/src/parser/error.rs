@@ -1,6 +1,7 @@
 //! What is wrong with a text, and where.
 
 use crate::ast::Span;
+use arus_core::error::Code;
 
 /// A syntax error. The message is lower case and has no full stop; whoever shows it adds line, column and caret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,16 @@ impl ParseError {
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> ParseError {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The error as others see it, at its place in the parsed text.
+    pub fn into_error(self, text: &str) -> arus_core::Error {
+        let error =
+            arus_core::Error::user(self.message).with_code(Code::Syntax).with_location(self.span.location(text));
+        match self.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// Line and column in the parsed text, both from 1.

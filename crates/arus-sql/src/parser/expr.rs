@@ -236,7 +236,7 @@ impl Parser<'_> {
             let quantifier = if self.at("ALL") { Quantifier::All } else { Quantifier::Any };
             self.advance();
             let source = match self.query_or_list()? {
-                QueryOrList::Query(query) => QuantifiedSource::Query(Box::new(query)),
+                QueryOrList::Query(query) => QuantifiedSource::Query(query),
                 QueryOrList::List(list) => QuantifiedSource::List(list),
             };
             return Ok(ExprKind::Quantified { op, quantifier, operand: Box::new(left), source });
@@ -305,7 +305,7 @@ impl Parser<'_> {
         self.expect("IN")?;
         let operand = Box::new(operand);
         Ok(match self.query_or_list()? {
-            QueryOrList::Query(query) => ExprKind::InQuery { operand, query: Box::new(query), negated },
+            QueryOrList::Query(query) => ExprKind::InQuery { operand, query, negated },
             QueryOrList::List(list) => ExprKind::InList { operand, list, negated },
         })
     }
@@ -326,13 +326,13 @@ impl Parser<'_> {
     pub(super) fn query_or_list(&mut self) -> Result<QueryOrList> {
         self.lparen()?;
         let body = if self.query_at(0) {
-            QueryOrList::Query(self.query()?)
+            QueryOrList::Query(Box::new(self.query()?))
         } else {
             let first = self.expr()?;
             match first.kind {
                 // What looked like an operand is the first query of a larger one, or a query in two pairs of parentheses.
                 ExprKind::Subquery(query) if self.at_query_tail() || self.kind() == TokenKind::RParen => {
-                    QueryOrList::Query(self.query_from(SetExpr::Query(query), first.span)?)
+                    QueryOrList::Query(Box::new(self.query_from(SetExpr::Query(query), first.span)?))
                 }
                 kind => {
                     let mut list = vec![Expr { kind, ..first }];
@@ -352,7 +352,7 @@ impl Parser<'_> {
 }
 
 pub(super) enum QueryOrList {
-    Query(Query),
+    Query(Box<Query>),
     List(Vec<Expr>),
 }
 

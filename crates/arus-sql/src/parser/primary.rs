@@ -17,7 +17,7 @@ impl Parser<'_> {
             }
             TokenKind::BinaryString => self.binary_literal()?,
             TokenKind::LParen => match self.query_or_list()? {
-                QueryOrList::Query(query) => ExprKind::Subquery(Box::new(query)),
+                QueryOrList::Query(query) => ExprKind::Subquery(query),
                 QueryOrList::List(mut list) if list.len() == 1 => match list.pop() {
                     Some(expr) => expr.kind,
                     None => ExprKind::Row(list),
@@ -272,7 +272,7 @@ impl Parser<'_> {
         self.advance();
         let start = self.span();
         match self.query_or_list()? {
-            QueryOrList::Query(query) if word == "EXISTS" => Ok(ExprKind::Exists(Box::new(query))),
+            QueryOrList::Query(query) if word == "EXISTS" => Ok(ExprKind::Exists(query)),
             QueryOrList::Query(_) => Ok(ExprKind::Unsupported { what: format!("{word} (query)") }),
             QueryOrList::List(_) => Err(ParseError::new(
                 self.since(start),

@@ -249,19 +249,19 @@ impl Parser<'_> {
         }
         let target = if self.at("INSERT") || self.at_words(&["EXECUTE", "INSERT"]) {
             self.eat("EXECUTE");
-            ExplainTarget::Insert(self.insert()?)
+            ExplainTarget::Insert(Box::new(self.insert()?))
         } else if self.eat_words(&["STATEMENT", "SET", "BEGIN"])
             || self.eat_words(&["EXECUTE", "STATEMENT", "SET", "BEGIN"])
         {
             ExplainTarget::StatementSet(self.statement_set()?)
         } else if self.at_any(&["CREATE", "REPLACE"]) {
             match self.create()? {
-                StatementKind::CreateTable(table) => ExplainTarget::CreateTable(*table),
-                StatementKind::CreateMaterializedTable(table) => ExplainTarget::CreateMaterializedTable(*table),
+                StatementKind::CreateTable(table) => ExplainTarget::CreateTable(table),
+                StatementKind::CreateMaterializedTable(table) => ExplainTarget::CreateMaterializedTable(table),
                 _ => return self.unexpected(&["CREATE TABLE .. AS"]),
             }
         } else if self.kind() == TokenKind::LParen || self.query_at(0) {
-            ExplainTarget::Query(self.query()?)
+            ExplainTarget::Query(Box::new(self.query()?))
         } else {
             let mut error = self.unexpected_error(&["a query", "INSERT", "STATEMENT SET"]);
             if !is_reserved(self.word_at(0)) {

@@ -136,14 +136,8 @@ impl Parser<'_> {
     fn aliased(&mut self, kind: TableKind, start: Span) -> Result<TableRef> {
         let table = TableRef { kind, alias: None, span: self.since(start) };
         let mut table = self.known_by_name(table)?;
-        let alias = if self.eat("AS") {
-            Some(self.ident("a table alias")?)
-        } else if self.at_name() {
-            Some(self.ident("a table alias")?)
-        } else {
-            None
-        };
-        if let Some(name) = alias {
+        if self.eat("AS") || self.at_name() {
+            let name = self.ident("a table alias")?;
             let columns = if self.kind() == TokenKind::LParen { self.ident_list("a column name")? } else { Vec::new() };
             table.alias = Some(TableAlias { name, columns });
             table.span = self.since(start);

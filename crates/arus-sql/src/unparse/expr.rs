@@ -313,8 +313,7 @@ impl Display for TableArg {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match &self.source {
             TableArgSource::Name(name) => write!(f, "TABLE {name}")?,
-            TableArgSource::Call(call) => write!(f, "TABLE {call}")?,
-            TableArgSource::Query(query) => write!(f, "TABLE ({query})")?,
+            TableArgSource::Query(query) => write!(f, "({query})")?,
         }
         if !self.partition_by.is_empty() {
             brackets(f, " PARTITION BY (", &self.partition_by, ")")?;

@@ -1,4 +1,4 @@
-//! Statements over the whole grammar. Flink 2.3's parser takes each of them, but for `SET 'k'`.
+//! Statements over the whole grammar. Flink 2.3's parser takes each of them (SET with bare words is its client's).
 
 pub(super) const CORPUS: &[&str] = &[
     "SELECT 1",
@@ -55,7 +55,7 @@ pub(super) const CORPUS: &[&str] = &[
     "SELECT * FROM TABLE(CUMULATE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), STEP => INTERVAL '1' HOUR, SIZE => INTERVAL '1' DAY))",
     "SELECT * FROM TABLE(SESSION(TABLE t PARTITION BY (k, l), DESCRIPTOR(ts), INTERVAL '5' MINUTE))",
     "SELECT * FROM f(input => TABLE t PARTITION BY k ORDER BY ts, on_time => DESCRIPTOR(ts), uid => 'x', other => DEFAULT)",
-    "SELECT * FROM f(TABLE g(TABLE t), (SELECT a FROM u) PARTITION BY a, TABLE (SELECT 1))",
+    "SELECT * FROM f((SELECT a FROM u) PARTITION BY a, x => (SELECT b FROM u) ORDER BY b DESC, y => (SELECT 1))",
     "SELECT TUMBLE_START(ts, INTERVAL '1' DAY) FROM t GROUP BY TUMBLE(ts, INTERVAL '1' DAY), k",
     "SELECT /*+ STATE_TTL('a' = '1d'), BROADCAST(t, u), LOOKUP('table' = 'c', 'retry' = '3') */ * FROM t /*+ OPTIONS('x' = 'y') */ AS z",
     "CREATE TABLE t (a INT)",
@@ -118,4 +118,142 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("EXPLAIN WHY t", "EXPLAIN WHY"),
     ("CREATE ALERT a AS SELECT 1", "CREATE ALERT"),
     ("QUIT", "QUIT"),
+];
+
+/// Text, line and column, message, hint.
+pub(super) const ERRORS: &[(&str, (u32, u32), &str, &str)] = &[
+    (
+        "SELECT dateTime\nFROM t",
+        (1, 8),
+        "expected an expression, found keyword dateTime",
+        "dateTime is a reserved word: write `dateTime` in back-ticks to use it as a name",
+    ),
+    (
+        "CREATE TABLE t (\n  order INT)",
+        (2, 3),
+        "expected a column name, found keyword order",
+        "order is a reserved word: write `order` in back-ticks to use it as a name",
+    ),
+    (
+        "SELECT a value FROM t",
+        (1, 10),
+        "expected the end of the statement, found keyword value",
+        "value is a reserved word: write `value` in back-ticks to use it as a name",
+    ),
+    (
+        "SELECT count FROM t",
+        (1, 8),
+        "expected an expression, found keyword count",
+        "count is a reserved word: write `count` in back-ticks to use it as a name",
+    ),
+    (
+        "SELECT timestamp FROM t",
+        (1, 8),
+        "expected an expression, found keyword timestamp",
+        "timestamp is a reserved word: write `timestamp` in back-ticks to use it as a name",
+    ),
+    (
+        "SELECT x.value FROM t",
+        (1, 10),
+        "expected an expression, found keyword value",
+        "value is a reserved word: write `value` in back-ticks to use it as a name",
+    ),
+    ("SELCT 1", (1, 1), "expected a statement, found identifier SELCT", "did you mean SELECT?"),
+    ("SELECT a FORM t", (1, 15), "expected the end of the statement, found identifier t", "did you mean FROM?"),
+    (
+        "SELECT a FROM t GRUOP BY a",
+        (1, 23),
+        "expected the end of the statement, found keyword BY",
+        "did you mean GROUP?",
+    ),
+    ("SELECT a FROM t WHERE", (1, 22), "expected an expression, found the end of the text", ""),
+    ("SELECT a, FROM t", (1, 11), "expected an expression, found keyword FROM", ""),
+    ("SELECT (a, b FROM t", (1, 14), "expected `,` or `)`, found keyword FROM", ""),
+    ("SELECT f(a FROM t", (1, 12), "expected `,` or `)`, found keyword FROM", ""),
+    (
+        "SELECT 'a' 'b'",
+        (1, 12),
+        "two strings stand side by side",
+        "join them with ||, or write them on separate lines to make one string",
+    ),
+    ("SELECT a != b", (1, 10), "expected the end of the statement, found `!=`", "not equal is written <>"),
+    ("SELECT a == b", (1, 11), "expected an expression, found `=`", ""),
+    (
+        "SELECT CAST(a AS INT NOT NULL)",
+        (1, 22),
+        "expected `)`, found keyword NOT",
+        "a cast cannot add NOT NULL; the result is as nullable as its operand",
+    ),
+    (
+        "SELECT CAST(a AS TIMESTAMP WITH TIME ZONE)",
+        (1, 33),
+        "expected LOCAL, found keyword TIME",
+        "TIMESTAMP WITH LOCAL TIME ZONE (TIMESTAMP_LTZ) is the type with a time zone",
+    ),
+    (
+        "SELECT INTERVAL '5' MINTUE",
+        (1, 21),
+        "expected an interval unit such as DAY or SECOND, found identifier MINTUE",
+        "did you mean MINUTE?",
+    ),
+    (
+        "SELECT a FROM t LIMIT 5, 10",
+        (1, 24),
+        "expected OFFSET or the end of the query, found `,`",
+        "write LIMIT count OFFSET start",
+    ),
+    (
+        "SELECT LISTAGG(a ORDER BY b) FROM t",
+        (1, 18),
+        "expected `,` or `)`, found keyword ORDER",
+        "write WITHIN GROUP (ORDER BY ..) behind the parentheses",
+    ),
+    (
+        "SELECT a FROM t AS x FOR SYSTEM_TIME AS OF b",
+        (1, 22),
+        "expected a join or the end of FROM, found keyword FOR",
+        "FOR SYSTEM_TIME AS OF stands right behind the table's name, before its alias",
+    ),
+    (
+        "SELECT a FROM (t) AS x",
+        (1, 16),
+        "expected a query or a join in the parentheses, found a table",
+        "leave the parentheses out",
+    ),
+    (
+        "SELECT a FROM VALUES (1)",
+        (1, 15),
+        "expected a table name, found keyword VALUES",
+        "a query in FROM stands in parentheses",
+    ),
+    ("CREATE TABLE t (a INT,)", (1, 23), "expected a column name, found `)`", ""),
+    ("CREATE TABLE t (a INT) WITH (k='v')", (1, 30), "expected an option's name in quotes, found identifier k", ""),
+    (
+        "CREATE TABLE t (a INT) WITH ('k'='v') COMMENT 'c'",
+        (1, 39),
+        "expected the end of the statement, found keyword COMMENT",
+        "the order is COMMENT, DISTRIBUTED, PARTITIONED BY, WITH, then LIKE or AS",
+    ),
+    (
+        "CREATE TABEL t (a INT)",
+        (1, 8),
+        "expected TABLE, VIEW, MATERIALIZED TABLE or DATABASE, found identifier TABEL",
+        "did you mean TABLE?",
+    ),
+    ("CREATE MATERIALIZED TABLE t SELECT 1", (1, 29), "expected AS, found keyword SELECT", ""),
+    ("INSERT t SELECT 1", (1, 8), "expected INTO or OVERWRITE, found identifier t", ""),
+    ("INSERT INTO t SELECT 1; SELECT 2 3", (1, 34), "expected the end of the statement, found number 3", ""),
+    ("EXECUTE STATEMENT SET BEGIN END", (1, 29), "expected INSERT, found keyword END", ""),
+    ("EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1 END", (1, 52), "expected `;`, found keyword END", ""),
+    (
+        "SHOW TABELS",
+        (1, 6),
+        "expected TABLES, VIEWS, COLUMNS, DATABASES, FUNCTIONS, JOBS, CATALOGS, CREATE TABLE, CREATE VIEW, CURRENT DATABASE, CURRENT CATALOG or MATERIALIZED TABLES, found identifier TABELS",
+        "did you mean TABLES?",
+    ),
+    ("STOP JOB 'x' WITH DRAIN", (1, 14), "WITH DRAIN needs WITH SAVEPOINT before it", ""),
+    ("SELECT a\n  FROM t\n WHERE b = 'x", (3, 12), "the string that starts here is not closed", "end it with '"),
+    ("SELECT MAP['a']", (1, 12), "MAP[..] takes keys and values in turn, found 1 items", ""),
+    ("SELECT ä名, , FROM t", (1, 12), "expected an expression, found `,`", ""),
+    ("", (1, 1), "expected a statement, found the end of the text", ""),
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arus_core::catalog::ObjectPath;
-use arus_core::connector::{CommitToken, Position};
+use arus_core::connector::CommitToken;
 use arus_core::key_group::KEY_GROUPS;
 use arus_core::plan::Uid;
 use arus_core::read::Cut;
@@ -76,22 +76,11 @@ pub struct Checkpoint {
 pub struct PipelineCheckpoint {
     /// Random, made when the pipeline was created.
     pub deployment: String,
-    /// By the scan's uid, then by split.
+    /// The cut of its task as the runtime writes it: positions, watermarks and idleness of its splits.
     #[serde(default)]
-    pub scans: BTreeMap<Uid, BTreeMap<String, SplitCheckpoint>>,
+    pub task: serde_json::Value,
     #[serde(default)]
     pub sinks: BTreeMap<Uid, Vec<CommitToken>>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SplitCheckpoint {
-    /// `None`: it has not begun.
-    pub position: Option<Position>,
-    pub watermark: Option<i64>,
-    #[serde(default)]
-    pub idle: bool,
-    #[serde(default)]
-    pub finished: bool,
 }
 
 /// A file with rows that an exactly-once sink has not confirmed.

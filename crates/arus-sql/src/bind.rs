@@ -1,0 +1,195 @@
+//! From syntax tree to logical plan: names resolved, types derived, casts explicit.
+//!
+//! Invariant: every error that leaves the binder has a [`Location`] in the text of the statement; one that happened
+//! inside a view points at the use of the view and names it.
+
+mod aggregate;
+mod call;
+mod expr;
+mod insert;
+mod materialized;
+mod literal;
+mod options;
+mod query;
+mod scope;
+mod table;
+mod types;
+mod window;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use arus_core::catalog::{CatalogObject, DEFAULT_CATALOG, ObjectPath, TableDef};
+use arus_core::error::Code;
+use arus_core::expr::Expr;
+use arus_core::{Error, Location, Result};
+
+
+use crate::ast::{Ident, ObjectName, Span};
+use crate::nearest::nearest;
+use crate::planner::Planner;
+use crate::rel::Rel;
+
+/// Views inside views: deeper is a cycle.
+const VIEW_DEPTH: usize = 32;
+
+pub(crate) struct Binder<'a> {
+    pub(crate) planner: &'a Planner<'a>,
+    pub(crate) text: &'a str,
+    /// Names without a database are looked up here.
+    pub(crate) database: String,
+    /// WITH, innermost last.
+    pub(crate) with: RefCell<Vec<(String, Arc<Rel>)>>,
+    /// The views that are being expanded, outermost first.
+    pub(crate) views: Vec<ObjectPath>,
+    /// Where tables were named by less than their full path: a stored query gets the full one.
+    pub(crate) named: RefCell<Vec<(Span, ObjectPath)>>,
+}
+
+impl<'a> Binder<'a> {
+    pub(crate) fn new(planner: &'a Planner<'a>, text: &'a str) -> Self {
+        Binder {
+            planner,
+            text,
+            database: planner.current_database.to_string(),
+            with: RefCell::new(vec![]),
+            views: vec![],
+            named: RefCell::new(vec![]),
+        }
+    }
+
+    /// For the text of a view.
+    pub(crate) fn inside<'b>(&'b self, path: &ObjectPath, text: &'b str) -> Result<Binder<'b>> {
+        if self.views.contains(path) || self.views.len() >= VIEW_DEPTH {
+            return Err(Error::user(format!("view '{path}' reads itself")).with_code(Code::InvalidValue));
+        }
+        let mut views = self.views.clone();
+        views.push(path.clone());
+        Ok(Binder {
+            planner: self.planner,
+            text,
+            database: path.database.clone(),
+            with: RefCell::new(vec![]),
+            views,
+            named: RefCell::new(vec![]),
+        })
+    }
+
+    pub(crate) fn at(&self, span: Span) -> Location {
+        location(self.text, span)
+    }
+
+    /// Gives `error` the place of `span` unless it has one.
+    pub(crate) fn locate(&self, error: Error, span: Span) -> Error {
+        if error.location().is_some() { error } else { error.with_location(self.at(span)) }
+    }
+
+    pub(crate) fn unsupported(&self, what: impl std::fmt::Display, span: Span) -> Error {
+        Error::not_supported(what).with_location(self.at(span))
+    }
+
+    pub(crate) fn wrong(&self, code: Code, message: impl Into<String>, span: Span) -> Error {
+        Error::user(message).with_code(code).with_location(self.at(span))
+    }
+
+    /// The place that a name means.
+    pub(crate) fn path(&self, name: &ObjectName) -> Result<ObjectPath> {
+        match name.parts.as_slice() {
+            [table] => Ok(ObjectPath::new(self.database.clone(), table.value.clone())),
+            [database, table] => Ok(ObjectPath::new(database.value.clone(), table.value.clone())),
+            [catalog, database, table] => {
+                self.check_catalog(catalog)?;
+                Ok(ObjectPath::new(database.value.clone(), table.value.clone()))
+            }
+            _ => Err(self
+                .wrong(Code::InvalidValue, format!("'{}' is no table's name", name.span.of(self.text)), name.span)
+                .with_hint("a name has at most three parts: catalog.database.table")),
+        }
+    }
+
+    fn check_catalog(&self, catalog: &Ident) -> Result<()> {
+        if catalog.value == DEFAULT_CATALOG {
+            return Ok(());
+        }
+        Err(self
+            .wrong(Code::UndefinedTable, format!("catalog '{}' does not exist", catalog.value), catalog.span)
+            .with_hint(format!("there is one catalog, {DEFAULT_CATALOG}")))
+    }
+
+    /// The table or view of that name.
+    pub(crate) fn object(&self, name: &ObjectName) -> Result<CatalogObject> {
+        let path = self.path(name)?;
+        if let Some(object) = self.planner.catalog.object(&path) {
+            return Ok(object);
+        }
+        Err(self.no_such_table(&path, name))
+    }
+
+    pub(crate) fn no_such_table(&self, path: &ObjectPath, name: &ObjectName) -> Error {
+        let databases = self.planner.catalog.databases();
+        if !databases.contains(&path.database) {
+            let span = name.parts.iter().rev().nth(1).map_or(name.span, |p| p.span);
+            let error =
+                self.wrong(Code::UndefinedTable, format!("database '{}' does not exist", path.database), span);
+            return match nearest(&path.database, databases.iter().map(String::as_str)) {
+                Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+                None => error.with_hint(format!("databases: {}", databases.join(", "))),
+            };
+        }
+        let objects = self.planner.catalog.objects(&path.database);
+        let names: Vec<&str> = objects.iter().map(|o| o.path().name.as_str()).collect();
+        let error = self.wrong(Code::UndefinedTable, format!("table '{path}' does not exist"), name.span);
+        match nearest(&path.name, names.iter().copied()) {
+            Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+            None if names.is_empty() => {
+                error.with_hint(format!("database '{}' has no table; make one with CREATE TABLE", path.database))
+            }
+            None => error.with_hint(format!("tables of '{}': {}", path.database, list(&names))),
+        }
+    }
+
+    /// The table of that name; a view is none.
+    pub(crate) fn table_named(&self, name: &ObjectName) -> Result<Arc<TableDef>> {
+        match self.object(name)? {
+            CatalogObject::Table(table) => Ok(table),
+            CatalogObject::View(view) => Err(self.wrong(
+                Code::InvalidValue,
+                format!("'{}' is a view, expected a table", view.path),
+                name.span,
+            )),
+        }
+    }
+
+    /// Evaluates an expression of literals now; one that fails stays as it is and fails when it runs.
+    pub(crate) fn fold(&self, expr: Expr) -> Expr {
+        let constant = expr.children().iter().all(|c| matches!(c, Expr::Literal { .. }));
+        if !constant || matches!(expr, Expr::Literal { .. } | Expr::Column { .. }) {
+            return expr;
+        }
+        match self.planner.evaluator.evaluate_constant(&expr) {
+            Ok(value) => Expr::literal(value, expr.ty()),
+            Err(_) => expr,
+        }
+    }
+}
+
+pub(crate) fn location(text: &str, span: Span) -> Location {
+    let (line, column) = span.line_column(text);
+    Location { line, column, offset: span.start, length: span.end.saturating_sub(span.start).max(1) }
+}
+
+/// Names for a hint: all of a short list, the first of a long one.
+pub(crate) fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+/// The hint of a misspelt name.
+pub(crate) fn near_or_list(name: &str, what: &str, names: &[&str]) -> String {
+    let near = nearest(name, names.iter().copied()).map(|n| format!("did you mean '{n}'? ")).unwrap_or_default();
+    format!("{near}{what}: {}", list(names))
+}

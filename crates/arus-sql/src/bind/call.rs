@@ -1,0 +1,281 @@
+//! Calls: functions, aggregates, conditionals that are lowered to CASE, and JSON_VALUE with its clauses.
+
+use arus_core::error::Code;
+use arus_core::expr::Expr;
+use arus_core::function::Argument;
+use arus_core::types::{LogicalType, TypeKind};
+use arus_core::{Datum, Result};
+
+use super::expr::{AGGREGATE_BASE, Cx, FoundCall};
+use super::literal::string_literal;
+use super::Binder;
+use crate::ast::{ArgValue, Call, JsonBehavior, JsonCall, JsonPath, Span};
+
+/// `YEAR(x)` is `EXTRACT(YEAR FROM x)`.
+const EXTRACT_SHORT: [(&str, &str); 10] = [
+    ("YEAR", "YEAR"),
+    ("QUARTER", "QUARTER"),
+    ("MONTH", "MONTH"),
+    ("WEEK", "WEEK"),
+    ("DAYOFYEAR", "DOY"),
+    ("DAYOFMONTH", "DAY"),
+    ("DAYOFWEEK", "DOW"),
+    ("HOUR", "HOUR"),
+    ("MINUTE", "MINUTE"),
+    ("SECOND", "SECOND"),
+];
+
+/// Aggregates and window functions of Flink that are not there yet.
+const LATER: [&str; 26] = [
+    "STDDEV_POP", "STDDEV_SAMP", "STDDEV", "VAR_POP", "VAR_SAMP", "VARIANCE", "COLLECT", "FIRST_VALUE", "LAST_VALUE",
+    "LISTAGG", "ARRAY_AGG", "ROW_NUMBER", "RANK", "DENSE_RANK", "LEAD", "LAG", "NTILE", "CUME_DIST", "PERCENT_RANK",
+    "GROUPING", "GROUPING_ID", "GROUP_ID", "JSON_OBJECTAGG", "JSON_ARRAYAGG", "PERCENTILE", "SUM0",
+];
+
+/// Group windows of the old style.
+const LEGACY_WINDOWS: [&str; 12] = [
+    "TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "TUMBLE_PROCTIME", "HOP_START", "HOP_END", "HOP_ROWTIME",
+    "HOP_PROCTIME", "SESSION_START", "SESSION_END", "SESSION_ROWTIME", "SESSION_PROCTIME",
+];
+
+impl Binder<'_> {
+    pub(crate) fn call(&self, call: &Call, cx: &mut Cx<'_>) -> Result<Expr> {
+        let span = call.span;
+        let [name] = call.name.parts.as_slice() else {
+            let name = call.name.span.of(self.text);
+            return Err(self
+                .wrong(Code::UndefinedFunction, format!("function '{name}' does not exist"), call.name.span)
+                .with_hint("user-defined functions are not supported yet; built-in ones have no database"));
+        };
+        let name_span = name.span;
+        let name = name.value.to_ascii_uppercase();
+        self.refuse_call(&name, call)?;
+        if let Some(expr) = self.aggregate_call(&name, call, cx)? {
+            return Ok(expr);
+        }
+        if call.distinct || call.star {
+            let what = if call.star { "*" } else { "DISTINCT" };
+            return Err(self.wrong(Code::TypeMismatch, format!("{what} in a call of {name}, which is no aggregate"), span));
+        }
+        let mut args = vec![];
+        for arg in &call.args {
+            if let Some(named) = &arg.name {
+                return Err(self.unsupported(format!("the named argument '{}' of {name}", named.value), arg.span));
+            }
+            match &arg.value {
+                ArgValue::Expr(e) => args.push((self.expr(e, cx)?, e.span)),
+                ArgValue::Default => return Err(self.unsupported(format!("DEFAULT as an argument of {name}"), arg.span)),
+                ArgValue::Table(_) | ArgValue::Descriptor(_) => {
+                    return Err(self
+                        .wrong(Code::TypeMismatch, format!("a table as an argument of {name}"), arg.span)
+                        .with_hint("table functions stand in FROM"));
+                }
+            }
+        }
+        if let Some(expr) = self.conditional(&name, &args, span)? {
+            return Ok(expr);
+        }
+        let mut args: Vec<Expr> = args.into_iter().map(|a| a.0).collect();
+        if let Some((_, unit)) = EXTRACT_SHORT.iter().find(|(short, _)| *short == name)
+            && args.len() == 1
+        {
+            args.insert(0, string_literal(unit));
+            return self.resolve("EXTRACT", args, span);
+        }
+        // A wrong name is marked alone; wrong arguments mark the whole call.
+        self.resolve(&name, args, span).map_err(|e| {
+            if e.code() == Code::UndefinedFunction { e.with_location(self.at(name_span)) } else { e }
+        })
+    }
+
+    fn refuse_call(&self, name: &str, call: &Call) -> Result<()> {
+        let span = call.span;
+        if call.over.is_some() {
+            return Err(self.unsupported("OVER", span));
+        }
+        if let Some(filter) = &call.filter {
+            return Err(self.unsupported("FILTER (WHERE ..)", filter.span));
+        }
+        if let Some(order) = call.order_by.first() {
+            return Err(self.unsupported("ORDER BY in a call", order.span));
+        }
+        if call.ignore_nulls.is_some() {
+            return Err(self.unsupported("IGNORE NULLS and RESPECT NULLS", span));
+        }
+        if LATER.contains(&name) {
+            return Err(self.unsupported(format!("function {name}"), call.name.span));
+        }
+        if LEGACY_WINDOWS.contains(&name) || matches!(name, "TUMBLE" | "HOP" | "SESSION" | "CUMULATE") {
+            return Err(self.unsupported(format!("the group window {name} in an expression"), span).with_hint(
+                "use the window table function: FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND) with GROUP BY window_start, window_end",
+            ));
+        }
+        Ok(())
+    }
+
+    fn aggregate_call(&self, name: &str, call: &Call, cx: &mut Cx<'_>) -> Result<Option<Expr>> {
+        let functions = self.planner.functions;
+        // Asked without arguments first: those of a scalar function are bound elsewhere.
+        if functions.resolve_aggregate(name, &[]).is_none() {
+            return Ok(None);
+        }
+        let span = call.span;
+        if let Some(clause) = cx.no_aggregates {
+            return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} is not allowed in {clause}"), span));
+        }
+        if call.distinct {
+            return Err(self.unsupported(format!("{name}(DISTINCT ..)"), span));
+        }
+        if call.star && name != "COUNT" {
+            return Err(self.wrong(Code::TypeMismatch, format!("{name}(*): only COUNT takes *"), span));
+        }
+        if !cx.enter_aggregate() {
+            return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} inside another aggregate"), span));
+        }
+        let named = cx.named.len();
+        let mut args = vec![];
+        for arg in &call.args {
+            match &arg.value {
+                ArgValue::Expr(e) => {
+                    let expr = self.expr(e, cx)?;
+                    if expr.ty().kind == TypeKind::Null {
+                        return Err(self.illegal_null(e.span));
+                    }
+                    args.push(expr);
+                }
+                _ => return Err(self.wrong(Code::TypeMismatch, format!("{name} takes a value"), arg.span)),
+            }
+        }
+        // Columns inside an aggregate need not be grouped.
+        cx.named.truncate(named);
+        cx.leave_aggregate();
+        let arguments: Vec<Argument> =
+            args.iter().map(|a| Argument { ty: a.ty().without_time_attribute(), literal: None }).collect();
+        let resolved = functions
+            .resolve_aggregate(name, &arguments)
+            .expect("it resolved without arguments")
+            .map_err(|e| self.locate(e, span))?;
+        let args: Vec<Expr> = args.into_iter().zip(&resolved.arg_types).map(|(a, ty)| self.coerce(a, ty)).collect();
+        let found = FoundCall { function: resolved.function, args, ty: resolved.return_type };
+        let index = match cx.calls.iter().position(|c| *c == found) {
+            Some(index) => index,
+            None => {
+                cx.calls.push(found.clone());
+                cx.calls.len() - 1
+            }
+        };
+        Ok(Some(Expr::column(AGGREGATE_BASE + index, found.ty)))
+    }
+
+    /// IF, COALESCE, NULLIF and IFNULL as CASE.
+    fn conditional(&self, name: &str, args: &[(Expr, Span)], span: Span) -> Result<Option<Expr>> {
+        let arity = |expected: &str, fits: bool| {
+            if fits {
+                return Ok(());
+            }
+            Err(self.wrong(Code::TypeMismatch, format!("{name} expects {expected}, found {}", args.len()), span))
+        };
+        let no_nulls = || match args.iter().find(|a| a.0.ty().kind == TypeKind::Null) {
+            Some((_, at)) => Err(self.illegal_null(*at)),
+            None => Ok(()),
+        };
+        let not_null = |e: &Expr| self.resolve("IS NOT NULL", vec![e.clone()], span);
+        Ok(Some(match name {
+            "IF" => {
+                arity("a condition and two values", args.len() == 3)?;
+                no_nulls()?;
+                let condition = self.boolean(args[0].0.clone(), "IF", args[0].1)?;
+                // As in Flink a nullable condition makes the result nullable.
+                let nullable = args.iter().any(|a| a.0.ty().nullable);
+                self.case_of(vec![condition], vec![args[1].0.clone(), args[2].0.clone()], nullable, name, span)?
+            }
+            "COALESCE" | "IFNULL" => {
+                let fits = if name == "IFNULL" { args.len() == 2 } else { !args.is_empty() };
+                arity(if name == "IFNULL" { "two values" } else { "at least one value" }, fits)?;
+                let values: Vec<Expr> = args.iter().map(|a| a.0.clone()).collect();
+                let last = values.len() - 1;
+                let conditions = values[..last].iter().map(not_null).collect::<Result<Vec<_>>>()?;
+                let nullable = values.iter().all(|v| v.ty().nullable);
+                self.case_of(conditions, values, nullable, name, span)?
+            }
+            "NULLIF" => {
+                arity("two values", args.len() == 2)?;
+                no_nulls()?;
+                let equal = self.resolve("=", vec![args[0].0.clone(), args[1].0.clone()], span)?;
+                let value = args[0].0.clone();
+                let ty = value.ty().without_time_attribute().with_nullable(true);
+                let null = Expr::literal(Datum::Null, ty.clone());
+                self.fold(Expr::Case { branches: vec![(equal, null)], otherwise: Box::new(value), ty })
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    pub(crate) fn json(&self, json: &JsonCall, span: Span, cx: &mut Cx<'_>) -> Result<Expr> {
+        let JsonCall::Value { path, returning, on_empty, on_error } = json else {
+            let name = match json {
+                JsonCall::Value { .. } => "JSON_VALUE",
+                JsonCall::Query { .. } => "JSON_QUERY",
+                JsonCall::Exists { .. } => "JSON_EXISTS",
+                JsonCall::Object { .. } => "JSON_OBJECT",
+                JsonCall::Array { .. } => "JSON_ARRAY",
+                JsonCall::ObjectAgg { .. } => "JSON_OBJECTAGG",
+                JsonCall::ArrayAgg { .. } => "JSON_ARRAYAGG",
+            };
+            return Err(self.unsupported(format!("function {name}"), span));
+        };
+        let JsonPath { input, path, passing } = path;
+        if let Some((value, _)) = passing.first() {
+            return Err(self.unsupported("PASSING in JSON_VALUE", value.span));
+        }
+        let args = vec![self.expr(input, cx)?, self.expr(path, cx)?];
+        if returning.is_none() && on_empty.is_none() && on_error.is_none() {
+            return self.resolve("JSON_VALUE", args, span);
+        }
+        let ty = match returning {
+            None => TypeKind::STRING.nullable(),
+            Some(written) => self.json_type(self.data_type(written)?, written.span)?,
+        };
+        let Expr::Call { function, mut args, .. } = self.resolve_unfolded("JSON_VALUE", args, span)? else {
+            return Err(arus_core::Error::bug("JSON_VALUE resolved to no call"));
+        };
+        for behaviour in [on_empty, on_error] {
+            let (word, default) = self.json_behaviour(behaviour.as_ref(), &ty, span, cx)?;
+            args.push(string_literal(word));
+            args.push(default);
+        }
+        Ok(self.fold(Expr::Call { function, args, ty }))
+    }
+
+    fn json_type(&self, ty: LogicalType, span: Span) -> Result<LogicalType> {
+        match ty.kind {
+            TypeKind::Boolean | TypeKind::Int | TypeKind::Double | TypeKind::Varchar(_) | TypeKind::Char(_) => {
+                Ok(ty.with_nullable(true))
+            }
+            other => Err(self
+                .wrong(Code::TypeMismatch, format!("JSON_VALUE cannot return {other}"), span)
+                .with_hint("RETURNING takes STRING, BOOLEAN, INTEGER or DOUBLE; CAST the value of a STRING")),
+        }
+    }
+
+    fn json_behaviour(
+        &self,
+        behaviour: Option<&JsonBehavior>,
+        ty: &LogicalType,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<(&'static str, Expr)> {
+        let null = Expr::literal(Datum::Null, ty.clone());
+        match behaviour {
+            None | Some(JsonBehavior::Null) => Ok(("NULL", null)),
+            Some(JsonBehavior::Error) => Ok(("ERROR", null)),
+            Some(JsonBehavior::Default(e)) => {
+                let value = self.expr(e, cx)?;
+                Ok(("DEFAULT", self.coerce(value, ty)))
+            }
+            Some(_) => Err(self
+                .wrong(Code::Syntax, "JSON_VALUE with a behaviour that it does not have", span)
+                .with_hint("ON EMPTY and ON ERROR take NULL, ERROR or DEFAULT value")),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! INSERT: the query's columns by position into the sink's, with Flink's implicit casts.
+
+use std::sync::Arc;
+
+use arus_core::catalog::{ColumnKind, TableDef, TableKind};
+use arus_core::error::Code;
+use arus_core::expr::Expr;
+use arus_core::plan::SinkTarget;
+use arus_core::schema::Column;
+use arus_core::types::{LogicalType, TypeKind};
+use arus_core::{Datum, Result};
+
+use super::Binder;
+use super::types::same_values;
+use crate::ast::{Insert, ObjectName, Span};
+use crate::rel::{Rel, is_identity};
+
+impl Binder<'_> {
+    pub(crate) fn insert(&self, insert: &Insert) -> Result<(Rel, Arc<TableDef>)> {
+        if insert.overwrite {
+            return Err(self.unsupported("INSERT OVERWRITE", insert.span));
+        }
+        if let Some((column, _)) = insert.partition.first() {
+            return Err(self.unsupported("INSERT with PARTITION", column.span));
+        }
+        if let Some(conflict) = &insert.on_conflict {
+            return Err(self.unsupported("ON CONFLICT", conflict.span));
+        }
+        let table = self.table_named(&insert.table)?;
+        self.check_writable(&table, insert.table.span)?;
+        self.named.borrow_mut().push((insert.table.span, table.path.clone()));
+        let table = self.with_hints(table, &insert.hints)?;
+        let targets = self.targets(&table, &insert.columns)?;
+        let types: Vec<LogicalType> =
+            targets.iter().map(|i| table.columns[*i].ty.clone().without_time_attribute()).collect();
+        let rel = self.query(&insert.query, Some(&types))?;
+        let rel = self.into_sink(rel, &table, &targets, insert.query.span, insert.table.span)?;
+        Ok((rel.sink(SinkTarget::Table(table.clone())), table))
+    }
+
+    fn check_writable(&self, table: &TableDef, span: Span) -> Result<()> {
+        if table.query.is_some() {
+            return Err(self
+                .wrong(Code::Conflict, format!("materialized table '{}' is written by its own query", table.path), span)
+                .with_hint("insert into the tables that its query reads"));
+        }
+        match table.kind {
+            TableKind::Topic | TableKind::Keyed => Ok(()),
+            TableKind::System => {
+                Err(self.wrong(Code::PermissionDenied, format!("system table '{}' is read only", table.path), span))
+            }
+            TableKind::Connector => {
+                let name = table.connector().unwrap_or_default();
+                match self.planner.connectors.connector(name) {
+                    Some(c) if !c.is_sink() => Err(self.wrong(
+                        Code::InvalidOption,
+                        format!("table '{}': connector '{name}' can only be read, not written", table.path),
+                        span,
+                    )),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// The sink columns that the query's columns are for, in order.
+    fn targets(&self, table: &TableDef, written: &[ObjectName]) -> Result<Vec<usize>> {
+        let sink = table.sink_columns();
+        if written.is_empty() {
+            return Ok(sink);
+        }
+        let mut targets: Vec<usize> = vec![];
+        for name in written {
+            let [column] = name.parts.as_slice() else {
+                return Err(self.unsupported("INSERT into a nested field", name.span));
+            };
+            let Some(index) = table.columns.iter().position(|c| c.name == column.value) else {
+                let names: Vec<&str> = sink.iter().map(|i| table.columns[*i].name.as_str()).collect();
+                return Err(self
+                    .wrong(
+                        Code::UndefinedColumn,
+                        format!("column '{}' does not exist in '{}'", column.value, table.path),
+                        column.span,
+                    )
+                    .with_hint(super::near_or_list(&column.value, "columns", &names)));
+            };
+            if !sink.contains(&index) {
+                let what = match table.columns[index].kind {
+                    ColumnKind::Computed { .. } => "computed",
+                    _ => "virtual",
+                };
+                return Err(self.wrong(
+                    Code::InvalidValue,
+                    format!("column '{}' of '{}' is {what} and cannot be written", column.value, table.path),
+                    column.span,
+                ));
+            }
+            if targets.contains(&index) {
+                return Err(self.wrong(
+                    Code::DuplicateObject,
+                    format!("column '{}' stands twice in the column list", column.value),
+                    column.span,
+                ));
+            }
+            targets.push(index);
+        }
+        for index in &sink {
+            let column = &table.columns[*index];
+            if !column.ty.nullable && !targets.contains(index) {
+                let span = written.first().map_or_else(Span::default, |f| f.span.to(written[written.len() - 1].span));
+                return Err(self
+                    .wrong(
+                        Code::TypeMismatch,
+                        format!("column '{}' of '{}' is NOT NULL and missing in the column list", column.name, table.path),
+                        span,
+                    )
+                    .with_hint(format!("add '{}' to the column list and a value to the query", column.name)));
+            }
+        }
+        Ok(targets)
+    }
+
+    /// The query as rows of the sink.
+    fn into_sink(&self, rel: Rel, table: &TableDef, targets: &[usize], query: Span, name: Span) -> Result<Rel> {
+        let mismatch = |cause: String| {
+            let query_columns: Vec<String> =
+                rel.schema.columns().iter().map(|c| format!("{}: {}", c.name, c.ty)).collect();
+            let sink_columns: Vec<String> = targets
+                .iter()
+                .map(|i| format!("{}: {}", table.columns[*i].name, table.columns[*i].ty.clone().without_time_attribute()))
+                .collect();
+            self.wrong(
+                Code::TypeMismatch,
+                format!(
+                    "column types of query result and sink for '{}' do not match: {cause}\nquery schema: [{}]\nsink schema:  [{}]",
+                    table.path.full(),
+                    query_columns.join(", "),
+                    sink_columns.join(", ")
+                ),
+                query,
+            )
+        };
+        if rel.schema.len() != targets.len() {
+            return Err(mismatch(format!(
+                "different number of columns, expected {}, found {}",
+                targets.len(),
+                rel.schema.len()
+            ))
+            .with_hint("name the columns that the query gives: INSERT INTO t (a, b) SELECT .."));
+        }
+        let mut projection = vec![];
+        let mut names = vec![];
+        for index in table.sink_columns() {
+            let column = &table.columns[index];
+            let ty = column.ty.clone().without_time_attribute();
+            names.push(column.name.clone());
+            let Some(position) = targets.iter().position(|t| *t == index) else {
+                projection.push(Expr::literal(Datum::Null, ty.with_nullable(true)));
+                continue;
+            };
+            let value = rel.column(position);
+            if !implicit_cast_exists(&value.ty(), &ty) {
+                return Err(mismatch(format!(
+                    "incompatible types for sink column '{}' at position {position}",
+                    column.name
+                ))
+                .with_hint(format!("write CAST({} AS {})", rel.schema.columns()[position].name, ty.kind)));
+            }
+            projection.push(self.coerce(value, &ty));
+        }
+        if projection.is_empty() {
+            return Err(self.wrong(Code::InvalidValue, format!("table '{}' has no column to write", table.path), name));
+        }
+        if is_identity(&projection, rel.schema.len()) {
+            let columns = rel.schema.columns().iter().zip(&names);
+            let schema = columns.map(|(c, n)| Column { name: n.clone(), ty: c.ty.clone() }).collect();
+            return Ok(Rel { schema, ..rel });
+        }
+        // A query of VALUES takes the casts into its rows, so that constants stay constants.
+        if let crate::rel::RelOp::Values { rows } = &rel.op {
+            let rows = rows
+                .iter()
+                .map(|row| {
+                    projection
+                        .iter()
+                        .map(|e| match crate::pass::substitute(e, row) {
+                            Expr::Cast { input, ty, .. } => self.coerce(*input, &ty),
+                            other => other,
+                        })
+                        .collect()
+                })
+                .collect();
+            let schema = projection.iter().zip(&names).map(|(e, n)| Column { name: n.clone(), ty: e.ty() }).collect();
+            return Ok(Rel { op: crate::rel::RelOp::Values { rows }, schema });
+        }
+        Ok(rel.project(projection, &names))
+    }
+}
+
+/// Flink's implicit casts from a query's column to a sink's; NOT NULL is checked when rows arrive.
+pub(crate) fn implicit_cast_exists(from: &LogicalType, to: &LogicalType) -> bool {
+    use TypeKind as T;
+    if same_values(from, to) {
+        return true;
+    }
+    let f = &from.kind;
+    match &to.kind {
+        _ if *f == T::Null => true,
+        T::Char(_) => matches!(f, T::Char(_)),
+        T::Varchar(_) => f.is_string(),
+        T::Binary(_) => matches!(f, T::Binary(_)),
+        T::Varbinary(_) => f.is_binary(),
+        T::Decimal { .. } | T::Double => f.is_numeric(),
+        T::SmallInt => matches!(f, T::TinyInt),
+        T::Int => matches!(f, T::TinyInt | T::SmallInt),
+        T::BigInt => f.is_integer(),
+        T::Float => f.is_exact_numeric(),
+        T::Date => matches!(f, T::Timestamp { .. }),
+        T::Time(_) => matches!(f, T::Time(_) | T::Timestamp { .. }),
+        T::Timestamp { .. } | T::TimestampLtz { .. } => f.is_timestamp(),
+        T::Array(to) => matches!(f, T::Array(from) if implicit_cast_exists(from, to)),
+        T::Multiset(to) => matches!(f, T::Multiset(from) if implicit_cast_exists(from, to)),
+        T::Map(tk, tv) => {
+            matches!(f, T::Map(fk, fv) if implicit_cast_exists(fk, tk) && implicit_cast_exists(fv, tv))
+        }
+        T::Row(to) => matches!(f, T::Row(from) if from.len() == to.len()
+            && from.iter().zip(to).all(|(a, b)| implicit_cast_exists(&a.ty, &b.ty))),
+        _ => false,
+    }
+}

@@ -1,0 +1,428 @@
+//! SELECT, VALUES, WITH, UNION ALL and what may stand in FROM.
+
+use std::sync::Arc;
+
+use arus_core::catalog::{CatalogObject, DEFAULT_CATALOG, TableDef, TableKind, ViewDef};
+use arus_core::error::Code;
+use arus_core::expr::Expr;
+use arus_core::schema::{Column, RowSchema};
+use arus_core::types::{LogicalType, TypeKind};
+use arus_core::{Datum, Error, Result};
+
+use super::expr::Cx;
+use super::scope::Scope;
+use super::types::same_values;
+use super::Binder;
+use crate::ast::{
+    Hint, HintArgs, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span, StatementKind,
+    TableAlias, TableKind as From, TableRef, Values, ExprKind,
+};
+use crate::parser;
+use crate::rel::{Rel, RelOp};
+
+/// A value of the select list.
+pub(crate) struct Item {
+    pub(crate) expr: Expr,
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+/// Types that the columns are for; a bare NULL takes its own.
+pub(crate) type Expected<'e> = Option<&'e [LogicalType]>;
+
+impl Binder<'_> {
+    pub(crate) fn query(&self, q: &Query, expected: Expected<'_>) -> Result<Rel> {
+        let depth = self.with.borrow().len();
+        for table in &q.with {
+            let rel = self.query(&table.query, None)?;
+            let rel = self.rename(rel, &table.columns, table.span)?;
+            self.with.borrow_mut().push((table.name.value.clone(), Arc::new(rel)));
+        }
+        if let Some(order) = q.order_by.first() {
+            return Err(self.unsupported("ORDER BY", order.span));
+        }
+        if let Some(offset) = &q.offset {
+            return Err(self.unsupported("OFFSET", offset.span));
+        }
+        if let Some(limit) = &q.limit {
+            return Err(self.unsupported("LIMIT", limit.span));
+        }
+        let rel = self.set_expr(&q.body, expected);
+        self.with.borrow_mut().truncate(depth);
+        rel
+    }
+
+    fn set_expr(&self, body: &SetExpr, expected: Expected<'_>) -> Result<Rel> {
+        match body {
+            SetExpr::Select(select) => self.select(select, expected),
+            SetExpr::Values(values) => self.values(values, expected),
+            SetExpr::Query(query) => self.query(query, expected),
+            SetExpr::Table(name) => Ok(self.named(name, &[], name.span)?.0),
+            SetExpr::SetOp(op) => self.set_op(op, expected),
+        }
+    }
+
+    fn set_op(&self, op: &SetOp, expected: Expected<'_>) -> Result<Rel> {
+        if op.op != SetOperator::Union || !op.all {
+            let name = if op.all { format!("{} ALL", op.op.as_str()) } else { op.op.as_str().to_string() };
+            let error = self.unsupported(&name, op.span);
+            return Err(if name == "UNION" { error.with_hint("UNION ALL keeps duplicates and is supported") } else { error });
+        }
+        let mut inputs = vec![];
+        for side in [&op.left, &op.right] {
+            let rel = self.set_expr(side, expected)?;
+            match rel.op {
+                RelOp::Union { inputs: nested } => inputs.extend(nested.into_iter().map(|r| (r, side.span()))),
+                _ => inputs.push((rel, side.span())),
+            }
+        }
+        self.unify(inputs)
+    }
+
+    /// UNION ALL of inputs whose columns get one type.
+    fn unify(&self, inputs: Vec<(Rel, Span)>) -> Result<Rel> {
+        let width = inputs[0].0.schema.len();
+        if let Some((other, span)) = inputs.iter().find(|(r, _)| r.schema.len() != width) {
+            return Err(self.wrong(
+                Code::TypeMismatch,
+                format!("UNION ALL of {width} and {} columns", other.schema.len()),
+                *span,
+            ));
+        }
+        let mut columns = vec![];
+        for i in 0..width {
+            let types: Vec<LogicalType> = inputs.iter().map(|(r, _)| r.schema.columns()[i].ty.clone()).collect();
+            let name = inputs[0].0.schema.columns()[i].name.clone();
+            let nullable = types.iter().any(|t| t.nullable);
+            let same = types.iter().all(|t| t.kind == types[0].kind);
+            let ty = if same {
+                types[0].clone()
+            } else {
+                let plain: Vec<LogicalType> = types.iter().map(|t| t.clone().without_time_attribute()).collect();
+                self.planner.functions.common_type(&plain).ok_or_else(|| {
+                    self.wrong(
+                        Code::TypeMismatch,
+                        format!("column '{name}' of UNION ALL is {} here and {} there", types[0].kind, types.iter().find(|t| t.kind != types[0].kind).map_or_else(String::new, |t| t.kind.to_string())),
+                        inputs[1].1,
+                    )
+                    .with_hint("CAST one of them")
+                })?
+            };
+            columns.push(Column { name, ty: ty.with_nullable(nullable) });
+        }
+        let schema = RowSchema::new(columns);
+        let names: Vec<String> = schema.columns().iter().map(|c| c.name.clone()).collect();
+        let inputs = inputs
+            .into_iter()
+            .map(|(rel, _)| {
+                let fits = rel.schema.types().zip(schema.types()).all(|(a, b)| same_values(a, b));
+                if fits {
+                    return rel;
+                }
+                let projection =
+                    schema.types().enumerate().map(|(i, ty)| self.coerce(rel.column(i), ty)).collect();
+                rel.project(projection, &names)
+            })
+            .collect();
+        Ok(Rel { schema, ..Rel::union(inputs) })
+    }
+
+    fn values(&self, values: &Values, expected: Expected<'_>) -> Result<Rel> {
+        let scope = Scope::default();
+        let mut rows: Vec<Vec<Expr>> = vec![];
+        for row in &values.rows {
+            let mut bound = vec![];
+            for e in row {
+                bound.push(self.expr(e, &mut Cx::scalar(&scope, "VALUES"))?);
+            }
+            if let Some(first) = rows.first()
+                && first.len() != bound.len()
+            {
+                let span = row.first().map_or(values.span, |e| e.span);
+                return Err(self.wrong(
+                    Code::TypeMismatch,
+                    format!("VALUES with rows of {} and {} columns", first.len(), bound.len()),
+                    span,
+                ));
+            }
+            rows.push(bound);
+        }
+        let width = rows.first().map_or(0, Vec::len);
+        let mut columns = vec![];
+        for i in 0..width {
+            let types: Vec<LogicalType> = rows.iter().map(|r| r[i].ty().without_time_attribute()).collect();
+            let nullable = types.iter().any(|t| t.nullable);
+            let span = values.rows[0][i].span;
+            let common = self.planner.functions.common_type(&types).ok_or_else(|| {
+                let found: Vec<String> = types.iter().map(|t| t.kind.to_string()).collect();
+                self.wrong(
+                    Code::TypeMismatch,
+                    format!("column {} of VALUES has no common type: {}", i + 1, found.join(", ")),
+                    span,
+                )
+                .with_hint("CAST the values to one type")
+            })?;
+            let common = if common.kind == TypeKind::Null {
+                expected.and_then(|e| e.get(i)).cloned().ok_or_else(|| self.illegal_null(span))?
+            } else {
+                common
+            };
+            columns.push(Column {
+                name: format!("EXPR${i}"),
+                ty: common.without_time_attribute().with_nullable(nullable),
+            });
+        }
+        let rows = rows
+            .into_iter()
+            .map(|row| row.into_iter().zip(&columns).map(|(e, c)| self.coerce(e, &c.ty)).collect())
+            .collect();
+        Ok(Rel { op: RelOp::Values { rows }, schema: RowSchema::new(columns) })
+    }
+
+    fn select(&self, s: &Select, expected: Expected<'_>) -> Result<Rel> {
+        if s.distinct {
+            return Err(self
+                .unsupported("SELECT DISTINCT", s.span)
+                .with_hint("GROUP BY all columns gives the same rows"));
+        }
+        if let Some(hint) = s.hints.first() {
+            return Err(self.unsupported(format!("the hint {}", hint.name.value), hint.span));
+        }
+        if let Some(window) = s.windows.first() {
+            return Err(self.unsupported("WINDOW", window.name.span));
+        }
+        if let Some(qualify) = &s.qualify {
+            return Err(self.unsupported("QUALIFY", qualify.span));
+        }
+        let (mut rel, scope) = self.from(s)?;
+        if let Some(filter) = &s.filter {
+            let condition = self.expr(filter, &mut Cx::scalar(&scope, "WHERE"))?;
+            let condition = self.boolean(condition, "WHERE", filter.span)?;
+            rel = rel.filter(condition);
+        }
+        let mut cx = Cx::grouped(&scope);
+        let mut items = self.items(s, &scope, &mut cx)?;
+        for (i, item) in items.iter_mut().enumerate() {
+            if item.expr.ty().kind == TypeKind::Null {
+                let ty = expected.and_then(|e| e.get(i)).ok_or_else(|| self.illegal_null(item.span))?;
+                item.expr = self.coerce(item.expr.clone(), ty);
+            }
+        }
+        if s.group_by.is_some() || s.having.is_some() || !cx.calls.is_empty() {
+            return self.aggregate(rel, s, items, cx);
+        }
+        let (projection, names): (Vec<Expr>, Vec<String>) = items.into_iter().map(|i| (i.expr, i.name)).unzip();
+        Ok(rel.project(projection, &names))
+    }
+
+    /// The select list, with `*` written out and names made unique as Calcite does: the second `a` is `a0`.
+    fn items(&self, s: &Select, scope: &Scope, cx: &mut Cx<'_>) -> Result<Vec<Item>> {
+        let mut items: Vec<Item> = vec![];
+        let mut add = |expr: Expr, name: Option<String>, span: Span| {
+            let wanted = name.unwrap_or_else(|| format!("EXPR${}", items.len()));
+            let mut unique = wanted.clone();
+            let mut attempt = 0;
+            while items.iter().any(|i| i.name == unique) {
+                unique = format!("{wanted}{attempt}");
+                attempt += 1;
+            }
+            items.push(Item { expr, name: unique, span });
+        };
+        for item in &s.items {
+            match item {
+                SelectItem::Expr { expr, alias } => {
+                    let name = alias.as_ref().map(|a| a.value.clone()).or_else(|| match &expr.kind {
+                        ExprKind::Name(parts) => parts.last().map(|p| p.value.clone()),
+                        _ => None,
+                    });
+                    add(self.expr(expr, cx)?, name, expr.span);
+                }
+                SelectItem::Wildcard { qualifier, span } => {
+                    for (index, column) in self.wildcard(qualifier, *span, scope)? {
+                        cx.named.push((index, *span));
+                        add(Expr::column(index, column.ty), Some(column.name), *span);
+                    }
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn wildcard(&self, qualifier: &[Ident], span: Span, scope: &Scope) -> Result<Vec<(usize, Column)>> {
+        if scope.relations.is_empty() {
+            return Err(self.wrong(Code::Syntax, "* without FROM", span).with_hint("name a table with FROM"));
+        }
+        let relations: Vec<_> = if qualifier.is_empty() {
+            scope.relations.iter().collect()
+        } else {
+            let relation = scope.relation(qualifier).ok_or_else(|| {
+                let name = qualifier.iter().map(|p| p.value.as_str()).collect::<Vec<_>>().join(".");
+                let tables: Vec<&str> =
+                    scope.relations.iter().filter_map(|r| r.qualifier.last().map(String::as_str)).collect();
+                self.wrong(Code::UndefinedTable, format!("table '{name}' is not in FROM"), qualifier[0].span)
+                    .with_hint(super::near_or_list(&name, "tables", &tables))
+            })?;
+            vec![relation]
+        };
+        Ok(relations
+            .into_iter()
+            .flat_map(|r| r.columns.columns().iter().enumerate().map(|(i, c)| (r.offset + i, c.clone())))
+            .collect())
+    }
+
+    fn from(&self, s: &Select) -> Result<(Rel, Scope)> {
+        match s.from.as_slice() {
+            [] => {
+                let zero = Expr::literal(Datum::Int(0), TypeKind::Int.not_null());
+                let schema = RowSchema::new(vec![Column { name: "ZERO".into(), ty: zero.ty() }]);
+                Ok((Rel { op: RelOp::Values { rows: vec![vec![zero]] }, schema }, Scope::default()))
+            }
+            [one] => self.table_ref(one),
+            [_, second, ..] => Err(self.unsupported("a join", second.span)),
+        }
+    }
+
+    /// A table of FROM and the names by which its columns are known.
+    pub(crate) fn table_ref(&self, t: &TableRef) -> Result<(Rel, Scope)> {
+        let (rel, qualifier) = match &t.kind {
+            From::Named { name, hints, system_time } => {
+                if let Some(time) = system_time {
+                    return Err(self.unsupported("FOR SYSTEM_TIME AS OF", time.span));
+                }
+                self.named(name, hints, t.span)?
+            }
+            From::Subquery { lateral: true, .. } => return Err(self.unsupported("LATERAL", t.span)),
+            From::Subquery { query, .. } => (self.query(query, None)?, vec![]),
+            From::Function { lateral: true, .. } => return Err(self.unsupported("LATERAL TABLE", t.span)),
+            From::Function { call, .. } => (self.window_function(call)?, vec![]),
+            From::Unnest { .. } => return Err(self.unsupported("UNNEST", t.span)),
+            From::Join(_) => return Err(self.unsupported("a join", t.span)),
+            From::Unsupported { what, .. } => return Err(self.unsupported(what, t.span)),
+        };
+        let Some(TableAlias { name, columns }) = &t.alias else {
+            let scope = Scope::one(qualifier, rel.schema.clone());
+            return Ok((rel, scope));
+        };
+        let rel = self.rename(rel, columns, name.span)?;
+        let scope = Scope::one(vec![name.value.clone()], rel.schema.clone());
+        Ok((rel, scope))
+    }
+
+    /// Gives the columns other names, where any are written.
+    pub(crate) fn rename(&self, mut rel: Rel, names: &[Ident], span: Span) -> Result<Rel> {
+        if names.is_empty() {
+            return Ok(rel);
+        }
+        if names.len() != rel.schema.len() {
+            return Err(self.wrong(
+                Code::TypeMismatch,
+                format!("{} names for {} columns", names.len(), rel.schema.len()),
+                span,
+            ));
+        }
+        if let Some((i, twice)) = names.iter().enumerate().find(|(i, n)| names[..*i].iter().any(|m| m.value == n.value)) {
+            return Err(self.wrong(
+                Code::DuplicateObject,
+                format!("column '{}' is named twice, again as column {}", twice.value, i + 1),
+                twice.span,
+            ));
+        }
+        let columns = rel.schema.columns().iter().zip(names);
+        rel.schema = columns.map(|(c, n)| Column { name: n.value.clone(), ty: c.ty.clone() }).collect();
+        Ok(rel)
+    }
+
+    /// A table, view or WITH query by name, and its qualifier.
+    pub(crate) fn named(&self, name: &ObjectName, hints: &[Hint], span: Span) -> Result<(Rel, Vec<String>)> {
+        if let [only] = name.parts.as_slice() {
+            let found = self.with.borrow().iter().rev().find(|(n, _)| *n == only.value).map(|(_, r)| r.clone());
+            if let Some(rel) = found {
+                return Ok((rel.as_ref().clone(), vec![only.value.clone()]));
+            }
+        }
+        let object = self.object(name)?;
+        let path = object.path().clone();
+        self.named.borrow_mut().push((name.span, path.clone()));
+        let qualifier = vec![DEFAULT_CATALOG.to_string(), path.database, path.name];
+        let rel = match object {
+            CatalogObject::Table(table) => {
+                self.check_readable(&table, span)?;
+                Rel::scan(self.with_hints(table, hints)?)
+            }
+            CatalogObject::View(view) => {
+                if let Some(hint) = hints.first() {
+                    return Err(self.unsupported(format!("the hint {} on a view", hint.name.value), hint.span));
+                }
+                self.view(&view, name.span)?
+            }
+        };
+        Ok((rel, qualifier))
+    }
+
+    fn check_readable(&self, table: &TableDef, span: Span) -> Result<()> {
+        match table.kind {
+            TableKind::Topic => Ok(()),
+            TableKind::Keyed | TableKind::System if self.planner.options.batch_snapshot => Ok(()),
+            TableKind::Keyed => Err(self
+                .unsupported(format!("a pipeline that reads the keyed table '{}'", table.path), span)
+                .with_hint("read the topic that it is made from; a plain SELECT reads it as it is now")),
+            TableKind::System => {
+                Err(self.unsupported(format!("a pipeline that reads the system table '{}'", table.path), span))
+            }
+            TableKind::Connector => {
+                let name = table.connector().unwrap_or_default();
+                match self.planner.connectors.connector(name) {
+                    Some(c) if !c.is_source() => Err(self.wrong(
+                        Code::InvalidOption,
+                        format!("table '{}': connector '{name}' can only be written, not read", table.path),
+                        span,
+                    )),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// The table with the options of an OPTIONS hint.
+    pub(crate) fn with_hints(&self, table: Arc<TableDef>, hints: &[Hint]) -> Result<Arc<TableDef>> {
+        let mut changed: Option<TableDef> = None;
+        for hint in hints {
+            if !hint.name.value.eq_ignore_ascii_case("OPTIONS") {
+                return Err(self.unsupported(format!("the hint {}", hint.name.value), hint.span));
+            }
+            let HintArgs::KeyValue(pairs) = &hint.args else {
+                return Err(self
+                    .wrong(Code::Syntax, "the hint OPTIONS takes key-value pairs", hint.span)
+                    .with_hint("write /*+ OPTIONS('key' = 'value') */"));
+            };
+            for (key, value) in pairs {
+                if key.value == "connector" {
+                    return Err(self.wrong(Code::InvalidOption, "the hint OPTIONS cannot change the connector", key.span));
+                }
+                let table = changed.get_or_insert_with(|| table.as_ref().clone());
+                table.options.insert(key.value.clone(), value.value.clone());
+                let spans = |name: &str| (name == key.value).then_some((key.span, value.span));
+                self.validate_options(&table.options, &table.columns, &table.path, hint.span, &spans)?;
+            }
+        }
+        Ok(changed.map_or(table, Arc::new))
+    }
+
+    fn view(&self, view: &ViewDef, span: Span) -> Result<Rel> {
+        let inner = self.inside(&view.path, &view.query).map_err(|e| self.locate(e, span))?;
+        let bound = || -> Result<Rel> {
+            let statement = parser::parse_statement(&view.query).map_err(|e| Error::user(e.message))?;
+            let StatementKind::Query(query) = &statement.kind else {
+                return Err(Error::user("its text is no query"));
+            };
+            inner.query(query, None)
+        };
+        let mut rel =
+            bound().map_err(|e| e.in_context(format!("in view '{}'", view.path)).with_location(self.at(span)))?;
+        if rel.schema.len() == view.columns.len() {
+            let columns = rel.schema.columns().iter().zip(view.columns.columns());
+            rel.schema = columns.map(|(c, v)| Column { name: v.name.clone(), ty: c.ty.clone() }).collect();
+        }
+        Ok(rel)
+    }
+}

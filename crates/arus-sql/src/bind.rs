@@ -30,6 +30,11 @@ use crate::nearest::nearest;
 use crate::planner::Planner;
 use crate::rel::Rel;
 
+pub use options::{MANAGED_OPTIONS, managed_default};
+pub use table::managed_metadata;
+
+pub(crate) use expr::and;
+
 /// Views inside views: deeper is a cycle.
 const VIEW_DEPTH: usize = 32;
 

@@ -1,9 +1,22 @@
 //! Flink SQL: lexer, parser, binder and planner, from text to arus-core's physical plan. No runtime dependency.
 
 pub mod ast;
+mod bind;
+mod explain;
 mod lexer;
 pub mod nearest;
 pub mod parser;
+mod pass;
+mod physical;
+mod planner;
+mod rel;
+mod set;
+mod show;
 pub mod unparse;
 
+#[cfg(test)]
+mod tests;
+
+pub use bind::{MANAGED_OPTIONS, managed_default, managed_metadata};
 pub use lexer::is_reserved;
+pub use planner::{Planned, PlannedStatement, Planner, PlannerOptions, syntax_error};

@@ -67,7 +67,9 @@ impl Binder<'_> {
         self.exact(&format!("{whole}{fraction}"), fraction.len(), span)
     }
 
+    /// `digits` without the point, with a `-` in front if the number is negative.
     fn exact(&self, digits: &str, scale: usize, span: Span) -> Result<Expr> {
+        let (sign, digits) = digits.strip_prefix('-').map_or((1, digits), |rest| (-1, rest));
         let significant = digits.trim_start_matches('0');
         let precision = if significant.len() > scale { significant.len() } else { scale + 1 };
         if precision > 38 {
@@ -76,6 +78,7 @@ impl Binder<'_> {
                 .with_hint("write it with an exponent to get a DOUBLE, such as 1e40"));
         }
         let value: i128 = if significant.is_empty() { 0 } else { significant.parse().expect("at most 38 digits") };
+        let value = sign * value;
         if scale == 0 && let Ok(v) = i64::try_from(value) {
             let narrow = i32::try_from(v).map(|v| Expr::literal(Datum::Int(v), TypeKind::Int.not_null()));
             return Ok(narrow.unwrap_or_else(|_| Expr::literal(Datum::BigInt(v), TypeKind::BigInt.not_null())));

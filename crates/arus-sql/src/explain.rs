@@ -1,0 +1,263 @@
+//! EXPLAIN in Flink's form: the bound query, then the plan with changelog modes, then what Arus knows of its state.
+
+mod expr;
+
+use arus_core::catalog::TableDef;
+use arus_core::expr::Expr;
+use arus_core::plan::{
+    AggregateCall, Node, NodeId, Op, PhysicalPlan, Scan, SinkTarget, Window, WindowKind, WindowProperty,
+};
+use arus_core::schema::RowSchema;
+
+pub(crate) use expr::expr_text;
+
+use crate::rel::{Rel, RelOp};
+
+/// The whole answer of EXPLAIN.
+pub(crate) fn explain(roots: &[Rel], plan: &PhysicalPlan, changelog: bool) -> String {
+    let mut text = String::from("== Abstract Syntax Tree ==\n");
+    for root in roots {
+        logical(root, "", "", &mut text);
+        text.push('\n');
+    }
+    let ends: Vec<NodeId> = plan
+        .sinks()
+        .map(|(id, sink)| match sink.target {
+            // As in Flink a bare SELECT has no sink of its own.
+            SinkTarget::Collect => plan.nodes[id].inputs[0],
+            SinkTarget::Table(_) => id,
+        })
+        .collect();
+    for (title, changelog) in [("Optimized Physical Plan", changelog), ("Optimized Execution Plan", false)] {
+        text.push_str(&format!("== {title} ==\n"));
+        for end in &ends {
+            physical(plan, *end, changelog, "", "", &mut text);
+            text.push('\n');
+        }
+    }
+    let notes = state_notes(plan);
+    text.push_str("== State ==\n");
+    if notes.is_empty() {
+        text.push_str("no state that grows without bound\n");
+    }
+    for note in notes {
+        text.push_str(&note);
+        text.push('\n');
+    }
+    text
+}
+
+/// State without a bound, with the remedy.
+pub(crate) fn state_notes(plan: &PhysicalPlan) -> Vec<String> {
+    plan.nodes
+        .iter()
+        .filter_map(|node| match &node.op {
+            Op::GroupAggregate(a) if !a.keys.is_empty() && a.state_ttl_ms == 0 => {
+                let input = &plan.nodes[node.inputs[0]].schema;
+                Some(format!(
+                    "GroupAggregate(groupBy=[{}]): state grows with the number of distinct keys; set table.exec.state.ttl, or group by a window",
+                    columns(&a.keys, input)
+                ))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn physical(plan: &PhysicalPlan, id: NodeId, changelog: bool, first: &str, rest: &str, out: &mut String) {
+    let node = &plan.nodes[id];
+    let mut text = node_text(plan, id);
+    if changelog && !matches!(node.op, Op::Sink(_)) {
+        text.truncate(text.len() - 1);
+        text.push_str(&format!(", changelogMode=[{}])", node.mode));
+    } else if changelog {
+        text.truncate(text.len() - 1);
+        text.push_str(", changelogMode=[NONE])");
+    }
+    out.push_str(&format!("{first}{text}\n"));
+    for (i, input) in node.inputs.iter().enumerate() {
+        let last = i + 1 == node.inputs.len();
+        let (head, tail) = if last { ("+- ", "   ") } else { (":- ", ":  ") };
+        physical(plan, *input, changelog, &format!("{rest}{head}"), &format!("{rest}{tail}"), out);
+    }
+}
+
+/// One node as Flink writes it.
+pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId) -> String {
+    let node = &plan.nodes[id];
+    let empty = RowSchema::new(vec![]);
+    let input = node.inputs.first().map_or(&empty, |i| &plan.nodes[*i].schema);
+    let details = match &node.op {
+        Op::Scan(scan) => scan_text(scan, node),
+        Op::Values(values) => {
+            let rows: Vec<String> =
+                values.rows.iter().map(|r| format!("{{ {} }}", exprs(r, input))).collect();
+            format!("tuples=[[{}]]", rows.join(", "))
+        }
+        Op::Calc(calc) => {
+            let select = selected(&calc.projection, input, &node.schema);
+            match &calc.condition {
+                Some(c) => format!("select=[{select}], where=[{}]", expr_text(c, input)),
+                None => format!("select=[{select}]"),
+            }
+        }
+        Op::WindowTableFunction(window) => format!("window=[{}]", window_text(window, input)),
+        Op::Exchange(e) if e.keys.is_empty() => "distribution=[single]".to_string(),
+        Op::Exchange(e) => format!("distribution=[hash[{}]]", columns(&e.keys, input)),
+        Op::GroupAggregate(a) => aggregate_text(&a.keys, "", &a.calls, &[], input),
+        Op::WindowAggregate(a) => {
+            let window = format!("window=[{}]", window_text(&a.window, input));
+            aggregate_text(&a.keys, &window, &a.calls, &a.properties, input)
+        }
+        Op::Union => {
+            let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
+            format!("all=[true], union=[{}]", names.join(", "))
+        }
+        Op::Sink(sink) => match &sink.target {
+            SinkTarget::Table(table) => {
+                let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
+                format!("table=[{}], fields=[{}]", table.path.full(), names.join(", "))
+            }
+            SinkTarget::Collect => "target=[collect]".to_string(),
+        },
+    };
+    format!("{}({details})", node.op.name())
+}
+
+fn table_text(table: &TableDef) -> String {
+    format!("{}, {}, {}", arus_core::catalog::DEFAULT_CATALOG, table.path.database, table.path.name)
+}
+
+fn scan_text(scan: &Scan, node: &Node) -> String {
+    let watermark = scan
+        .watermark
+        .as_ref()
+        .map(|w| format!(", watermark=[{}]", expr_text(&w.expr, &node.schema)))
+        .unwrap_or_default();
+    let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
+    format!("table=[[{}{watermark}]], fields=[{}]", table_text(&scan.table), names.join(", "))
+}
+
+fn window_text(window: &Window, input: &RowSchema) -> String {
+    let time = columns(&[window.time], input);
+    match window.kind {
+        WindowKind::Tumble { size_ms, offset_ms: 0 } => {
+            format!("TUMBLE(time_col=[{time}], size=[{}])", duration(size_ms))
+        }
+        WindowKind::Tumble { size_ms, offset_ms } => {
+            format!("TUMBLE(time_col=[{time}], size=[{}], offset=[{}])", duration(size_ms), duration(offset_ms))
+        }
+    }
+}
+
+fn aggregate_text(
+    keys: &[usize],
+    window: &str,
+    calls: &[AggregateCall],
+    properties: &[WindowProperty],
+    input: &RowSchema,
+) -> String {
+    let mut parts: Vec<String> = vec![];
+    if !keys.is_empty() {
+        parts.push(format!("groupBy=[{}]", columns(keys, input)));
+    }
+    if !window.is_empty() {
+        parts.push(window.to_string());
+    }
+    let mut select: Vec<String> = keys.iter().map(|k| columns(&[*k], input)).collect();
+    select.extend(calls.iter().map(|c| format!("{} AS {}", call_text(c, input), c.name)));
+    select.extend(properties.iter().map(|p| match p {
+        WindowProperty::Start => "start('w$) AS window_start".to_string(),
+        WindowProperty::End => "end('w$) AS window_end".to_string(),
+        WindowProperty::Time => "rowtime('w$) AS window_time".to_string(),
+    }));
+    parts.push(format!("select=[{}]", select.join(", ")));
+    parts.join(", ")
+}
+
+fn call_text(call: &AggregateCall, input: &RowSchema) -> String {
+    let args = if call.args.is_empty() { "*".to_string() } else { columns(&call.args, input) };
+    format!("{}({args})", call.function.name())
+}
+
+/// `a, UPPER(b) AS c`: a column under its own name stands alone.
+fn selected(projection: &[Expr], input: &RowSchema, output: &RowSchema) -> String {
+    let values = projection.iter().zip(output.columns()).map(|(e, column)| {
+        let text = expr_text(e, input);
+        if text == column.name { text } else { format!("{text} AS {}", column.name) }
+    });
+    values.collect::<Vec<_>>().join(", ")
+}
+
+fn exprs(exprs: &[Expr], input: &RowSchema) -> String {
+    exprs.iter().map(|e| expr_text(e, input)).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn columns(columns: &[usize], schema: &RowSchema) -> String {
+    columns
+        .iter()
+        .map(|c| schema.columns().get(*c).map_or_else(|| format!("${c}"), |c| c.name.clone()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Flink's shortest form: `10 s`, `15 min`, `1 h`.
+fn duration(ms: i64) -> String {
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+        if ms != 0 && ms % unit == 0 {
+            return format!("{} {name}", ms / unit);
+        }
+    }
+    format!("{ms} ms")
+}
+
+// ---- the bound query
+
+fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
+    let empty = RowSchema::new(vec![]);
+    let inputs = rel.inputs();
+    let input = inputs.first().map_or(&empty, |r| &r.schema);
+    if let RelOp::Calc { input: below, condition: Some(condition), projection } = &rel.op {
+        let text = format!("LogicalFilter(condition=[{}])", expr_text(condition, input));
+        if crate::rel::is_identity(projection, below.schema.len()) {
+            out.push_str(&format!("{first}{text}\n"));
+            logical(below, &format!("{rest}+- "), &format!("{rest}   "), out);
+        } else {
+            out.push_str(&format!("{first}LogicalProject({})\n{rest}+- {text}\n", assigned(projection, input, &rel.schema)));
+            logical(below, &format!("{rest}   +- "), &format!("{rest}      "), out);
+        }
+        return;
+    }
+    let text = match &rel.op {
+        RelOp::Scan { table, .. } => format!("LogicalTableScan(table=[[{}]])", table_text(table)),
+        RelOp::Values { rows } => {
+            let rows: Vec<String> = rows.iter().map(|r| format!("{{ {} }}", exprs(r, &empty))).collect();
+            format!("LogicalValues(tuples=[[{}]])", rows.join(", "))
+        }
+        RelOp::Calc { projection, .. } => format!("LogicalProject({})", assigned(projection, input, &rel.schema)),
+        RelOp::Window { window, .. } => format!("LogicalTableFunctionScan(invocation=[{}])", window_text(window, input)),
+        RelOp::Aggregate { keys, calls, .. } => {
+            format!("LogicalAggregate({})", aggregate_text(keys, "", calls, &[], input))
+        }
+        RelOp::WindowAggregate { window, keys, calls, properties, .. } => {
+            let window = format!("window=[{}]", window_text(window, input));
+            format!("LogicalWindowAggregate({})", aggregate_text(keys, &window, calls, properties, input))
+        }
+        RelOp::Union { .. } => "LogicalUnion(all=[true])".to_string(),
+        RelOp::Sink { target: SinkTarget::Table(table), .. } => {
+            let names: Vec<&str> = rel.schema.columns().iter().map(|c| c.name.as_str()).collect();
+            format!("LogicalSink(table=[{}], fields=[{}])", table.path.full(), names.join(", "))
+        }
+        RelOp::Sink { input, .. } => return logical(input, first, rest, out),
+    };
+    out.push_str(&format!("{first}{text}\n"));
+    for (i, below) in inputs.iter().enumerate() {
+        let (head, tail) = if i + 1 == inputs.len() { ("+- ", "   ") } else { (":- ", ":  ") };
+        logical(below, &format!("{rest}{head}"), &format!("{rest}{tail}"), out);
+    }
+}
+
+fn assigned(projection: &[Expr], input: &RowSchema, output: &RowSchema) -> String {
+    let values = projection.iter().zip(output.columns()).map(|(e, c)| format!("{}=[{}]", c.name, expr_text(e, input)));
+    values.collect::<Vec<_>>().join(", ")
+}

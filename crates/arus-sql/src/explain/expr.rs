@@ -1,0 +1,86 @@
+//! Expressions as EXPLAIN writes them.
+
+use arus_core::Datum;
+use arus_core::expr::Expr;
+use arus_core::schema::RowSchema;
+use arus_core::types::{LogicalType, TypeKind};
+
+/// Written between their operands.
+const INFIX: [&str; 15] = [
+    "+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "LIKE", "IS DISTINCT FROM", "IS NOT DISTINCT FROM",
+];
+
+pub(crate) fn expr_text(e: &Expr, input: &RowSchema) -> String {
+    let list = |args: &[Expr]| args.iter().map(|a| expr_text(a, input)).collect::<Vec<_>>();
+    match e {
+        Expr::Column { index, .. } => input.columns().get(*index).map_or_else(|| format!("${index}"), |c| c.name.clone()),
+        Expr::Literal { value, ty } => literal(value, ty),
+        Expr::Call { function, args, .. } => {
+            let text = list(args);
+            match (function.as_str(), text.as_slice()) {
+                (f, [a, b]) if INFIX.contains(&f) => format!("({a} {f} {b})"),
+                (f, [a]) if f.starts_with("IS ") => format!("{a} {f}"),
+                ("NEGATE", [a]) => format!("-({a})"),
+                ("ITEM", [a, i]) => format!("{a}[{i}]"),
+                (f, args) => format!("{f}({})", args.join(", ")),
+            }
+        }
+        Expr::Cast { input: value, ty, safe } => {
+            let name = if *safe { "TRY_CAST" } else { "CAST" };
+            format!("{name}({} AS {})", expr_text(value, input), ty.kind)
+        }
+        Expr::And(args) => format!("({})", list(args).join(" AND ")),
+        Expr::Or(args) => format!("({})", list(args).join(" OR ")),
+        Expr::Case { branches, otherwise, .. } => {
+            let mut parts = vec![];
+            for (condition, value) in branches {
+                parts.push(expr_text(condition, input));
+                parts.push(expr_text(value, input));
+            }
+            parts.push(expr_text(otherwise, input));
+            format!("CASE({})", parts.join(", "))
+        }
+        Expr::Field { input: row, index, .. } => {
+            let name = match &row.ty().kind {
+                TypeKind::Row(fields) => fields.get(*index).map_or_else(|| index.to_string(), |f| f.name.clone()),
+                _ => index.to_string(),
+            };
+            format!("{}.{name}", expr_text(row, input))
+        }
+    }
+}
+
+fn literal(value: &Datum, ty: &LogicalType) -> String {
+    match value {
+        Datum::Null => format!("null:{}", ty.kind),
+        Datum::Boolean(b) => b.to_string(),
+        Datum::TinyInt(v) => format!("{v}:{}", ty.kind),
+        Datum::SmallInt(v) => format!("{v}:{}", ty.kind),
+        Datum::Int(v) => v.to_string(),
+        Datum::BigInt(v) => format!("{v}:{}", ty.kind),
+        Datum::Float(v) => format!("{v:?}:{}", ty.kind),
+        Datum::Double(v) => format!("{v:?}:{}", ty.kind),
+        Datum::Decimal(v) => match ty.kind {
+            TypeKind::Decimal { precision, scale } => format!("{}:DECIMAL({precision}, {scale})", unscaled(*v, scale)),
+            _ => v.to_string(),
+        },
+        Datum::String(s) => format!("'{}'", s.replace('\'', "''")),
+        Datum::Bytes(bytes) => {
+            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            format!("X'{hex}'")
+        }
+        Datum::IntervalMillis(ms) => format!("{ms}:INTERVAL SECOND"),
+        Datum::IntervalMonths(months) => format!("{months}:INTERVAL MONTH"),
+        Datum::Date(v) => format!("{v}:{}", ty.kind),
+        Datum::Time(v) => format!("{v}:{}", ty.kind),
+        Datum::Timestamp(v) => format!("{v}:{}", ty.kind),
+        Datum::Row(_) | Datum::Array(_) | Datum::Map(_) => format!("{value:?}"),
+    }
+}
+
+fn unscaled(value: i128, scale: u8) -> String {
+    let digits = format!("{:0width$}", value.unsigned_abs(), width = scale as usize + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
+    let sign = if value < 0 { "-" } else { "" };
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}

@@ -1,0 +1,263 @@
+//! Rewrites of the logical plan that keep its rows: neighbouring calculations become one, unread columns go.
+
+pub(crate) mod digest;
+
+use arus_core::catalog::TableDef;
+use arus_core::expr::Expr;
+use arus_core::plan::Window;
+use arus_core::schema::RowSchema;
+
+use crate::rel::{Rel, RelOp, is_identity};
+
+/// The expression with every column replaced by its value.
+pub(crate) fn substitute(e: &Expr, values: &[Expr]) -> Expr {
+    if let Expr::Column { index, .. } = e {
+        return values[*index].clone();
+    }
+    let mut e = e.clone();
+    for child in e.children_mut() {
+        *child = substitute(child, values);
+    }
+    e
+}
+
+/// Merges a Calc into the one above it, and drops those that change nothing.
+pub(crate) fn merge(rel: Rel) -> Rel {
+    let rel = rel.map_inputs(&mut merge);
+    let RelOp::Calc { input, condition, projection } = rel.op else {
+        return rel;
+    };
+    let schema = rel.schema;
+    if condition.is_none() && is_identity(&projection, input.schema.len()) {
+        return Rel { schema, ..*input };
+    }
+    let input = *input;
+    match input.op {
+        RelOp::Calc { input: below, condition: inner_condition, projection: inner }
+            if mergeable(&inner, &condition, &projection) =>
+        {
+            let projection = projection.iter().map(|e| substitute(e, &inner)).collect();
+            let outer = condition.map(|c| substitute(&c, &inner));
+            // The inner condition stands first: it guards the outer one.
+            let condition = match (inner_condition, outer) {
+                (Some(a), Some(b)) => Some(crate::bind::and(vec![a, b])),
+                (a, b) => a.or(b),
+            };
+            merge_top(Rel { op: RelOp::Calc { input: below, condition, projection }, schema })
+        }
+        op => {
+            let input = Box::new(Rel { op, schema: input.schema });
+            Rel { op: RelOp::Calc { input, condition, projection }, schema }
+        }
+    }
+}
+
+/// A merged Calc may have become one that changes nothing.
+fn merge_top(rel: Rel) -> Rel {
+    match rel.op {
+        RelOp::Calc { input, condition: None, projection } if is_identity(&projection, input.schema.len()) => {
+            Rel { schema: rel.schema, ..*input }
+        }
+        op => Rel { op, schema: rel.schema },
+    }
+}
+
+/// Whether no expression of the inner Calc would be computed twice.
+fn mergeable(inner: &[Expr], condition: &Option<Expr>, projection: &[Expr]) -> bool {
+    let mut uses = vec![0_usize; inner.len()];
+    for e in projection.iter().chain(condition) {
+        e.visit_columns(&mut |i| uses[i] += 1);
+    }
+    inner.iter().zip(uses).all(|(e, uses)| uses <= 1 || matches!(e, Expr::Column { .. } | Expr::Literal { .. }))
+}
+
+/// The same rows with only the columns `required`, in that order. A row keeps at least one column.
+pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
+    let schema: RowSchema = required.iter().map(|i| rel.schema.columns()[*i].clone()).collect();
+    match rel.op {
+        RelOp::Scan { table, columns } => {
+            let columns = required.iter().map(|i| columns[*i]).collect();
+            Rel { op: RelOp::Scan { table, columns }, schema }
+        }
+        RelOp::Values { rows } => {
+            let rows = rows.iter().map(|row| required.iter().map(|i| row[*i].clone()).collect()).collect();
+            Rel { op: RelOp::Values { rows }, schema }
+        }
+        RelOp::Calc { input, condition, projection } => {
+            let mut projection: Vec<Expr> = required.iter().map(|i| projection[*i].clone()).collect();
+            let mut condition = condition;
+            let mut needed = Columns::default();
+            for e in projection.iter().chain(&condition) {
+                e.visit_columns(&mut |i| needed.add(i));
+            }
+            let needed = needed.or_one_of(&input);
+            let input = Box::new(prune(*input, &needed));
+            for e in projection.iter_mut().chain(&mut condition) {
+                e.map_columns(&|i| place(&needed, i));
+            }
+            Rel { op: RelOp::Calc { input, condition, projection }, schema }
+        }
+        RelOp::Window { input, window } => {
+            let width = input.schema.len();
+            let mut needed = Columns::default();
+            required.iter().filter(|i| **i < width).for_each(|i| needed.add(*i));
+            needed.add(window.time);
+            let needed = needed.0;
+            let pruned = prune(*input, &needed);
+            let full: RowSchema =
+                pruned.schema.columns().iter().chain(&rel.schema.columns()[width..]).cloned().collect();
+            let kept: Vec<usize> = required
+                .iter()
+                .map(|i| if *i < width { place(&needed, *i) } else { needed.len() + (*i - width) })
+                .collect();
+            let window = Window { time: place(&needed, window.time), ..window };
+            let rel = Rel { op: RelOp::Window { input: Box::new(pruned), window }, schema: full };
+            select(rel, &kept, schema)
+        }
+        RelOp::Aggregate { input, keys, mut calls } => {
+            let base = keys.len();
+            let kept_calls: Vec<usize> = (0..calls.len()).filter(|c| required.contains(&(base + c))).collect();
+            calls = kept_calls.iter().map(|c| calls[*c].clone()).collect();
+            let mut needed = Columns::default();
+            keys.iter().chain(calls.iter().flat_map(|c| &c.args)).for_each(|i| needed.add(*i));
+            let needed = needed.or_one_of(&input);
+            let full: RowSchema = (0..base)
+                .chain(kept_calls.iter().map(|c| base + c))
+                .map(|i| rel.schema.columns()[i].clone())
+                .collect();
+            let kept: Vec<usize> =
+                required.iter().map(|i| if *i < base { *i } else { base + place(&kept_calls, *i - base) }).collect();
+            let keys = keys.iter().map(|k| place(&needed, *k)).collect();
+            calls.iter_mut().flat_map(|c| &mut c.args).for_each(|a| *a = place(&needed, *a));
+            let input = Box::new(prune(*input, &needed));
+            select(Rel { op: RelOp::Aggregate { input, keys, calls }, schema: full }, &kept, schema)
+        }
+        RelOp::WindowAggregate { input, window, keys, mut calls, properties } => {
+            let mut needed = Columns::default();
+            keys.iter().chain(calls.iter().flat_map(|c| &c.args)).for_each(|i| needed.add(*i));
+            needed.add(window.time);
+            let needed = needed.0;
+            let keys = keys.iter().map(|k| place(&needed, *k)).collect();
+            calls.iter_mut().flat_map(|c| &mut c.args).for_each(|a| *a = place(&needed, *a));
+            let window = Window { time: place(&needed, window.time), ..window };
+            let input = Box::new(prune(*input, &needed));
+            let op = RelOp::WindowAggregate { input, window, keys, calls, properties };
+            select(Rel { op, schema: rel.schema.clone() }, required, schema)
+        }
+        RelOp::Union { inputs } => {
+            let inputs = inputs.into_iter().map(|r| prune(r, required)).collect();
+            Rel { op: RelOp::Union { inputs }, schema }
+        }
+        RelOp::Sink { input, target } => {
+            let all: Vec<usize> = (0..input.schema.len()).collect();
+            let input = Box::new(prune(*input, &all));
+            Rel { op: RelOp::Sink { input, target }, schema: rel.schema }
+        }
+    }
+}
+
+/// `rel` with the columns `kept` under the names of `schema`.
+fn select(rel: Rel, kept: &[usize], schema: RowSchema) -> Rel {
+    let projection: Vec<Expr> = kept.iter().map(|i| rel.column(*i)).collect();
+    if is_identity(&projection, rel.schema.len()) {
+        return Rel { schema, ..rel };
+    }
+    Rel { op: RelOp::Calc { input: Box::new(rel), condition: None, projection }, schema }
+}
+
+fn place(columns: &[usize], column: usize) -> usize {
+    columns.iter().position(|c| *c == column).expect("every column that is read was collected")
+}
+
+/// Columns in ascending order, each once.
+#[derive(Default)]
+struct Columns(Vec<usize>);
+
+impl Columns {
+    fn add(&mut self, column: usize) {
+        if let Err(at) = self.0.binary_search(&column) {
+            self.0.insert(at, column);
+        }
+    }
+
+    /// A scan that only counts rows reads the column that is read anyway: the watermark's.
+    fn or_one_of(self, input: &Rel) -> Vec<usize> {
+        if !self.0.is_empty() {
+            return self.0;
+        }
+        match &input.op {
+            RelOp::Scan { table, columns } => {
+                let time = table.watermark.as_ref().and_then(|w| columns.iter().position(|c| *c == w.column));
+                vec![time.unwrap_or(0)]
+            }
+            _ => vec![0],
+        }
+    }
+}
+
+/// Every scan of the roots with its columns.
+pub(crate) fn scans<'r>(rel: &'r Rel, found: &mut Vec<(&'r TableDef, Vec<usize>)>) {
+    if let RelOp::Scan { table, columns } = &rel.op {
+        found.push((table, columns.clone()));
+    }
+    for input in rel.inputs() {
+        scans(input, found);
+    }
+}
+
+/// Lets every scan of a table read the same columns, so that one scan serves all: `columns` gives those of a table.
+pub(crate) fn widen(rel: Rel, columns_of: &impl Fn(&TableDef) -> Vec<usize>) -> Rel {
+    let rel = rel.map_inputs(&mut |r| widen(r, columns_of));
+    let RelOp::Scan { table, columns } = rel.op else {
+        return rel;
+    };
+    let all = columns_of(&table);
+    if all == columns {
+        return Rel { op: RelOp::Scan { table, columns }, schema: rel.schema };
+    }
+    let kept: Vec<usize> = columns.iter().map(|c| place(&all, *c)).collect();
+    let row = table.row_schema();
+    let full: RowSchema = all.iter().map(|c| row.columns()[*c].clone()).collect();
+    select(Rel { op: RelOp::Scan { table, columns: all }, schema: full }, &kept, rel.schema)
+}
+
+/// Whether a Calc only chooses and orders columns.
+pub(crate) fn is_selection(condition: &Option<Expr>, projection: &[Expr]) -> bool {
+    condition.is_none() && projection.iter().all(|e| matches!(e, Expr::Column { .. }))
+}
+
+/// Every pass over the roots of one job.
+pub(crate) fn optimize(roots: Vec<Rel>) -> Vec<Rel> {
+    let pruned: Vec<Rel> = roots
+        .into_iter()
+        .map(|root| {
+            let root = merge(root);
+            let all: Vec<usize> = (0..root.schema.len()).collect();
+            merge(prune(root, &all))
+        })
+        .collect();
+    let mut found = vec![];
+    pruned.iter().for_each(|r| scans(r, &mut found));
+    let mut read: Vec<(TableDef, Vec<usize>)> = vec![];
+    for (table, columns) in found {
+        let entry = match read.iter_mut().position(|(t, _)| t == table) {
+            Some(i) => i,
+            None => {
+                read.push((table.clone(), vec![]));
+                read.len() - 1
+            }
+        };
+        let mut all = Columns(std::mem::take(&mut read[entry].1));
+        columns.iter().for_each(|c| all.add(*c));
+        if let Some(w) = &table.watermark {
+            all.add(w.column);
+            w.expr.visit_columns(&mut |c| all.add(c));
+        }
+        read[entry].1 = all.0;
+    }
+    let columns_of = |table: &TableDef| {
+        read.iter().find(|(t, _)| t == table).map(|(_, c)| c.clone()).expect("every scan was collected")
+    };
+    pruned.into_iter().map(|r| merge(widen(r, &columns_of))).collect()
+}
+

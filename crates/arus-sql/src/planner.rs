@@ -1,0 +1,338 @@
+//! One statement to what is to be done: the public face of binder, passes and physical plan.
+
+use std::sync::Arc;
+
+use arus_core::catalog::{Catalog, CatalogObject, ConnectorCatalog, ObjectPath, TableDef, ViewDef};
+use arus_core::error::Code;
+use arus_core::expr::Expr;
+use arus_core::function::{Evaluator, FunctionCatalog};
+use arus_core::plan::{Op, PhysicalPlan, SinkTarget};
+use arus_core::schema::RowSchema;
+use arus_core::settings::Settings;
+use arus_core::{Datum, Error, Result};
+
+use crate::ast::{
+    self, CreateMaterializedTable, DescribeTarget, Drop, Explain, ExplainTarget, Insert, ObjectKind, Query, SetExpr,
+    Span, Statement, StatementKind, Use,
+};
+use crate::bind::{Binder, location};
+use crate::explain::{explain, state_notes};
+use crate::parser::ParseError;
+use crate::physical::{Root, physical};
+use crate::rel::Rel;
+use crate::{set, show};
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlannerOptions {
+    /// A query over one snapshot, not a pipeline: keyed and system tables may be read.
+    pub batch_snapshot: bool,
+}
+
+/// What a statement is planned against.
+#[derive(Clone, Copy)]
+pub struct Planner<'a> {
+    pub catalog: &'a dyn Catalog,
+    pub functions: &'a dyn FunctionCatalog,
+    pub connectors: &'a dyn ConnectorCatalog,
+    pub evaluator: &'a dyn Evaluator,
+    pub settings: &'a Settings,
+    pub current_database: &'a str,
+    pub options: PlannerOptions,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Planned {
+    CreateTable { table: TableDef, if_not_exists: bool },
+    CreateView { view: ViewDef, if_not_exists: bool, replace: bool },
+    CreateMaterializedTable { table: TableDef, plan: PhysicalPlan },
+    CreateDatabase { name: String, comment: Option<String>, if_not_exists: bool },
+    Drop { kind: ObjectKind, path: ObjectPath, if_exists: bool, temporary: bool },
+    DropDatabase { name: String, if_exists: bool, cascade: bool },
+    UseDatabase { name: String },
+    Insert { plan: PhysicalPlan, target: ObjectPath },
+    /// INSERT INTO .. VALUES of constants; `rows` are in the order of the table's sink columns.
+    InsertValues { table: Arc<TableDef>, rows: Vec<Vec<Datum>>, plan: PhysicalPlan },
+    StatementSet { plan: PhysicalPlan, targets: Vec<ObjectPath> },
+    Select { plan: PhysicalPlan, schema: RowSchema },
+    /// A small answer that is known already: SHOW, DESCRIBE, EXPLAIN, SET.
+    Rows { columns: Vec<&'static str>, rows: Vec<Vec<Option<String>>> },
+    Set { key: String, value: String },
+    Reset { key: Option<String> },
+    ShowJobs,
+    StopJob { id: String, with_savepoint: bool, with_drain: bool },
+    DescribeJob { id: String },
+    /// Nothing to do, such as USE CATALOG default_catalog.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub struct PlannedStatement {
+    pub planned: Planned,
+    /// Things to know: unbounded state, settings without effect.
+    pub notices: Vec<String>,
+}
+
+/// A syntax error as the error that crosses crates, with its place in `text`.
+pub fn syntax_error(error: ParseError, text: &str) -> Error {
+    let at = location(text, error.span);
+    let shown = Error::user(error.message).with_code(Code::Syntax).with_location(at);
+    match error.hint {
+        Some(hint) => shown.with_hint(hint),
+        None => shown,
+    }
+}
+
+impl Planner<'_> {
+    /// Parses one statement and plans it.
+    pub fn plan_text(&self, text: &str) -> Result<PlannedStatement> {
+        let statement = crate::parser::parse_statement(text).map_err(|e| syntax_error(e, text))?;
+        self.plan(&statement, text)
+    }
+
+    /// `text` is what the statement was parsed from.
+    pub fn plan(&self, statement: &Statement, text: &str) -> Result<PlannedStatement> {
+        let binder = Binder::new(self, text);
+        let mut notices = vec![];
+        let planned = self
+            .statement(statement, &binder, &mut notices)
+            .map_err(|e| binder.locate(e, statement.span))?;
+        Ok(PlannedStatement { planned, notices })
+    }
+
+    fn statement(&self, statement: &Statement, binder: &Binder<'_>, notices: &mut Vec<String>) -> Result<Planned> {
+        Ok(match &statement.kind {
+            StatementKind::CreateTable(c) => {
+                let table = binder.create_table(c)?;
+                binder.check_free(&table.path, c.if_not_exists, c.name.span)?;
+                Planned::CreateTable { table, if_not_exists: c.if_not_exists }
+            }
+            StatementKind::CreateView(c) => {
+                let view = binder.create_view(c)?;
+                binder.check_free(&view.path, c.if_not_exists || c.or_replace, c.name.span)?;
+                Planned::CreateView { view, if_not_exists: c.if_not_exists, replace: c.or_replace }
+            }
+            StatementKind::CreateMaterializedTable(c) => {
+                let (table, plan, _) = self.materialized(c, binder)?;
+                binder.check_free(&table.path, false, c.name.span)?;
+                notices.extend(state_notes(&plan));
+                Planned::CreateMaterializedTable { table, plan }
+            }
+            StatementKind::CreateDatabase(c) => {
+                let name = c.name.last().value.clone();
+                if !c.if_not_exists && self.catalog.databases().contains(&name) {
+                    return Err(binder.wrong(
+                        Code::DuplicateObject,
+                        format!("database '{name}' exists already"),
+                        c.name.span,
+                    ));
+                }
+                let comment = c.comment.as_ref().map(|t| t.value.clone());
+                Planned::CreateDatabase { name, comment, if_not_exists: c.if_not_exists }
+            }
+            StatementKind::Drop(d) => self.drop(d, binder)?,
+            StatementKind::Use(Use::Database(name)) => {
+                let name = name.last();
+                let databases = self.catalog.databases();
+                if !databases.contains(&name.value) {
+                    return Err(binder
+                        .wrong(Code::UndefinedTable, format!("database '{}' does not exist", name.value), name.span)
+                        .with_hint(format!("databases: {}", databases.join(", "))));
+                }
+                Planned::UseDatabase { name: name.value.clone() }
+            }
+            StatementKind::Use(Use::Catalog(name)) => {
+                if name.value != arus_core::catalog::DEFAULT_CATALOG {
+                    return Err(binder.wrong(
+                        Code::UndefinedTable,
+                        format!("catalog '{}' does not exist", name.value),
+                        name.span,
+                    ));
+                }
+                Planned::Nothing
+            }
+            StatementKind::Insert(insert) => {
+                let planned = self.insert(insert, binder)?;
+                if let Planned::Insert { plan, .. } | Planned::InsertValues { plan, .. } = &planned {
+                    notices.extend(state_notes(plan));
+                }
+                planned
+            }
+            StatementKind::StatementSet(inserts) => {
+                let (roots, targets) = self.inserts(inserts, binder)?;
+                let plan = self.physical(roots)?;
+                notices.extend(state_notes(&plan));
+                Planned::StatementSet { plan, targets }
+            }
+            StatementKind::Query(query) => {
+                let root = self.select(query, binder)?;
+                let schema = root.rel.schema.clone();
+                Planned::Select { plan: self.physical(vec![root])?, schema }
+            }
+            StatementKind::Explain(e) => self.explain(e, binder)?,
+            StatementKind::Describe(d) => match &d.target {
+                DescribeTarget::Table(name) => show::describe(binder.object(name)?, d.extended),
+                DescribeTarget::Job(id) => Planned::DescribeJob { id: id.value.clone() },
+            },
+            StatementKind::Show(s) => show::show(s, binder)?,
+            StatementKind::Set(s) => set::set(s, binder, notices)?,
+            StatementKind::Reset(key) => Planned::Reset { key: key.as_ref().map(|k| k.value.clone()) },
+            StatementKind::StopJob(s) => Planned::StopJob {
+                id: s.id.value.clone(),
+                with_savepoint: s.with_savepoint,
+                with_drain: s.with_drain,
+            },
+            StatementKind::Unsupported { what } => return Err(binder.unsupported(what, statement.span)),
+        })
+    }
+
+    fn physical(&self, roots: Vec<Root>) -> Result<PhysicalPlan> {
+        physical(roots, self.settings, self.connectors)
+    }
+
+    fn select(&self, query: &Query, binder: &Binder<'_>) -> Result<Root> {
+        let rel = binder.query(query, None)?;
+        Ok(Root { rel: rel.sink(SinkTarget::Collect), at: binder.at(query.span) })
+    }
+
+    fn inserts(&self, inserts: &[Insert], binder: &Binder<'_>) -> Result<(Vec<Root>, Vec<ObjectPath>)> {
+        let mut roots = vec![];
+        let mut targets = vec![];
+        for insert in inserts {
+            let (rel, table) = binder.insert(insert)?;
+            roots.push(Root { rel, at: binder.at(insert.table.span) });
+            targets.push(table.path.clone());
+        }
+        Ok((roots, targets))
+    }
+
+    fn insert(&self, insert: &Insert, binder: &Binder<'_>) -> Result<Planned> {
+        let (rel, table) = binder.insert(insert)?;
+        let plan = self.physical(vec![Root { rel, at: binder.at(insert.table.span) }])?;
+        let values = matches!(insert.query.body, SetExpr::Values(_));
+        if values && let Some(rows) = self.constants(&plan, insert, binder)? {
+            return Ok(Planned::InsertValues { table, rows, plan });
+        }
+        Ok(Planned::Insert { plan, target: table.path.clone() })
+    }
+
+    /// The rows of a plan that is VALUES into a sink.
+    fn constants(&self, plan: &PhysicalPlan, insert: &Insert, binder: &Binder<'_>) -> Result<Option<Vec<Vec<Datum>>>> {
+        let [values, sink] = plan.nodes.as_slice() else {
+            return Ok(None);
+        };
+        let (Op::Values(values), Op::Sink(_)) = (&values.op, &sink.op) else {
+            return Ok(None);
+        };
+        let spans: Vec<Span> = match &insert.query.body {
+            SetExpr::Values(v) => {
+                v.rows.iter().map(|r| r.first().map_or(v.span, |f| f.span.to(r[r.len() - 1].span))).collect()
+            }
+            _ => vec![],
+        };
+        let mut rows = vec![];
+        for (i, row) in values.rows.iter().enumerate() {
+            let span = spans.get(i).copied().unwrap_or(insert.query.span);
+            let evaluate = |e: &Expr| match e {
+                Expr::Literal { value, .. } => Ok(value.clone()),
+                other => self.evaluator.evaluate_constant(other),
+            };
+            let row: Result<Vec<Datum>> = row.iter().map(evaluate).collect();
+            rows.push(row.map_err(|e| binder.locate(e, span))?);
+        }
+        Ok(Some(rows))
+    }
+
+    fn materialized(&self, c: &CreateMaterializedTable, binder: &Binder<'_>) -> Result<(TableDef, PhysicalPlan, Rel)> {
+        let (path, rel) = binder.materialized_query(c)?;
+        let at = binder.at(c.name.span);
+        // What the query gives is known once it is planned; it then decides about its table.
+        let trial = self.physical(vec![Root { rel: rel.clone().sink(SinkTarget::Collect), at }])?;
+        let result = trial.nodes.last().ok_or_else(|| Error::bug("a plan without nodes"))?;
+        let table = binder.materialized_table(c, path, &rel, result)?;
+        let sink = rel.sink(SinkTarget::Table(Arc::new(table.clone())));
+        let plan = self.physical(vec![Root { rel: sink.clone(), at }])?;
+        Ok((table, plan, sink))
+    }
+
+    fn explain(&self, e: &Explain, binder: &Binder<'_>) -> Result<Planned> {
+        let mut changelog = false;
+        for detail in &e.details {
+            match detail.value.as_str() {
+                "CHANGELOG_MODE" => changelog = true,
+                "PLAN_ADVICE" | "ESTIMATED_COST" => {}
+                other => return Err(binder.unsupported(format!("EXPLAIN {other}"), detail.span)),
+            }
+        }
+        let (rels, plan) = match &e.target {
+            ExplainTarget::Query(query) => self.explained(vec![self.select(query, binder)?])?,
+            ExplainTarget::Insert(insert) => {
+                self.explained(self.inserts(std::slice::from_ref(insert), binder)?.0)?
+            }
+            ExplainTarget::StatementSet(inserts) => self.explained(self.inserts(inserts, binder)?.0)?,
+            ExplainTarget::CreateTable(c) => {
+                binder.create_table(c)?;
+                return Err(binder.unsupported("EXPLAIN CREATE TABLE", c.name.span));
+            }
+            ExplainTarget::CreateMaterializedTable(c) => {
+                let (_, plan, rel) = self.materialized(c, binder)?;
+                (vec![rel], plan)
+            }
+        };
+        let text = explain(&rels, &plan, changelog);
+        Ok(Planned::Rows { columns: vec!["result"], rows: vec![vec![Some(text)]] })
+    }
+
+    fn explained(&self, roots: Vec<Root>) -> Result<(Vec<Rel>, PhysicalPlan)> {
+        let rels = roots.iter().map(|r| r.rel.clone()).collect();
+        Ok((rels, self.physical(roots)?))
+    }
+
+    fn drop(&self, d: &Drop, binder: &Binder<'_>) -> Result<Planned> {
+        if d.object == ObjectKind::Database {
+            let name = d.name.last();
+            if !d.if_exists && !self.catalog.databases().contains(&name.value) {
+                return Err(binder.wrong(
+                    Code::UndefinedTable,
+                    format!("database '{}' does not exist", name.value),
+                    name.span,
+                ));
+            }
+            return Ok(Planned::DropDatabase { name: name.value.clone(), if_exists: d.if_exists, cascade: d.cascade });
+        }
+        let path = binder.path(&d.name)?;
+        let found = match self.catalog.object(&path) {
+            None if d.if_exists => None,
+            None => return Err(binder.no_such_table(&path, &d.name)),
+            Some(CatalogObject::View(_)) => Some(ObjectKind::View),
+            Some(CatalogObject::Table(t)) if t.query.is_some() => Some(ObjectKind::MaterializedTable),
+            Some(CatalogObject::Table(t)) if t.kind == arus_core::catalog::TableKind::System => {
+                return Err(binder.wrong(
+                    Code::PermissionDenied,
+                    format!("system table '{path}' cannot be dropped"),
+                    d.name.span,
+                ));
+            }
+            Some(CatalogObject::Table(_)) => Some(ObjectKind::Table),
+        };
+        if let Some(found) = found.filter(|f| *f != d.object) {
+            return Err(binder
+                .wrong(
+                    Code::InvalidValue,
+                    format!("'{path}' is a {}, expected a {}", words(found), words(d.object)),
+                    d.name.span,
+                )
+                .with_hint(format!("write DROP {} {path}", found.as_str())));
+        }
+        Ok(Planned::Drop { kind: d.object, path, if_exists: d.if_exists, temporary: d.temporary })
+    }
+}
+
+fn words(kind: ObjectKind) -> &'static str {
+    match kind {
+        ast::ObjectKind::Table => "table",
+        ast::ObjectKind::View => "view",
+        ast::ObjectKind::MaterializedTable => "materialized table",
+        ast::ObjectKind::Database => "database",
+    }
+}

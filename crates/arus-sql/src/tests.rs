@@ -1,0 +1,158 @@
+//! The planner at its boundary: statements in; plans, errors and answers out.
+//!
+//! `tests/plans.txt`, `tests/errors.txt` and `tests/uids.txt` hold the expected texts; with `UPDATE_EXPECT=1` they are written anew.
+
+mod fake;
+
+use arus_core::settings::Settings;
+
+use crate::planner::{Planned, Planner, PlannerOptions};
+use fake::{FakeCatalog, FakeConnectors, FakeFunctions};
+
+struct World {
+    catalog: FakeCatalog,
+    settings: Settings,
+}
+
+impl World {
+    /// The tables that every script may use.
+    fn new() -> World {
+        let mut world = World { catalog: FakeCatalog::default(), settings: Settings::default() };
+        for ddl in include_str!("tests/schema.sql").split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
+            world.run(ddl);
+        }
+        world
+    }
+
+    fn plan(&self, text: &str) -> arus_core::Result<Planned> {
+        let planner = Planner {
+            catalog: &self.catalog,
+            functions: &FakeFunctions,
+            connectors: &FakeConnectors,
+            evaluator: &FakeFunctions,
+            settings: &self.settings,
+            current_database: "default_database",
+            options: PlannerOptions::default(),
+        };
+        planner.plan_text(text).map(|p| p.planned)
+    }
+
+    fn run(&mut self, text: &str) {
+        match self.plan(text).unwrap_or_else(|e| panic!("{}", e.render(Some(text)))) {
+            Planned::CreateTable { table, .. } | Planned::CreateMaterializedTable { table, .. } => {
+                self.catalog.add_table(table);
+            }
+            Planned::CreateView { view, .. } => self.catalog.add_view(view),
+            Planned::Set { key, value } => self.settings.set(key, value),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answer(&self, text: &str) -> String {
+        match self.plan(text) {
+            Ok(Planned::Rows { rows, .. }) => rows
+                .iter()
+                .map(|r| r.iter().map(|v| v.as_deref().unwrap_or("NULL")).collect::<Vec<_>>().join(" | "))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            Ok(other) => format!("{other:?}"),
+            Err(e) => format!("{}: {}", e.sqlstate(), e.render(Some(text))),
+        }
+    }
+}
+
+/// Cases are `-- statement` blocks with what they give below.
+fn check(name: &str, give: impl Fn(&mut World, &str) -> String) {
+    let path = format!("{}/src/tests/{name}", env!("CARGO_MANIFEST_DIR"));
+    let before = std::fs::read_to_string(&path).expect("the file of cases");
+    let mut after = String::new();
+    for case in before.split("\n----\n").map(str::trim).filter(|c| !c.is_empty()) {
+        let statement = case.split("\n==>\n").next().expect("split gives one").trim();
+        let mut world = World::new();
+        let given = give(&mut world, statement);
+        after.push_str(&format!("{statement}\n==>\n{}\n----\n", given.trim_end()));
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, after).expect("written");
+        return;
+    }
+    for (expected, found) in before.split("\n----\n").zip(after.split("\n----\n")) {
+        assert_eq!(expected.trim(), found.trim(), "{name}: run with UPDATE_EXPECT=1 if this is right");
+    }
+    assert_eq!(before.trim(), after.trim());
+}
+
+#[test]
+fn plans() {
+    check("plans.txt", |world, text| {
+        let text = text.trim();
+        let answer = world.answer(&format!("EXPLAIN CHANGELOG_MODE {text}"));
+        // The execution plan repeats the physical one without modes.
+        let (head, rest) = answer.split_once("== Optimized Execution Plan ==\n").unwrap_or((&answer, ""));
+        let state = rest.split_once("== State ==\n").map_or("", |s| s.1);
+        format!("{head}{state}")
+    });
+}
+
+#[test]
+fn errors() {
+    check("errors.txt", |world, text| world.answer(text));
+}
+
+#[test]
+fn answers() {
+    check("answers.txt", |world, text| {
+        let mut last = String::new();
+        for statement in text.split(";\n") {
+            last = match world.plan(statement) {
+                Ok(Planned::Rows { .. }) => world.answer(statement),
+                Ok(Planned::CreateTable { .. } | Planned::CreateMaterializedTable { .. } | Planned::CreateView { .. }) => {
+                    world.run(statement);
+                    "done".to_string()
+                }
+                Ok(other) => format!("{other:?}"),
+                Err(e) => e.render(Some(statement)),
+            };
+        }
+        last
+    });
+}
+
+#[test]
+fn uids() {
+    check("uids.txt", |world, text| {
+        let plan = match world.plan(text).expect(text) {
+            Planned::Insert { plan, .. }
+            | Planned::StatementSet { plan, .. }
+            | Planned::Select { plan, .. }
+            | Planned::CreateMaterializedTable { plan, .. } => plan,
+            other => panic!("{other:?}"),
+        };
+        let nodes = plan.nodes.iter().map(|n| format!("{} {}", n.uid, n.op.name()));
+        nodes.collect::<Vec<_>>().join("\n")
+    });
+}
+
+/// The same INSERT alone and beside another that reads more of the table.
+#[test]
+fn uids_do_not_depend_on_siblings() {
+    let world = World::new();
+    let insert = "INSERT INTO counts SELECT user_id, COUNT(*) FROM orders WHERE amount > 1 GROUP BY user_id";
+    let uids = |text: &str| -> Vec<_> {
+        match world.plan(text).expect(text) {
+            Planned::Insert { plan, .. } | Planned::StatementSet { plan, .. } => plan.nodes.iter().map(|n| n.uid).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let alone = uids(insert);
+    let both = uids(&format!(
+        "EXECUTE STATEMENT SET BEGIN INSERT INTO log SELECT order_id, item FROM orders; {insert}; END"
+    ));
+    for uid in &alone {
+        assert!(both.contains(uid), "{uid} of {alone:?} is not in {both:?}");
+    }
+    let mut unique = both.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), both.len(), "no uid twice");
+}

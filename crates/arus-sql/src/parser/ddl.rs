@@ -92,6 +92,7 @@ impl Parser<'_> {
         let like = if self.at("LIKE") { Some(self.table_like()?) } else { None };
         let query = if like.is_none() && self.eat("AS") { Some(Box::new(self.query()?)) } else { None };
         self.misplaced_clause()?;
+        typed_columns(&elements.columns, query.is_some())?;
         if replace == Some(Replace::Replace) && query.is_none() {
             return self.unexpected(&["AS"]);
         }
@@ -164,6 +165,7 @@ impl Parser<'_> {
         }
         self.expect("AS")?;
         let query = self.query()?;
+        typed_columns(&elements.columns, true)?;
         Ok(CreateMaterializedTable {
             or_alter,
             name,
@@ -372,4 +374,16 @@ impl Parser<'_> {
         }
         Ok(LikeOption { strategy, feature: self.keyword().value, span: self.since(start) })
     }
+}
+
+/// Names without types reorder the columns of a query: then all of them are such, and there is a query.
+fn typed_columns(columns: &[ColumnDef], query: bool) -> Result<()> {
+    let untyped = |column: &&ColumnDef| matches!(column.kind, ColumnKind::Name);
+    let Some(column) = columns.iter().find(untyped) else { return Ok(()) };
+    if query && columns.iter().all(|c| untyped(&c)) {
+        return Ok(());
+    }
+    let name = &column.name.value;
+    Err(ParseError::new(column.span, format!("column {name} has no type"))
+        .with_hint(format!("write a type behind it, such as {name} STRING")))
 }

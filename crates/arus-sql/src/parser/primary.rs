@@ -246,17 +246,23 @@ impl Parser<'_> {
 
     fn case(&mut self) -> Result<ExprKind> {
         self.expect("CASE")?;
-        let operand = if self.at("WHEN") { None } else { Some(self.boxed_expr()?) };
+        let mut operand = if self.at("WHEN") { None } else { Some(self.boxed_expr()?) };
         let mut branches = Vec::new();
+        let mut lists = false;
         while self.eat("WHEN") {
-            let condition = self.expr()?;
-            if operand.is_some() && self.kind() == TokenKind::Comma {
-                return Err(self
-                    .unexpected_error(&["THEN"])
-                    .with_hint("a list of values is not supported here: write CASE WHEN x IN (1, 2) THEN .."));
+            let mut values = vec![self.expr()?];
+            while operand.as_ref().is_some_and(|x| matches!(x.kind, ExprKind::Name(_))) && self.eat_kind(TokenKind::Comma) {
+                values.push(self.expr()?);
+                lists = true;
             }
-            self.expect("THEN")?;
-            branches.push((condition, self.expr()?));
+            if !self.eat("THEN") {
+                let error = self.unexpected_error(&["THEN"]);
+                return Err(match (&operand, self.kind()) {
+                    (Some(_), TokenKind::Comma) => error.with_hint("write CASE WHEN x IN (1, 2) THEN .."),
+                    _ => error,
+                });
+            }
+            branches.push((values, self.expr()?));
         }
         if branches.is_empty() {
             return self.unexpected(&["WHEN"]);
@@ -265,6 +271,8 @@ impl Parser<'_> {
         if !self.eat("END") {
             return self.unexpected(if otherwise.is_some() { &["END"] } else { &["WHEN", "ELSE", "END"] });
         }
+        let name = if lists { operand.take() } else { None };
+        let branches = branches.into_iter().flat_map(|(values, result)| branch(name.as_deref(), values, result)).collect();
         Ok(ExprKind::Case { operand, branches, otherwise })
     }
 
@@ -472,4 +480,12 @@ fn pairs(items: Vec<Expr>) -> Vec<(Expr, Expr)> {
         pairs.push((key, value));
     }
     pairs
+}
+
+/// `WHEN 1, 2 THEN ..` behind `CASE x`: there all branches become `WHEN x IN (1, 2) THEN ..`. Only a name is repeated in this way.
+fn branch(name: Option<&Expr>, mut values: Vec<Expr>, result: Expr) -> Option<(Expr, Expr)> {
+    let Some(name) = name else { return values.pop().map(|condition| (condition, result)) };
+    let operand = Box::new(name.clone());
+    let kind = ExprKind::InList { operand, list: values, negated: false };
+    Some((Expr { kind, span: name.span }, result))
 }

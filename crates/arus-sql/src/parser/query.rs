@@ -188,6 +188,9 @@ impl Parser<'_> {
         }
         let items = self.comma_list(Self::select_item)?;
         let from = if self.eat("FROM") { self.comma_list(Self::table_ref)? } else { Vec::new() };
+        if from.is_empty() && self.at_any(&["WHERE", "GROUP", "HAVING", "WINDOW", "QUALIFY"]) {
+            return self.unexpected(&["FROM"]);
+        }
         let filter = if self.eat("WHERE") { Some(self.expr()?) } else { None };
         let group_by = if self.at("GROUP") { Some(self.group_by()?) } else { None };
         let having = if self.eat("HAVING") { Some(self.expr()?) } else { None };

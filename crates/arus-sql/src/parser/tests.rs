@@ -67,6 +67,7 @@ fn operators_bind_as_in_flink() {
         ("-a IS NULL", "(-a) IS NULL"),
         ("a OVERLAPS b AND c", "(a OVERLAPS b) AND c"),
         ("CASE WHEN a THEN b END + 1", "(CASE WHEN a THEN b END) + 1"),
+        ("CASE a WHEN 1, 2 THEN b WHEN 3 THEN c END", "CASE WHEN a IN (1, 2) THEN b WHEN a IN (3) THEN c END"),
         ("a.b[1].c[2]", "((a.b[1]).c)[2]"),
     ];
     for (plain, grouped) in cases {
@@ -182,7 +183,7 @@ fn hostile_nesting_is_refused_and_long_chains_stay_low() {
         "SELECT ".to_string() + &"JSON_ARRAY(".repeat(many),
         "SELECT a FROM t WHERE b IN ".to_string() + &"(SELECT a FROM t WHERE b IN ".repeat(many),
         "SELECT 1".to_string() + &" UNION ALL SELECT 1".repeat(many),
-        "SELECT 1 GROUP BY ".to_string() + &"CUBE(".repeat(many),
+        "SELECT 1 FROM t GROUP BY ".to_string() + &"CUBE(".repeat(many),
         "SELECT CAST(a AS ".to_string() + &"ARRAY<".repeat(many),
         "SELECT CAST(a AS INT".to_string() + &" ARRAY".repeat(many),
         "SELECT ".to_string() + &"INTERVAL (".repeat(many),

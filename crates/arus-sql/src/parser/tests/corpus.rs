@@ -226,6 +226,8 @@ pub(super) const ERRORS: &[(&str, (u32, u32), &str, &str)] = &[
         "expected a table name, found keyword VALUES",
         "a query in FROM stands in parentheses",
     ),
+    ("CREATE TABLE t (a INT, b)", (1, 24), "column b has no type", "write a type behind it, such as b STRING"),
+    ("SELECT a WHERE b", (1, 10), "expected FROM, found keyword WHERE", ""),
     ("CREATE TABLE t (a INT,)", (1, 23), "expected a column name, found `)`", ""),
     ("CREATE TABLE t (a INT) WITH (k='v')", (1, 30), "expected an option's name in quotes, found identifier k", ""),
     (

@@ -159,7 +159,6 @@ impl Binder<'_> {
         match &table.source {
             TableArgSource::Name(name) => Ok(self.named(name, &[], name.span)?.0),
             TableArgSource::Query(query) => self.query(query, None),
-            TableArgSource::Call(call) => self.window_function(call),
         }
     }
 

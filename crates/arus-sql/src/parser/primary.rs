@@ -251,7 +251,9 @@ impl Parser<'_> {
         let mut lists = false;
         while self.eat("WHEN") {
             let mut values = vec![self.expr()?];
-            while operand.as_ref().is_some_and(|x| matches!(x.kind, ExprKind::Name(_))) && self.eat_kind(TokenKind::Comma) {
+            while operand.as_ref().is_some_and(|x| matches!(x.kind, ExprKind::Name(_)))
+                && self.eat_kind(TokenKind::Comma)
+            {
                 values.push(self.expr()?);
                 lists = true;
             }
@@ -272,7 +274,8 @@ impl Parser<'_> {
             return self.unexpected(if otherwise.is_some() { &["END"] } else { &["WHEN", "ELSE", "END"] });
         }
         let name = if lists { operand.take() } else { None };
-        let branches = branches.into_iter().flat_map(|(values, result)| branch(name.as_deref(), values, result)).collect();
+        let branches =
+            branches.into_iter().flat_map(|(values, result)| branch(name.as_deref(), values, result)).collect();
         Ok(ExprKind::Case { operand, branches, otherwise })
     }
 

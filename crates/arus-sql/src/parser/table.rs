@@ -81,7 +81,7 @@ impl Parser<'_> {
         if self.at("TABLE") && self.kind_at(1) == TokenKind::LParen {
             self.pos += 2;
             let name = self.object_name("a table function")?;
-            let call = Box::new(self.call(name)?);
+            let call = Box::new(self.table_call(name)?);
             self.rparen()?;
             return self.aliased(TableKind::Function { call, lateral }, start);
         }
@@ -93,7 +93,7 @@ impl Parser<'_> {
         }
         let name = self.object_name("a table name")?;
         if self.kind() == TokenKind::LParen {
-            let call = Box::new(self.call(name)?);
+            let call = Box::new(self.table_call(name)?);
             return self.aliased(TableKind::Function { call, lateral }, start);
         }
         let hints = self.hints()?;
@@ -103,6 +103,21 @@ impl Parser<'_> {
             system_time = Some(self.expr()?);
         }
         self.aliased(TableKind::Named { name, hints, system_time }, start)
+    }
+
+    /// A call whose queries are tables, not scalars: `TUMBLE((SELECT ..), ..)`.
+    fn table_call(&mut self, name: ObjectName) -> Result<Call> {
+        let mut call = self.call(name)?;
+        for arg in &mut call.args {
+            arg.value = match std::mem::replace(&mut arg.value, ArgValue::Default) {
+                ArgValue::Expr(Expr { kind: ExprKind::Subquery(query), span }) => {
+                    let source = TableArgSource::Query(query);
+                    ArgValue::Table(Box::new(TableArg { source, partition_by: Vec::new(), order_by: Vec::new(), span }))
+                }
+                value => value,
+            };
+        }
+        Ok(call)
     }
 
     /// `(query) alias`, or joined tables in parentheses.

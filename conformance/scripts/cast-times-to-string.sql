@@ -1,0 +1,30 @@
+-- CAST of dates, times and timestamps to STRING, and between each other.
+
+CREATE TABLE times (
+  id INT, d DATE, tm TIME(3), t0 TIMESTAMP(0), t3 TIMESTAMP(3), t6 TIMESTAMP(6), t9 TIMESTAMP(9), z3 TIMESTAMP_LTZ(3)
+) WITH ('connector' = 'filesystem', 'path' = 'data/times.json', 'format' = 'json');
+CREATE TABLE printed (
+  id INT, c1 STRING, c2 STRING, c3 STRING, c4 STRING, c5 STRING, c6 STRING, c7 STRING, c8 DATE,
+  c9 TIME(3), c10 TIMESTAMP(0), c11 TIMESTAMP(3), c12 TIMESTAMP(3), c13 TIMESTAMP_LTZ(3), c14 TIMESTAMP(3),
+  c15 DATE, c16 VARCHAR(7)
+) WITH ('connector' = 'print');
+INSERT INTO printed
+SELECT
+  id,
+  CAST(d AS STRING),
+  CAST(tm AS STRING),
+  CAST(t0 AS STRING),
+  CAST(t3 AS STRING),
+  CAST(t6 AS STRING),
+  CAST(t9 AS STRING),
+  CAST(z3 AS STRING),
+  CAST(t6 AS DATE),
+  CASE WHEN t3 >= TIMESTAMP '1970-01-01 00:00:00' THEN CAST(t3 AS TIME(3)) END,
+  CAST(t9 AS TIMESTAMP(0)),
+  CAST(t9 AS TIMESTAMP(3)),
+  CAST(d AS TIMESTAMP(3)),
+  CAST(t3 AS TIMESTAMP_LTZ(3)),
+  CAST(z3 AS TIMESTAMP(3)),
+  CAST(z3 AS DATE),
+  CAST(d AS VARCHAR(7))
+FROM times;

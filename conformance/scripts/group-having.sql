@@ -1,0 +1,8 @@
+-- HAVING: a group enters (+I), leaves (-D) and changes while its condition holds.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE printed (item STRING, n BIGINT, total INT) WITH ('connector' = 'print');
+INSERT INTO printed SELECT item, COUNT(*), SUM(amount) FROM orders GROUP BY item HAVING COUNT(*) >= 2 AND SUM(amount) < 12;

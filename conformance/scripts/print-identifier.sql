@@ -1,0 +1,8 @@
+-- The option print-identifier stands before each line, with Flink's separator.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE printed (id BIGINT, item STRING) WITH ('connector' = 'print', 'print-identifier' = 'orders');
+INSERT INTO printed SELECT id, item FROM orders WHERE id < 4;

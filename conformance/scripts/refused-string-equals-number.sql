@@ -1,0 +1,8 @@
+-- Text compared with a number is refused.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE printed (id BIGINT, item STRING) WITH ('connector' = 'print');
+INSERT INTO printed SELECT id, item FROM orders WHERE item = 5;

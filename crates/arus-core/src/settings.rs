@@ -46,6 +46,7 @@ pub const ERROR_POLICY: &str = "arus.exec.error-policy";
 pub const CHANGELOG_COMPACTION: &str = "arus.changelog.compaction";
 pub const DIALECT: &str = "arus.dialect";
 pub const VISIBILITY: &str = "arus.visibility";
+pub const NOT_NULL_ENFORCER: &str = "table.exec.sink.not-null-enforcer";
 pub const EPOCH_INTERVAL: &str = "arus.epoch.interval";
 
 /// By name. Keys of DIALECT.md section G.
@@ -81,7 +82,7 @@ pub const KEYS: &[Key] = &[
     noted("table.exec.rank.topn-cache-size", "10000"),
     noted("table.exec.resource.default-parallelism", "-1"),
     noted("table.exec.sink.keyed-shuffle", "AUTO"),
-    noted("table.exec.sink.not-null-enforcer", "ERROR"),
+    on(NOT_NULL_ENFORCER, "ERROR", "ERROR: a NULL for a NOT NULL column of a sink is an error; DROP: its row is left out"),
     noted("table.exec.sink.type-length-enforcer", "IGNORE"),
     noted("table.exec.sink.upsert-materialize", "AUTO"),
     noted("table.exec.source.cdc-events-duplicate", "false"),

@@ -7,8 +7,8 @@ mod aggregate;
 mod call;
 mod expr;
 mod insert;
-mod materialized;
 mod literal;
+mod materialized;
 mod options;
 mod query;
 mod scope;
@@ -23,7 +23,6 @@ use arus_core::catalog::{CatalogObject, DEFAULT_CATALOG, ObjectPath, TableDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::{Error, Location, Result};
-
 
 use crate::ast::{Ident, ObjectName, Span};
 use crate::nearest::nearest;
@@ -49,6 +48,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) views: Vec<ObjectPath>,
     /// Where tables were named by less than their full path: a stored query gets the full one.
     pub(crate) named: RefCell<Vec<(Span, ObjectPath)>>,
+    /// Things to know that are no errors.
+    pub(crate) notices: RefCell<Vec<String>>,
 }
 
 impl<'a> Binder<'a> {
@@ -60,6 +61,7 @@ impl<'a> Binder<'a> {
             with: RefCell::new(vec![]),
             views: vec![],
             named: RefCell::new(vec![]),
+            notices: RefCell::new(vec![]),
         }
     }
 
@@ -77,6 +79,7 @@ impl<'a> Binder<'a> {
             with: RefCell::new(vec![]),
             views,
             named: RefCell::new(vec![]),
+            notices: RefCell::new(vec![]),
         })
     }
 
@@ -134,8 +137,7 @@ impl<'a> Binder<'a> {
         let databases = self.planner.catalog.databases();
         if !databases.contains(&path.database) {
             let span = name.parts.iter().rev().nth(1).map_or(name.span, |p| p.span);
-            let error =
-                self.wrong(Code::UndefinedTable, format!("database '{}' does not exist", path.database), span);
+            let error = self.wrong(Code::UndefinedTable, format!("database '{}' does not exist", path.database), span);
             return match nearest(&path.database, databases.iter().map(String::as_str)) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
                 None => error.with_hint(format!("databases: {}", databases.join(", "))),
@@ -157,11 +159,9 @@ impl<'a> Binder<'a> {
     pub(crate) fn table_named(&self, name: &ObjectName) -> Result<Arc<TableDef>> {
         match self.object(name)? {
             CatalogObject::Table(table) => Ok(table),
-            CatalogObject::View(view) => Err(self.wrong(
-                Code::InvalidValue,
-                format!("'{}' is a view, expected a table", view.path),
-                name.span,
-            )),
+            CatalogObject::View(view) => {
+                Err(self.wrong(Code::InvalidValue, format!("'{}' is a view, expected a table", view.path), name.span))
+            }
         }
     }
 

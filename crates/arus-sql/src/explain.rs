@@ -90,8 +90,7 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId) -> String {
     let details = match &node.op {
         Op::Scan(scan) => scan_text(scan, node),
         Op::Values(values) => {
-            let rows: Vec<String> =
-                values.rows.iter().map(|r| format!("{{ {} }}", exprs(r, input))).collect();
+            let rows: Vec<String> = values.rows.iter().map(|r| format!("{{ {} }}", exprs(r, input))).collect();
             format!("tuples=[[{}]]", rows.join(", "))
         }
         Op::Calc(calc) => {
@@ -223,7 +222,10 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
             out.push_str(&format!("{first}{text}\n"));
             logical(below, &format!("{rest}+- "), &format!("{rest}   "), out);
         } else {
-            out.push_str(&format!("{first}LogicalProject({})\n{rest}+- {text}\n", assigned(projection, input, &rel.schema)));
+            out.push_str(&format!(
+                "{first}LogicalProject({})\n{rest}+- {text}\n",
+                assigned(projection, input, &rel.schema)
+            ));
             logical(below, &format!("{rest}   +- "), &format!("{rest}      "), out);
         }
         return;
@@ -235,7 +237,9 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
             format!("LogicalValues(tuples=[[{}]])", rows.join(", "))
         }
         RelOp::Calc { projection, .. } => format!("LogicalProject({})", assigned(projection, input, &rel.schema)),
-        RelOp::Window { window, .. } => format!("LogicalTableFunctionScan(invocation=[{}])", window_text(window, input)),
+        RelOp::Window { window, .. } => {
+            format!("LogicalTableFunctionScan(invocation=[{}])", window_text(window, input))
+        }
         RelOp::Aggregate { keys, calls, .. } => {
             format!("LogicalAggregate({})", aggregate_text(keys, "", calls, &[], input))
         }

@@ -121,10 +121,8 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let mut needed = Columns::default();
             keys.iter().chain(calls.iter().flat_map(|c| &c.args)).for_each(|i| needed.add(*i));
             let needed = needed.or_one_of(&input);
-            let full: RowSchema = (0..base)
-                .chain(kept_calls.iter().map(|c| base + c))
-                .map(|i| rel.schema.columns()[i].clone())
-                .collect();
+            let full: RowSchema =
+                (0..base).chain(kept_calls.iter().map(|c| base + c)).map(|i| rel.schema.columns()[i].clone()).collect();
             let kept: Vec<usize> =
                 required.iter().map(|i| if *i < base { *i } else { base + place(&kept_calls, *i - base) }).collect();
             let keys = keys.iter().map(|k| place(&needed, *k)).collect();
@@ -260,4 +258,3 @@ pub(crate) fn optimize(roots: Vec<Rel>) -> Vec<Rel> {
     };
     pruned.into_iter().map(|r| merge(widen(r, &columns_of))).collect()
 }
-

@@ -28,7 +28,11 @@ pub(crate) struct Root {
     pub(crate) at: Location,
 }
 
-pub(crate) fn physical(roots: Vec<Root>, settings: &Settings, connectors: &dyn ConnectorCatalog) -> Result<PhysicalPlan> {
+pub(crate) fn physical(
+    roots: Vec<Root>,
+    settings: &Settings,
+    connectors: &dyn ConnectorCatalog,
+) -> Result<PhysicalPlan> {
     let (rels, places): (Vec<Rel>, Vec<Location>) = roots.into_iter().map(|r| (r.rel, r.at)).unzip();
     let rels = optimize(rels);
     let mut builder = Builder { settings, nodes: vec![], scans: vec![], ordinals: HashMap::new() };
@@ -141,7 +145,9 @@ impl Builder<'_> {
         read.dedup();
         if read.is_empty() {
             // Rows are counted by a column; one of constants alone needs some.
-            read.extend((0..table.columns.len()).find(|c| !matches!(table.columns[*c].kind, ColumnKind::Computed { .. })));
+            read.extend(
+                (0..table.columns.len()).find(|c| !matches!(table.columns[*c].kind, ColumnKind::Computed { .. })),
+            );
         }
         for e in &mut output {
             e.map_columns(&|c| read.binary_search(&c).expect("collected above"));
@@ -169,18 +175,15 @@ fn upsert_keys(op: &Op, inputs: &[NodeId], nodes: &[Node]) -> Vec<Vec<usize>> {
     match op {
         Op::Scan(scan) => {
             let place = |c: &usize| {
-                scan.output.iter().position(
-                    |e| matches!(e, Expr::Column { index, .. } if scan.read[*index] == *c),
-                )
+                scan.output.iter().position(|e| matches!(e, Expr::Column { index, .. } if scan.read[*index] == *c))
             };
             let key: Option<Vec<usize>> = scan.table.primary_key.iter().map(place).collect();
             key.into_iter().filter(|k| !k.is_empty()).collect()
         }
         Op::Values(_) | Op::Union => vec![],
         Op::Calc(calc) => {
-            let place = |c: &usize| {
-                calc.projection.iter().position(|e| matches!(e, Expr::Column { index, .. } if index == c))
-            };
+            let place =
+                |c: &usize| calc.projection.iter().position(|e| matches!(e, Expr::Column { index, .. } if index == c));
             below().iter().filter_map(|key| key.iter().map(place).collect()).collect()
         }
         Op::WindowTableFunction(_) | Op::Exchange(_) | Op::Sink(_) => below(),
@@ -312,6 +315,12 @@ fn check_sink(plan: &PhysicalPlan, id: NodeId, connectors: &dyn ConnectorCatalog
     let SinkTarget::Table(table) = &sink.target else {
         return Ok(());
     };
+    let managed = matches!(table.kind, TableKind::Topic | TableKind::Keyed);
+    if managed && reads(plan, id, table) {
+        return Err(Error::user(format!("table '{}' is written by a query that reads it", table.path))
+            .with_code(Code::Conflict)
+            .with_hint("write to another table"));
+    }
     let accepts = sink_mode(&sink.target, connectors);
     if node.mode.is_insert_only() {
         return Ok(());
@@ -357,6 +366,13 @@ fn check_key(table: &TableDef, input: &Node) -> Result<()> {
     ))
     .with_code(Code::Conflict)
     .with_hint("group by the columns of the primary key, or declare the query's key as the primary key; ON CONFLICT is not supported yet"))
+}
+
+fn reads(plan: &PhysicalPlan, id: NodeId, table: &TableDef) -> bool {
+    match &plan.nodes[id].op {
+        Op::Scan(scan) => scan.table.path == table.path,
+        _ => plan.nodes[id].inputs.iter().any(|i| reads(plan, *i, table)),
+    }
 }
 
 /// The first window operator above updates.

@@ -43,25 +43,77 @@ pub struct Planner<'a> {
 /// What is to be done.
 #[derive(Debug)]
 pub enum Planned {
-    CreateTable { table: TableDef, if_not_exists: bool },
-    CreateView { view: ViewDef, if_not_exists: bool, replace: bool },
-    CreateMaterializedTable { table: TableDef, plan: PhysicalPlan },
-    CreateDatabase { name: String, comment: Option<String>, if_not_exists: bool },
-    Drop { kind: ObjectKind, path: ObjectPath, if_exists: bool, temporary: bool },
-    DropDatabase { name: String, if_exists: bool, cascade: bool },
-    UseDatabase { name: String },
-    Insert { plan: PhysicalPlan, target: ObjectPath },
+    CreateTable {
+        table: TableDef,
+        if_not_exists: bool,
+    },
+    CreateView {
+        view: ViewDef,
+        if_not_exists: bool,
+        replace: bool,
+    },
+    CreateMaterializedTable {
+        table: TableDef,
+        plan: PhysicalPlan,
+    },
+    CreateDatabase {
+        name: String,
+        comment: Option<String>,
+        if_not_exists: bool,
+    },
+    Drop {
+        kind: ObjectKind,
+        path: ObjectPath,
+        if_exists: bool,
+        temporary: bool,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    UseDatabase {
+        name: String,
+    },
+    Insert {
+        plan: PhysicalPlan,
+        target: ObjectPath,
+    },
     /// INSERT INTO .. VALUES of constants; `rows` are in the order of the table's sink columns.
-    InsertValues { table: Arc<TableDef>, rows: Vec<Vec<Datum>>, plan: PhysicalPlan },
-    StatementSet { plan: PhysicalPlan, targets: Vec<ObjectPath> },
-    Select { plan: PhysicalPlan, schema: RowSchema },
+    InsertValues {
+        table: Arc<TableDef>,
+        rows: Vec<Vec<Datum>>,
+        plan: PhysicalPlan,
+    },
+    StatementSet {
+        plan: PhysicalPlan,
+        targets: Vec<ObjectPath>,
+    },
+    Select {
+        plan: PhysicalPlan,
+        schema: RowSchema,
+    },
     /// A small answer that is known already: SHOW, DESCRIBE, EXPLAIN, SET.
-    Rows { columns: Vec<&'static str>, rows: Vec<Vec<Option<String>>> },
-    Set { key: String, value: String },
-    Reset { key: Option<String> },
+    Rows {
+        columns: Vec<&'static str>,
+        rows: Vec<Vec<Option<String>>>,
+    },
+    Set {
+        key: String,
+        value: String,
+    },
+    Reset {
+        key: Option<String>,
+    },
     ShowJobs,
-    StopJob { id: String, with_savepoint: bool, with_drain: bool },
-    DescribeJob { id: String },
+    StopJob {
+        id: String,
+        with_savepoint: bool,
+        with_drain: bool,
+    },
+    DescribeJob {
+        id: String,
+    },
     /// Nothing to do, such as USE CATALOG default_catalog.
     Nothing,
 }
@@ -94,9 +146,10 @@ impl Planner<'_> {
     pub fn plan(&self, statement: &Statement, text: &str) -> Result<PlannedStatement> {
         let binder = Binder::new(self, text);
         let mut notices = vec![];
-        let planned = self
-            .statement(statement, &binder, &mut notices)
-            .map_err(|e| binder.locate(e, statement.span))?;
+        let planned = self.statement(statement, &binder, &mut notices).map_err(|e| binder.locate(e, statement.span))?;
+        let mut notices: Vec<String> = binder.notices.take().into_iter().chain(notices).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        notices.retain(|n| seen.insert(n.clone()));
         Ok(PlannedStatement { planned, notices })
     }
 
@@ -177,11 +230,9 @@ impl Planner<'_> {
             StatementKind::Show(s) => show::show(s, binder)?,
             StatementKind::Set(s) => set::set(s, binder, notices)?,
             StatementKind::Reset(key) => Planned::Reset { key: key.as_ref().map(|k| k.value.clone()) },
-            StatementKind::StopJob(s) => Planned::StopJob {
-                id: s.id.value.clone(),
-                with_savepoint: s.with_savepoint,
-                with_drain: s.with_drain,
-            },
+            StatementKind::StopJob(s) => {
+                Planned::StopJob { id: s.id.value.clone(), with_savepoint: s.with_savepoint, with_drain: s.with_drain }
+            }
             StatementKind::Unsupported { what } => return Err(binder.unsupported(what, statement.span)),
         })
     }
@@ -266,9 +317,7 @@ impl Planner<'_> {
         }
         let (rels, plan) = match &e.target {
             ExplainTarget::Query(query) => self.explained(vec![self.select(query, binder)?])?,
-            ExplainTarget::Insert(insert) => {
-                self.explained(self.inserts(std::slice::from_ref(insert), binder)?.0)?
-            }
+            ExplainTarget::Insert(insert) => self.explained(self.inserts(std::slice::from_ref(insert), binder)?.0)?,
             ExplainTarget::StatementSet(inserts) => self.explained(self.inserts(inserts, binder)?.0)?,
             ExplainTarget::CreateTable(c) => {
                 binder.create_table(c)?;

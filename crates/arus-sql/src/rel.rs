@@ -69,11 +69,7 @@ impl Rel {
     }
 
     pub(crate) fn project(self, projection: Vec<Expr>, names: &[String]) -> Rel {
-        let schema = projection
-            .iter()
-            .zip(names)
-            .map(|(e, name)| Column { name: name.clone(), ty: e.ty() })
-            .collect();
+        let schema = projection.iter().zip(names).map(|(e, name)| Column { name: name.clone(), ty: e.ty() }).collect();
         Rel { op: RelOp::Calc { input: Box::new(self), condition: None, projection }, schema }
     }
 

@@ -32,10 +32,9 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
         ShowWhat::CurrentDatabase => one("current database name", vec![binder.database.clone()]),
         ShowWhat::Tables => one("table name", objects(&|_| true)?),
         ShowWhat::Views => one("view name", objects(&|o| matches!(o, CatalogObject::View(_)))?),
-        ShowWhat::MaterializedTables => one(
-            "materialized table name",
-            objects(&|o| matches!(o, CatalogObject::Table(t) if t.query.is_some()))?,
-        ),
+        ShowWhat::MaterializedTables => {
+            one("materialized table name", objects(&|o| matches!(o, CatalogObject::Table(t) if t.query.is_some()))?)
+        }
         ShowWhat::Columns => {
             let Some(name) = &show.from else {
                 return Err(Error::user("SHOW COLUMNS without a table").with_code(Code::Syntax));
@@ -51,7 +50,11 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
         ShowWhat::Functions { user } => {
             let mut names: Vec<String> = match user {
                 true => vec![],
-                false => binder.planner.functions.names().into_iter().map(str::to_lowercase).collect(),
+                false => {
+                    let names = binder.planner.functions.names().into_iter();
+                    let called = |n: &&str| n.starts_with(|c: char| c.is_ascii_alphabetic()) && !n.contains(' ');
+                    names.filter(called).map(str::to_lowercase).collect()
+                }
             };
             names.sort();
             names.dedup();
@@ -166,9 +169,7 @@ pub(crate) fn describe(object: CatalogObject, _extended: bool) -> Planned {
             .columns
             .columns()
             .iter()
-            .map(|c| {
-                vec![Some(c.name.clone()), Some(c.ty.kind.to_string()), truth(c.ty.nullable), None, None, None]
-            })
+            .map(|c| vec![Some(c.name.clone()), Some(c.ty.kind.to_string()), truth(c.ty.nullable), None, None, None])
             .collect(),
         CatalogObject::Table(table) => {
             let comments = table.columns.iter().any(|c| c.comment.is_some());

@@ -55,7 +55,11 @@ impl World {
                 .map(|r| r.iter().map(|v| v.as_deref().unwrap_or("NULL")).collect::<Vec<_>>().join(" | "))
                 .collect::<Vec<_>>()
                 .join("\n"),
-            Ok(other) => format!("{other:?}"),
+            Ok(Planned::InsertValues { table, rows, .. }) => format!("insert into {}: {rows:?}", table.path),
+            Ok(other) => {
+                let text = format!("{other:?}");
+                text.split(' ').next().unwrap_or_default().to_string()
+            }
             Err(e) => format!("{}: {}", e.sqlstate(), e.render(Some(text))),
         }
     }
@@ -106,12 +110,13 @@ fn answers() {
         for statement in text.split(";\n") {
             last = match world.plan(statement) {
                 Ok(Planned::Rows { .. }) => world.answer(statement),
-                Ok(Planned::CreateTable { .. } | Planned::CreateMaterializedTable { .. } | Planned::CreateView { .. }) => {
+                Ok(
+                    Planned::CreateTable { .. } | Planned::CreateMaterializedTable { .. } | Planned::CreateView { .. },
+                ) => {
                     world.run(statement);
                     "done".to_string()
                 }
-                Ok(other) => format!("{other:?}"),
-                Err(e) => e.render(Some(statement)),
+                Ok(_) | Err(_) => world.answer(statement),
             };
         }
         last
@@ -140,14 +145,15 @@ fn uids_do_not_depend_on_siblings() {
     let insert = "INSERT INTO counts SELECT user_id, COUNT(*) FROM orders WHERE amount > 1 GROUP BY user_id";
     let uids = |text: &str| -> Vec<_> {
         match world.plan(text).expect(text) {
-            Planned::Insert { plan, .. } | Planned::StatementSet { plan, .. } => plan.nodes.iter().map(|n| n.uid).collect(),
+            Planned::Insert { plan, .. } | Planned::StatementSet { plan, .. } => {
+                plan.nodes.iter().map(|n| n.uid).collect()
+            }
             other => panic!("{other:?}"),
         }
     };
     let alone = uids(insert);
-    let both = uids(&format!(
-        "EXECUTE STATEMENT SET BEGIN INSERT INTO log SELECT order_id, item FROM orders; {insert}; END"
-    ));
+    let both =
+        uids(&format!("EXECUTE STATEMENT SET BEGIN INSERT INTO log SELECT order_id, item FROM orders; {insert}; END"));
     for uid in &alone {
         assert!(both.contains(uid), "{uid} of {alone:?} is not in {both:?}");
     }

@@ -8,9 +8,9 @@ use arus_core::schema::{Column, RowSchema};
 use arus_core::types::TypeKind;
 use arus_core::{Datum, Error, Result};
 
+use super::Binder;
 use super::expr::{AGGREGATE_BASE, Cx, FoundCall};
 use super::query::Item;
-use super::Binder;
 use crate::ast::{GroupItem, Select, Span};
 use crate::rel::{Rel, RelOp};
 
@@ -38,7 +38,7 @@ impl Binder<'_> {
                 call.ty.nullable |= call.function != AggregateFunction::Count;
             }
         }
-        let call_names = call_names(&found, &items);
+        let call_names = call_names(&found, &items, groups.len());
         let input_schema = rel.schema.clone();
         let grouped = self.group(rel, &groups, &found, call_names)?;
         let replace = |e: &Expr, span: Span| {
@@ -152,12 +152,11 @@ impl Binder<'_> {
 }
 
 /// A call has the name of the column that it alone makes, as in Flink.
-fn call_names(found: &[FoundCall], items: &[Item]) -> Vec<String> {
+fn call_names(found: &[FoundCall], items: &[Item], keys: usize) -> Vec<String> {
     (0..found.len())
         .map(|i| {
-            let alone =
-                |item: &&Item| matches!(item.expr, Expr::Column { index, .. } if index == AGGREGATE_BASE + i);
-            items.iter().find(alone).map_or_else(|| format!("$f{i}"), |item| item.name.clone())
+            let alone = |item: &&Item| matches!(item.expr, Expr::Column { index, .. } if index == AGGREGATE_BASE + i);
+            items.iter().find(alone).map_or_else(|| format!("$f{}", keys + i), |item| item.name.clone())
         })
         .collect()
 }

@@ -6,9 +6,9 @@ use arus_core::function::Argument;
 use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Datum, Result};
 
+use super::Binder;
 use super::expr::{AGGREGATE_BASE, Cx, FoundCall};
 use super::literal::string_literal;
-use super::Binder;
 use crate::ast::{ArgValue, Call, JsonBehavior, JsonCall, JsonPath, Span};
 
 /// `YEAR(x)` is `EXTRACT(YEAR FROM x)`.
@@ -27,15 +27,48 @@ const EXTRACT_SHORT: [(&str, &str); 10] = [
 
 /// Aggregates and window functions of Flink that are not there yet.
 const LATER: [&str; 26] = [
-    "STDDEV_POP", "STDDEV_SAMP", "STDDEV", "VAR_POP", "VAR_SAMP", "VARIANCE", "COLLECT", "FIRST_VALUE", "LAST_VALUE",
-    "LISTAGG", "ARRAY_AGG", "ROW_NUMBER", "RANK", "DENSE_RANK", "LEAD", "LAG", "NTILE", "CUME_DIST", "PERCENT_RANK",
-    "GROUPING", "GROUPING_ID", "GROUP_ID", "JSON_OBJECTAGG", "JSON_ARRAYAGG", "PERCENTILE", "SUM0",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "STDDEV",
+    "VAR_POP",
+    "VAR_SAMP",
+    "VARIANCE",
+    "COLLECT",
+    "FIRST_VALUE",
+    "LAST_VALUE",
+    "LISTAGG",
+    "ARRAY_AGG",
+    "ROW_NUMBER",
+    "RANK",
+    "DENSE_RANK",
+    "LEAD",
+    "LAG",
+    "NTILE",
+    "CUME_DIST",
+    "PERCENT_RANK",
+    "GROUPING",
+    "GROUPING_ID",
+    "GROUP_ID",
+    "JSON_OBJECTAGG",
+    "JSON_ARRAYAGG",
+    "PERCENTILE",
+    "SUM0",
 ];
 
 /// Group windows of the old style.
 const LEGACY_WINDOWS: [&str; 12] = [
-    "TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "TUMBLE_PROCTIME", "HOP_START", "HOP_END", "HOP_ROWTIME",
-    "HOP_PROCTIME", "SESSION_START", "SESSION_END", "SESSION_ROWTIME", "SESSION_PROCTIME",
+    "TUMBLE_START",
+    "TUMBLE_END",
+    "TUMBLE_ROWTIME",
+    "TUMBLE_PROCTIME",
+    "HOP_START",
+    "HOP_END",
+    "HOP_ROWTIME",
+    "HOP_PROCTIME",
+    "SESSION_START",
+    "SESSION_END",
+    "SESSION_ROWTIME",
+    "SESSION_PROCTIME",
 ];
 
 impl Binder<'_> {
@@ -55,7 +88,11 @@ impl Binder<'_> {
         }
         if call.distinct || call.star {
             let what = if call.star { "*" } else { "DISTINCT" };
-            return Err(self.wrong(Code::TypeMismatch, format!("{what} in a call of {name}, which is no aggregate"), span));
+            return Err(self.wrong(
+                Code::TypeMismatch,
+                format!("{what} in a call of {name}, which is no aggregate"),
+                span,
+            ));
         }
         let mut args = vec![];
         for arg in &call.args {
@@ -64,7 +101,9 @@ impl Binder<'_> {
             }
             match &arg.value {
                 ArgValue::Expr(e) => args.push((self.expr(e, cx)?, e.span)),
-                ArgValue::Default => return Err(self.unsupported(format!("DEFAULT as an argument of {name}"), arg.span)),
+                ArgValue::Default => {
+                    return Err(self.unsupported(format!("DEFAULT as an argument of {name}"), arg.span));
+                }
                 ArgValue::Table(_) | ArgValue::Descriptor(_) => {
                     return Err(self
                         .wrong(Code::TypeMismatch, format!("a table as an argument of {name}"), arg.span)
@@ -83,9 +122,8 @@ impl Binder<'_> {
             return self.resolve("EXTRACT", args, span);
         }
         // A wrong name is marked alone; wrong arguments mark the whole call.
-        self.resolve(&name, args, span).map_err(|e| {
-            if e.code() == Code::UndefinedFunction { e.with_location(self.at(name_span)) } else { e }
-        })
+        self.resolve(&name, args, span)
+            .map_err(|e| if e.code() == Code::UndefinedFunction { e.with_location(self.at(name_span)) } else { e })
     }
 
     fn refuse_call(&self, name: &str, call: &Call) -> Result<()> {

@@ -6,10 +6,10 @@ use arus_core::function::{AggregateFunction, Argument};
 use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Datum, Error, Result};
 
+use super::Binder;
 use super::literal::string_literal;
 use super::scope::Scope;
 use super::types::same_values;
-use super::Binder;
 use crate::ast::{self, BinaryOp, ExprKind, IsTest, LikeKind, Span, UnaryOp};
 
 /// Columns from here on are the results of aggregates, until the aggregate is planned.
@@ -179,11 +179,7 @@ impl Binder<'_> {
         match ty.kind {
             TypeKind::Boolean => Ok(expr),
             TypeKind::Null => Err(self.illegal_null(span)),
-            _ => Err(self.wrong(
-                Code::TypeMismatch,
-                format!("{clause} expects a BOOLEAN, found {}", ty.kind),
-                span,
-            )),
+            _ => Err(self.wrong(Code::TypeMismatch, format!("{clause} expects a BOOLEAN, found {}", ty.kind), span)),
         }
     }
 
@@ -295,14 +291,7 @@ impl Binder<'_> {
         self.resolve("ITEM", vec![operand, index], span)
     }
 
-    fn binary(
-        &self,
-        op: BinaryOp,
-        left: &ast::Expr,
-        right: &ast::Expr,
-        span: Span,
-        cx: &mut Cx<'_>,
-    ) -> Result<Expr> {
+    fn binary(&self, op: BinaryOp, left: &ast::Expr, right: &ast::Expr, span: Span, cx: &mut Cx<'_>) -> Result<Expr> {
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             let l = self.expr(left, cx)?;
             let l = self.boolean(l, op.as_str(), left.span)?;
@@ -417,8 +406,12 @@ impl Binder<'_> {
         let types: Vec<LogicalType> = values.iter().map(|v| v.ty().without_time_attribute()).collect();
         let common = self.planner.functions.common_type(&types).ok_or_else(|| {
             let found: Vec<String> = types.iter().map(|t| t.kind.to_string()).collect();
-            self.wrong(Code::TypeMismatch, format!("the values of {what} have no common type: {}", found.join(", ")), span)
-                .with_hint("CAST them to one type")
+            self.wrong(
+                Code::TypeMismatch,
+                format!("the values of {what} have no common type: {}", found.join(", ")),
+                span,
+            )
+            .with_hint("CAST them to one type")
         })?;
         if common.kind == TypeKind::Null {
             return Err(self.illegal_null(span));
@@ -429,7 +422,6 @@ impl Binder<'_> {
         let branches = conditions.into_iter().zip(values).collect();
         Ok(self.fold(Expr::Case { branches, otherwise, ty }))
     }
-
 }
 
 /// Operands of nested ANDs side by side.

@@ -7,12 +7,13 @@ use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::plan::SinkTarget;
 use arus_core::schema::Column;
+use arus_core::settings::NOT_NULL_ENFORCER;
 use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Datum, Result};
 
 use super::Binder;
 use super::types::same_values;
-use crate::ast::{Insert, ObjectName, Span};
+use crate::ast::{Insert, ObjectName, SelectItem, SetExpr, Span};
 use crate::rel::{Rel, is_identity};
 
 impl Binder<'_> {
@@ -31,10 +32,12 @@ impl Binder<'_> {
         self.named.borrow_mut().push((insert.table.span, table.path.clone()));
         let table = self.with_hints(table, &insert.hints)?;
         let targets = self.targets(&table, &insert.columns)?;
+        self.check_metadata_sinks(&table, &table.sink_columns(), insert.table.span)?;
         let types: Vec<LogicalType> =
             targets.iter().map(|i| table.columns[*i].ty.clone().without_time_attribute()).collect();
         let rel = self.query(&insert.query, Some(&types))?;
-        let rel = self.into_sink(rel, &table, &targets, insert.query.span, insert.table.span)?;
+        let rel = self.into_sink(rel, &table, &targets, insert)?;
+        let rel = self.enforce_not_null(rel, &table)?;
         Ok((rel.sink(SinkTarget::Table(table.clone())), table))
     }
 
@@ -57,10 +60,33 @@ impl Binder<'_> {
                         format!("table '{}': connector '{name}' can only be read, not written", table.path),
                         span,
                     )),
-                    _ => Ok(()),
+                    Some(_) => Ok(()),
+                    None => Err(self.no_such_connector(table, span)),
                 }
             }
         }
+    }
+
+    /// Metadata columns that are written: of a topic's records some can be, elsewhere none yet.
+    fn check_metadata_sinks(&self, table: &TableDef, targets: &[usize], span: Span) -> Result<()> {
+        const WRITABLE: [&str; 3] = ["timestamp", "headers", "key"];
+        for index in targets {
+            let column = &table.columns[*index];
+            let ColumnKind::Metadata { key, .. } = &column.kind else {
+                continue;
+            };
+            let key = key.as_deref().unwrap_or(&column.name);
+            if table.kind == TableKind::Connector || !WRITABLE.contains(&key) {
+                return Err(self
+                    .wrong(
+                        Code::InvalidValue,
+                        format!("metadata column '{}' of '{}' cannot be written", column.name, table.path),
+                        span,
+                    )
+                    .with_hint("declare it METADATA VIRTUAL: then INSERT leaves it out"));
+            }
+        }
+        Ok(())
     }
 
     /// The sink columns that the query's columns are for, in order.
@@ -111,7 +137,10 @@ impl Binder<'_> {
                 return Err(self
                     .wrong(
                         Code::TypeMismatch,
-                        format!("column '{}' of '{}' is NOT NULL and missing in the column list", column.name, table.path),
+                        format!(
+                            "column '{}' of '{}' is NOT NULL and missing in the column list",
+                            column.name, table.path
+                        ),
                         span,
                     )
                     .with_hint(format!("add '{}' to the column list and a value to the query", column.name)));
@@ -120,14 +149,32 @@ impl Binder<'_> {
         Ok(targets)
     }
 
+    /// `table.exec.sink.not-null-enforcer = DROP` leaves out rows with a NULL where the sink has NOT NULL. By default
+    /// such a row is an error, which the sink itself finds.
+    fn enforce_not_null(&self, rel: Rel, table: &TableDef) -> Result<Rel> {
+        if !self.planner.settings.get(NOT_NULL_ENFORCER).eq_ignore_ascii_case("DROP") {
+            return Ok(rel);
+        }
+        let mut conditions = vec![];
+        for (position, index) in table.sink_columns().iter().enumerate() {
+            let value = rel.column(position);
+            if !table.columns[*index].ty.nullable && value.ty().nullable {
+                conditions.push(self.resolve("IS NOT NULL", vec![value], Span::default())?);
+            }
+        }
+        Ok(if conditions.is_empty() { rel } else { rel.filter(super::and(conditions)) })
+    }
+
     /// The query as rows of the sink.
-    fn into_sink(&self, rel: Rel, table: &TableDef, targets: &[usize], query: Span, name: Span) -> Result<Rel> {
-        let mismatch = |cause: String| {
+    fn into_sink(&self, rel: Rel, table: &TableDef, targets: &[usize], insert: &Insert) -> Result<Rel> {
+        let mismatch = |cause: String, span: Span| {
             let query_columns: Vec<String> =
                 rel.schema.columns().iter().map(|c| format!("{}: {}", c.name, c.ty)).collect();
             let sink_columns: Vec<String> = targets
                 .iter()
-                .map(|i| format!("{}: {}", table.columns[*i].name, table.columns[*i].ty.clone().without_time_attribute()))
+                .map(|i| {
+                    format!("{}: {}", table.columns[*i].name, table.columns[*i].ty.clone().without_time_attribute())
+                })
                 .collect();
             self.wrong(
                 Code::TypeMismatch,
@@ -137,15 +184,15 @@ impl Binder<'_> {
                     query_columns.join(", "),
                     sink_columns.join(", ")
                 ),
-                query,
+                span,
             )
         };
+        let query = insert.query.span;
         if rel.schema.len() != targets.len() {
-            return Err(mismatch(format!(
-                "different number of columns, expected {}, found {}",
-                targets.len(),
-                rel.schema.len()
-            ))
+            return Err(mismatch(
+                format!("different number of columns, expected {}, found {}", targets.len(), rel.schema.len()),
+                query,
+            )
             .with_hint("name the columns that the query gives: INSERT INTO t (a, b) SELECT .."));
         }
         let mut projection = vec![];
@@ -160,16 +207,16 @@ impl Binder<'_> {
             };
             let value = rel.column(position);
             if !implicit_cast_exists(&value.ty(), &ty) {
-                return Err(mismatch(format!(
-                    "incompatible types for sink column '{}' at position {position}",
-                    column.name
-                ))
-                .with_hint(format!("write CAST({} AS {})", rel.schema.columns()[position].name, ty.kind)));
+                let cause =
+                    format!("incompatible types for sink column '{}' at position {}", column.name, position + 1);
+                return Err(mismatch(cause, item_span(&insert.query.body, position).unwrap_or(query))
+                    .with_hint(format!("write CAST({} AS {})", rel.schema.columns()[position].name, ty.kind)));
             }
-            projection.push(self.coerce(value, &ty));
+            projection.push(if holds_without_cast(&value.ty(), &ty) { value } else { self.coerce(value, &ty) });
         }
         if projection.is_empty() {
-            return Err(self.wrong(Code::InvalidValue, format!("table '{}' has no column to write", table.path), name));
+            let message = format!("table '{}' has no column to write", table.path);
+            return Err(self.wrong(Code::InvalidValue, message, insert.table.span));
         }
         if is_identity(&projection, rel.schema.len()) {
             let columns = rel.schema.columns().iter().zip(&names);
@@ -194,6 +241,32 @@ impl Binder<'_> {
             return Ok(Rel { op: crate::rel::RelOp::Values { rows }, schema });
         }
         Ok(rel.project(projection, &names))
+    }
+}
+
+/// Where the value of a column stands in the text, if it has a place of its own.
+fn item_span(body: &SetExpr, position: usize) -> Option<Span> {
+    match body {
+        SetExpr::Select(s) if !s.items.iter().any(|i| matches!(i, SelectItem::Wildcard { .. })) => {
+            s.items.get(position).map(SelectItem::span)
+        }
+        SetExpr::Values(v) => v.rows.first()?.get(position).map(|e| e.span),
+        SetExpr::Query(q) => item_span(&q.body, position),
+        _ => None,
+    }
+}
+
+/// Whether every value of one type is one of the other as it stands: shorter strings, narrower elements.
+fn holds_without_cast(from: &LogicalType, to: &LogicalType) -> bool {
+    use TypeKind as T;
+    match (&from.kind, &to.kind) {
+        (T::Char(n) | T::Varchar(n), T::Varchar(m)) | (T::Binary(n) | T::Varbinary(n), T::Varbinary(m)) => n <= m,
+        (T::Array(a), T::Array(b)) | (T::Multiset(a), T::Multiset(b)) => holds_without_cast(a, b),
+        (T::Map(k, v), T::Map(l, w)) => holds_without_cast(k, l) && holds_without_cast(v, w),
+        (T::Row(x), T::Row(y)) => {
+            x.len() == y.len() && x.iter().zip(y).all(|(f, g)| f.name == g.name && holds_without_cast(&f.ty, &g.ty))
+        }
+        _ => same_values(from, to),
     }
 }
 

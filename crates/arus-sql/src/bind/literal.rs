@@ -41,8 +41,11 @@ impl Binder<'_> {
                 let kind = TypeKind::Timestamp { precision, attribute: TimeAttribute::None };
                 Expr::literal(Datum::Timestamp(value), kind.not_null())
             }
-            Literal::TimestampLtz(_) => return Err(self.unsupported("a TIMESTAMP WITH LOCAL TIME ZONE literal", span)
-                .with_hint("write CAST(TIMESTAMP '..' AS TIMESTAMP_LTZ(3))")),
+            Literal::TimestampLtz(_) => {
+                return Err(self
+                    .unsupported("a TIMESTAMP WITH LOCAL TIME ZONE literal", span)
+                    .with_hint("write CAST(TIMESTAMP '..' AS TIMESTAMP_LTZ(3))"));
+            }
             Literal::Interval { negative, text, qualifier } => self.interval(*negative, text, qualifier, span)?,
         })
     }
@@ -79,7 +82,9 @@ impl Binder<'_> {
         }
         let value: i128 = if significant.is_empty() { 0 } else { significant.parse().expect("at most 38 digits") };
         let value = sign * value;
-        if scale == 0 && let Ok(v) = i64::try_from(value) {
+        if scale == 0
+            && let Ok(v) = i64::try_from(value)
+        {
             let narrow = i32::try_from(v).map(|v| Expr::literal(Datum::Int(v), TypeKind::Int.not_null()));
             return Ok(narrow.unwrap_or_else(|_| Expr::literal(Datum::BigInt(v), TypeKind::BigInt.not_null())));
         }

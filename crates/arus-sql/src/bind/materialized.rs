@@ -1,9 +1,9 @@
 //! CREATE MATERIALIZED TABLE and CREATE VIEW: a query that is kept with the name that it is given.
 
+use arus_core::Result;
 use arus_core::catalog::{ColumnKind, ObjectPath, TableColumn, TableDef, TableKind, ViewDef};
 use arus_core::error::Code;
 use arus_core::plan::Node;
-use arus_core::Result;
 
 use super::Binder;
 use crate::ast::{CreateMaterializedTable, CreateView, Query, Span};
@@ -117,9 +117,8 @@ impl Binder<'_> {
                 comment: None,
             })
             .collect();
-        let spans = |name: &str| {
-            c.options.iter().rev().find(|o| o.key.value == name).map(|o| (o.key.span, o.value.span))
-        };
+        let spans =
+            |name: &str| c.options.iter().rev().find(|o| o.key.value == name).map(|o| (o.key.span, o.value.span));
         self.validate_options(&options, &columns, &path, c.name.span, &spans)?;
         let appends = node.mode.is_insert_only();
         let key = node.upsert_keys.iter().filter(|k| !k.is_empty()).min_by_key(|k| k.len()).cloned();

@@ -45,6 +45,10 @@ const PLANNER_OPTIONS: &[OptionDef] = &[
         "watermarks are computed on each event",
     ),
     option("scan.watermark.emit.on-event.gap", OptionKind::Integer, "1", "accepted, without effect here"),
+    option("scan.watermark.alignment.group", OptionKind::Text, "", "accepted, without effect here"),
+    option("scan.watermark.alignment.max-drift", OptionKind::Duration, "0 ms", "accepted, without effect here"),
+    option("scan.watermark.alignment.update-interval", OptionKind::Duration, "1 s", "accepted, without effect here"),
+    option("property-version", OptionKind::Integer, "1", "accepted, without effect here"),
     option("scan.parallelism", OptionKind::Integer, "1", "accepted, without effect here"),
     option("sink.parallelism", OptionKind::Integer, "1", "accepted, without effect here"),
 ];
@@ -69,7 +73,15 @@ impl Binder<'_> {
     ) -> Result<()> {
         let key_span = |name: &str| spans(name).map_or(whole, |s| s.0);
         let value_span = |name: &str| spans(name).map_or(whole, |s| s.1);
-        let connector = self.connector_of(options, &value_span)?;
+        let connector = match self.connector_of(options, &value_span) {
+            Ok(connector) => connector,
+            // As in Flink a table of a system that is not there can be declared; whoever uses it is refused.
+            Err(e) => {
+                let hint = e.hint().map(|h| format!("; {h}")).unwrap_or_default();
+                self.notices.borrow_mut().push(format!("table '{path}' cannot be used: {}{hint}", e.message()));
+                return Ok(());
+            }
+        };
         let takes_format = connector.is_none_or(|c| c.takes_format());
         let format = if takes_format { self.format_of(options, connector, path, whole, &value_span)? } else { None };
         let own = connector.map_or(MANAGED_OPTIONS, |c| c.options());
@@ -81,16 +93,23 @@ impl Binder<'_> {
             if let Some(f) = format
                 && let Some(rest) = name.strip_prefix(f.name()).and_then(|r| r.strip_prefix('.'))
             {
-                let Some(def) = find(f.options(), rest, columns) else {
-                    let names: Vec<String> = f.options().iter().map(|o| format!("{}.{}", f.name(), o.name)).collect();
-                    return Err(self.unknown(&format!("format '{}'", f.name()), name, &names, key_span(name)));
-                };
-                self.check_value(name, value, def, value_span(name))?;
+                match find(f.options(), rest, columns) {
+                    Some(def) => self.check_value(name, value, def, value_span(name))?,
+                    // Flink ignores an unknown option with the format's prefix.
+                    None => {
+                        let names: Vec<String> =
+                            f.options().iter().map(|o| format!("{}.{}", f.name(), o.name)).collect();
+                        let error = self.unknown(&format!("format '{}'", f.name()), name, &names, key_span(name));
+                        let hint = error.hint().unwrap_or_default().to_string();
+                        self.notices.borrow_mut().push(format!("{}, it is ignored; {hint}", error.message()));
+                    }
+                }
                 continue;
             }
             let Some(def) = find(own, name, columns).or_else(|| find(PLANNER_OPTIONS, name, columns)) else {
                 let mut names: Vec<String> = own.iter().map(|o| o.name.to_string()).collect();
-                names.extend(format.iter().flat_map(|f| f.options().iter().map(|o| format!("{}.{}", f.name(), o.name))));
+                names
+                    .extend(format.iter().flat_map(|f| f.options().iter().map(|o| format!("{}.{}", f.name(), o.name))));
                 return Err(self.unknown(&owner, name, &names, key_span(name)));
             };
             self.check_value(name, value, def, value_span(name))?;
@@ -154,11 +173,8 @@ impl Binder<'_> {
 
     fn unknown(&self, owner: &str, name: &str, names: &[String], span: Span) -> Error {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let hint = if names.is_empty() {
-            "it takes no options".to_string()
-        } else {
-            near_or_list(name, "options", &names)
-        };
+        let hint =
+            if names.is_empty() { "it takes no options".to_string() } else { near_or_list(name, "options", &names) };
         self.wrong(Code::InvalidOption, format!("{owner} has no option '{name}'"), span).with_hint(hint)
     }
 
@@ -176,19 +192,18 @@ impl Binder<'_> {
                 let fits = value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
                 (!fits).then(|| "true or false".to_string())
             }
-            OptionKind::Duration => {
-                parse_duration_ms(value).is_err().then(|| "a duration, such as '10 s'".to_string())
-            }
+            OptionKind::Duration => parse_duration_ms(value).is_err().then(|| "a duration, such as '10 s'".to_string()),
             OptionKind::Size => (!is_size(value)).then(|| "a size, such as '64 mb'".to_string()),
-            OptionKind::Choice(choices) => {
-                (!choices.contains(&value)).then(|| format!("one of {}", list(choices)))
-            }
+            OptionKind::Choice(choices) => (!choices.contains(&value)).then(|| format!("one of {}", list(choices))),
         };
         match expected {
             None => Ok(()),
             Some(expected) => {
-                let error =
-                    self.wrong(Code::InvalidOption, format!("option '{name}': expected {expected}, found '{value}'"), span);
+                let error = self.wrong(
+                    Code::InvalidOption,
+                    format!("option '{name}': expected {expected}, found '{value}'"),
+                    span,
+                );
                 Err(if def.about.is_empty() { error } else { error.with_hint(format!("{name}: {}", def.about)) })
             }
         }
@@ -211,17 +226,33 @@ fn matches(pattern: &str, name: &str, columns: &[TableColumn]) -> bool {
         return false;
     };
     // Elements and fields of a column follow its name.
-    columns.iter().any(|c| {
-        middle == c.name || middle.strip_prefix(c.name.as_str()).is_some_and(|rest| rest.starts_with('.'))
-    })
+    columns
+        .iter()
+        .any(|c| middle == c.name || middle.strip_prefix(c.name.as_str()).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn is_size(text: &str) -> bool {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     const UNITS: [&str; 18] = [
-        "", "b", "bytes", "k", "kb", "kibibytes", "kilobytes", "m", "mb", "mebibytes", "megabytes", "g", "gb",
-        "gibibytes", "gigabytes", "t", "tb", "tebibytes",
+        "",
+        "b",
+        "bytes",
+        "k",
+        "kb",
+        "kibibytes",
+        "kilobytes",
+        "m",
+        "mb",
+        "mebibytes",
+        "megabytes",
+        "g",
+        "gb",
+        "gibibytes",
+        "gigabytes",
+        "t",
+        "tb",
+        "tebibytes",
     ];
     digits > 0 && UNITS.contains(&text[digits..].trim().to_ascii_lowercase().as_str())
 }

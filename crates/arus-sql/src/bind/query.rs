@@ -9,13 +9,13 @@ use arus_core::schema::{Column, RowSchema};
 use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Datum, Error, Result};
 
+use super::Binder;
 use super::expr::Cx;
 use super::scope::Scope;
 use super::types::same_values;
-use super::Binder;
 use crate::ast::{
-    Hint, HintArgs, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span, StatementKind,
-    TableAlias, TableKind as From, TableRef, Values, ExprKind,
+    ExprKind, Hint, HintArgs, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span,
+    StatementKind, TableAlias, TableKind as From, TableRef, Values,
 };
 use crate::parser;
 use crate::rel::{Rel, RelOp};
@@ -66,7 +66,11 @@ impl Binder<'_> {
         if op.op != SetOperator::Union || !op.all {
             let name = if op.all { format!("{} ALL", op.op.as_str()) } else { op.op.as_str().to_string() };
             let error = self.unsupported(&name, op.span);
-            return Err(if name == "UNION" { error.with_hint("UNION ALL keeps duplicates and is supported") } else { error });
+            return Err(if name == "UNION" {
+                error.with_hint("UNION ALL keeps duplicates and is supported")
+            } else {
+                error
+            });
         }
         let mut inputs = vec![];
         for side in [&op.left, &op.right] {
@@ -102,7 +106,14 @@ impl Binder<'_> {
                 self.planner.functions.common_type(&plain).ok_or_else(|| {
                     self.wrong(
                         Code::TypeMismatch,
-                        format!("column '{name}' of UNION ALL is {} here and {} there", types[0].kind, types.iter().find(|t| t.kind != types[0].kind).map_or_else(String::new, |t| t.kind.to_string())),
+                        format!(
+                            "column '{name}' of UNION ALL is {} here and {} there",
+                            types[0].kind,
+                            types
+                                .iter()
+                                .find(|t| t.kind != types[0].kind)
+                                .map_or_else(String::new, |t| t.kind.to_string())
+                        ),
                         inputs[1].1,
                     )
                     .with_hint("CAST one of them")
@@ -119,8 +130,7 @@ impl Binder<'_> {
                 if fits {
                     return rel;
                 }
-                let projection =
-                    schema.types().enumerate().map(|(i, ty)| self.coerce(rel.column(i), ty)).collect();
+                let projection = schema.types().enumerate().map(|(i, ty)| self.coerce(rel.column(i), ty)).collect();
                 rel.project(projection, &names)
             })
             .collect();
@@ -320,7 +330,8 @@ impl Binder<'_> {
                 span,
             ));
         }
-        if let Some((i, twice)) = names.iter().enumerate().find(|(i, n)| names[..*i].iter().any(|m| m.value == n.value)) {
+        if let Some((i, twice)) = names.iter().enumerate().find(|(i, n)| names[..*i].iter().any(|m| m.value == n.value))
+        {
             return Err(self.wrong(
                 Code::DuplicateObject,
                 format!("column '{}' is named twice, again as column {}", twice.value, i + 1),
@@ -377,10 +388,17 @@ impl Binder<'_> {
                         format!("table '{}': connector '{name}' can only be written, not read", table.path),
                         span,
                     )),
-                    _ => Ok(()),
+                    Some(_) => Ok(()),
+                    None => Err(self.no_such_connector(table, span)),
                 }
             }
         }
+    }
+
+    pub(crate) fn no_such_connector(&self, table: &TableDef, span: Span) -> Error {
+        let name = table.connector().unwrap_or_default();
+        self.wrong(Code::InvalidOption, format!("table '{}': connector '{name}' does not exist", table.path), span)
+            .with_hint(super::near_or_list(name, "connectors", &self.planner.connectors.connector_names()))
     }
 
     /// The table with the options of an OPTIONS hint.
@@ -397,7 +415,11 @@ impl Binder<'_> {
             };
             for (key, value) in pairs {
                 if key.value == "connector" {
-                    return Err(self.wrong(Code::InvalidOption, "the hint OPTIONS cannot change the connector", key.span));
+                    return Err(self.wrong(
+                        Code::InvalidOption,
+                        "the hint OPTIONS cannot change the connector",
+                        key.span,
+                    ));
                 }
                 let table = changed.get_or_insert_with(|| table.as_ref().clone());
                 table.options.insert(key.value.clone(), value.value.clone());

@@ -83,14 +83,19 @@ impl Binder<'_> {
                 .with_hint(format!("tables: {}; columns: {}", super::list(&tables), super::list(&names)));
         }
         let place = match scope.relations.as_slice() {
-            [] => return self
-                .wrong(code, format!("column '{}' does not exist: there is no FROM", first.value), first.span)
-                .with_hint("write a string in single quotes, or name a table with FROM"),
+            [] => {
+                return self
+                    .wrong(code, format!("column '{}' does not exist: there is no FROM", first.value), first.span)
+                    .with_hint("write a string in single quotes, or name a table with FROM");
+            }
             [one] => one.qualifier.last().map(|q| format!(" in '{q}'")).unwrap_or_default(),
             _ => " in any table".to_string(),
         };
-        self.wrong(code, format!("column '{}' does not exist{place}", first.value), first.span)
-            .with_hint(near_or_list(&first.value, "columns", &names))
+        self.wrong(code, format!("column '{}' does not exist{place}", first.value), first.span).with_hint(near_or_list(
+            &first.value,
+            "columns",
+            &names,
+        ))
     }
 
     fn column_of(&self, relation: &Relation, name: &Ident, qualifier: &[Ident]) -> Result<Expr> {

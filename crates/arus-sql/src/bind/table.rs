@@ -43,9 +43,8 @@ impl Binder<'_> {
         if let Some(d) = &c.distribution {
             self.column_indexes(&d.columns, &columns, "DISTRIBUTED BY")?;
         }
-        let spans = |name: &str| {
-            c.options.iter().rev().find(|o| o.key.value == name).map(|o| (o.key.span, o.value.span))
-        };
+        let spans =
+            |name: &str| c.options.iter().rev().find(|o| o.key.value == name).map(|o| (o.key.span, o.value.span));
         self.validate_options(&options, &columns, &path, c.name.span, &spans)?;
         let kind = match (options.contains_key("connector"), primary_key.is_empty()) {
             (true, _) => TableKind::Connector,
@@ -75,7 +74,11 @@ impl Binder<'_> {
         let path = self.path(name)?;
         if path.database == SYSTEM_DATABASE {
             return Err(self
-                .wrong(Code::PermissionDenied, format!("database '{SYSTEM_DATABASE}' holds the system tables"), name.span)
+                .wrong(
+                    Code::PermissionDenied,
+                    format!("database '{SYSTEM_DATABASE}' holds the system tables"),
+                    name.span,
+                )
                 .with_hint("create it in another database"));
         }
         if !self.planner.catalog.databases().contains(&path.database) {
@@ -165,11 +168,8 @@ impl Binder<'_> {
         };
         let Some((_, actual)) = known.iter().find(|(k, _)| *k == name) else {
             let names: Vec<&str> = known.iter().map(|(k, _)| *k).collect();
-            let hint = if names.is_empty() {
-                "it has none".to_string()
-            } else {
-                near_or_list(name, "metadata keys", &names)
-            };
+            let hint =
+                if names.is_empty() { "it has none".to_string() } else { near_or_list(name, "metadata keys", &names) };
             return Err(self
                 .wrong(Code::InvalidOption, format!("{owner} has no metadata key '{name}'"), span)
                 .with_hint(hint));
@@ -186,10 +186,8 @@ impl Binder<'_> {
     fn computed_columns(&self, written: &[ast::ColumnDef], columns: &mut [TableColumn]) -> Result<()> {
         let plain: Vec<usize> =
             (0..columns.len()).filter(|i| !matches!(columns[*i].kind, ColumnKind::Computed { .. })).collect();
-        let schema: RowSchema = plain
-            .iter()
-            .map(|i| Column { name: columns[*i].name.clone(), ty: columns[*i].ty.clone() })
-            .collect();
+        let schema: RowSchema =
+            plain.iter().map(|i| Column { name: columns[*i].name.clone(), ty: columns[*i].ty.clone() }).collect();
         let scope = Scope::one(vec![], schema);
         for (i, c) in written.iter().enumerate() {
             let ast::ColumnKind::Computed { expr: e } = &c.kind else {
@@ -237,8 +235,7 @@ impl Binder<'_> {
         if !is_time(&time_type) {
             return Err(self.no_time("column", &name.value, &time_type, name.span));
         }
-        let schema: RowSchema =
-            columns.iter().map(|c| Column { name: c.name.clone(), ty: c.ty.clone() }).collect();
+        let schema: RowSchema = columns.iter().map(|c| Column { name: c.name.clone(), ty: c.ty.clone() }).collect();
         let scope = Scope::one(vec![], schema);
         let expr = self.expr(&w.expr, &mut Cx::scalar(&scope, "a WATERMARK"))?;
         let ty = expr.ty();
@@ -253,7 +250,10 @@ impl Binder<'_> {
     fn no_time(&self, what: &str, name: &str, found: &LogicalType, span: Span) -> Error {
         self.wrong(
             Code::TypeMismatch,
-            format!("WATERMARK: the {what} '{name}' must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3, found {}", found.kind),
+            format!(
+                "WATERMARK: the {what} '{name}' must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3, found {}",
+                found.kind
+            ),
             span,
         )
         .with_hint(match found.kind {
@@ -280,9 +280,9 @@ impl Binder<'_> {
             return Err(self.wrong(Code::DuplicateObject, format!("table '{path}' has two primary keys"), second.span));
         }
         if key.enforced != Some(false) {
-            return Err(self
-                .wrong(Code::InvalidValue, "PRIMARY KEY without NOT ENFORCED", key.span)
-                .with_hint("write PRIMARY KEY (..) NOT ENFORCED: like Flink, Arus does not check it on the data of others"));
+            return Err(self.wrong(Code::InvalidValue, "PRIMARY KEY without NOT ENFORCED", key.span).with_hint(
+                "write PRIMARY KEY (..) NOT ENFORCED: like Flink, Arus does not check it on the data of others",
+            ));
         }
         let indexes = self.column_indexes(&key.columns, columns, "PRIMARY KEY")?;
         for (index, name) in indexes.iter().zip(&key.columns) {
@@ -301,8 +301,12 @@ impl Binder<'_> {
     fn column_index(&self, name: &Ident, columns: &[TableColumn]) -> Result<usize> {
         columns.iter().position(|c| c.name == name.value).ok_or_else(|| {
             let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-            self.wrong(Code::UndefinedColumn, format!("column '{}' does not exist in this table", name.value), name.span)
-                .with_hint(near_or_list(&name.value, "columns", &names))
+            self.wrong(
+                Code::UndefinedColumn,
+                format!("column '{}' does not exist in this table", name.value),
+                name.span,
+            )
+            .with_hint(near_or_list(&name.value, "columns", &names))
         })
     }
 

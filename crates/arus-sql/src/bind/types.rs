@@ -89,7 +89,11 @@ impl Binder<'_> {
         if (1..=MAX_LENGTH).contains(&n) {
             return Ok(n);
         }
-        Err(self.wrong(Code::InvalidValue, format!("{what} length must be between 1 and {MAX_LENGTH}, found {n}"), span))
+        Err(self.wrong(
+            Code::InvalidValue,
+            format!("{what} length must be between 1 and {MAX_LENGTH}, found {n}"),
+            span,
+        ))
     }
 
     fn precision(&self, what: &str, p: u32, span: Span) -> Result<u8> {

@@ -104,18 +104,26 @@ impl Binder<'_> {
         let (time, time_span) = required(1)?;
         let input = match data {
             ArgValue::Table(table) => self.window_input(table)?,
-            _ => return Err(self.wrong(Code::TypeMismatch, "the first argument of TUMBLE is no table", data_span)
-                .with_hint("write TABLE before the name: TUMBLE(TABLE t, ..)")),
+            _ => {
+                return Err(self
+                    .wrong(Code::TypeMismatch, "the first argument of TUMBLE is no table", data_span)
+                    .with_hint("write TABLE before the name: TUMBLE(TABLE t, ..)"));
+            }
         };
         let ArgValue::Descriptor(columns) = time else {
-            return Err(self.wrong(Code::TypeMismatch, "the time of TUMBLE is no DESCRIPTOR", time_span)
+            return Err(self
+                .wrong(Code::TypeMismatch, "the time of TUMBLE is no DESCRIPTOR", time_span)
                 .with_hint("write DESCRIPTOR(ts) with the time column's name"));
         };
         let time = self.descriptor(columns, time_span, &input)?;
         let (size, size_span) = required(2)?;
         let size_ms = self.interval_ms("size", size, size_span)?;
         if size_ms <= 0 {
-            return Err(self.wrong(Code::InvalidValue, format!("a window of {size_ms} ms: its size must be above 0"), size_span));
+            return Err(self.wrong(
+                Code::InvalidValue,
+                format!("a window of {size_ms} ms: its size must be above 0"),
+                size_span,
+            ));
         }
         let offset_ms = args[3].map_or(Ok(0), |(offset, span)| self.interval_ms("offset", offset, span))?;
         let time_type = input.schema.columns()[time].ty.clone();
@@ -150,7 +158,8 @@ impl Binder<'_> {
 
     fn window_input(&self, table: &TableArg) -> Result<Rel> {
         if let Some(e) = table.partition_by.first() {
-            return Err(self.wrong(Code::Syntax, "PARTITION BY is not possible with TUMBLE", e.span)
+            return Err(self
+                .wrong(Code::Syntax, "PARTITION BY is not possible with TUMBLE", e.span)
                 .with_hint("group by the column instead"));
         }
         if let Some(order) = table.order_by.first() {
@@ -198,8 +207,12 @@ impl Binder<'_> {
 
     fn interval_ms(&self, what: &str, value: &ArgValue, span: Span) -> Result<i64> {
         let wrong = |found: String| {
-            self.wrong(Code::TypeMismatch, format!("the {what} of a window is an interval of days or less, found {found}"), span)
-                .with_hint("write INTERVAL '10' SECOND")
+            self.wrong(
+                Code::TypeMismatch,
+                format!("the {what} of a window is an interval of days or less, found {found}"),
+                span,
+            )
+            .with_hint("write INTERVAL '10' SECOND")
         };
         let ArgValue::Expr(e) = value else {
             return Err(wrong("no value".into()));

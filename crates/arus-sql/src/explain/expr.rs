@@ -7,13 +7,29 @@ use arus_core::types::{LogicalType, TypeKind};
 
 /// Written between their operands.
 const INFIX: [&str; 15] = [
-    "+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "LIKE", "IS DISTINCT FROM", "IS NOT DISTINCT FROM",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "||",
+    "LIKE",
+    "IS DISTINCT FROM",
+    "IS NOT DISTINCT FROM",
 ];
 
 pub(crate) fn expr_text(e: &Expr, input: &RowSchema) -> String {
     let list = |args: &[Expr]| args.iter().map(|a| expr_text(a, input)).collect::<Vec<_>>();
     match e {
-        Expr::Column { index, .. } => input.columns().get(*index).map_or_else(|| format!("${index}"), |c| c.name.clone()),
+        Expr::Column { index, .. } => {
+            input.columns().get(*index).map_or_else(|| format!("${index}"), |c| c.name.clone())
+        }
         Expr::Literal { value, ty } => literal(value, ty),
         Expr::Call { function, args, .. } => {
             let text = list(args);

@@ -27,7 +27,11 @@ pub(crate) fn digest(rel: &Rel) -> u64 {
 
 /// The uid of the n-th operator with this digest, and of the parts that it is made of (`exchange`).
 pub(crate) fn uid(digest: u64, part: &str, ordinal: usize) -> Uid {
-    if part.is_empty() && ordinal == 0 { Uid(digest) } else { Uid(xxh3_64(format!("{digest:016x}{part}#{ordinal}").as_bytes())) }
+    if part.is_empty() && ordinal == 0 {
+        Uid(digest)
+    } else {
+        Uid(xxh3_64(format!("{digest:016x}{part}#{ordinal}").as_bytes()))
+    }
 }
 
 fn own(rel: &Rel) -> String {

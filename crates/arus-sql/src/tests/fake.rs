@@ -9,9 +9,7 @@ use arus_core::connector::{
 };
 use arus_core::error::Code;
 use arus_core::expr::Expr;
-use arus_core::function::{
-    AggregateFunction, Argument, Evaluator, FunctionCatalog, ResolvedAggregate, ResolvedCall,
-};
+use arus_core::function::{AggregateFunction, Argument, Evaluator, FunctionCatalog, ResolvedAggregate, ResolvedCall};
 use arus_core::plan::ChangelogMode;
 use arus_core::schema::RowSchema;
 use arus_core::types::{LogicalType, TimeAttribute, TypeKind};
@@ -47,9 +45,36 @@ impl Catalog for FakeCatalog {
 pub(super) struct FakeFunctions;
 
 const NAMES: [&str; 30] = [
-    "+", "-", "*", "/", "=", "<>", "<", "<=", ">", ">=", "NOT", "IS NULL", "IS NOT NULL", "IS TRUE", "LIKE", "||",
-    "NEGATE", "ITEM", "ROW", "ARRAY", "EXTRACT", "UPPER", "TRIM", "PROCTIME", "CURRENT_TIMESTAMP", "CURRENT_WATERMARK",
-    "TO_TIMESTAMP_LTZ", "TO_TIMESTAMP", "JSON_VALUE", "ABS",
+    "+",
+    "-",
+    "*",
+    "/",
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "NOT",
+    "IS NULL",
+    "IS NOT NULL",
+    "IS TRUE",
+    "LIKE",
+    "||",
+    "NEGATE",
+    "ITEM",
+    "ROW",
+    "ARRAY",
+    "EXTRACT",
+    "UPPER",
+    "TRIM",
+    "PROCTIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_WATERMARK",
+    "TO_TIMESTAMP_LTZ",
+    "TO_TIMESTAMP",
+    "JSON_VALUE",
+    "ABS",
 ];
 
 fn rank(ty: &LogicalType) -> usize {
@@ -104,9 +129,7 @@ impl FunctionCatalog for FakeFunctions {
             "PROCTIME" => (vec![], ltz(false, TimeAttribute::Proctime)),
             "CURRENT_TIMESTAMP" => (vec![], ltz(false, TimeAttribute::None)),
             "TO_TIMESTAMP_LTZ" => (vec![], ltz(true, TimeAttribute::None)),
-            "TO_TIMESTAMP" => {
-                (vec![], TypeKind::Timestamp { precision: 3, attribute: TimeAttribute::None }.nullable())
-            }
+            "TO_TIMESTAMP" => (vec![], TypeKind::Timestamp { precision: 3, attribute: TimeAttribute::None }.nullable()),
             "CURRENT_WATERMARK" => (types.clone(), types[0].clone().without_time_attribute().with_nullable(true)),
             _ => return Err(wrong()),
         };
@@ -123,8 +146,9 @@ impl FunctionCatalog for FakeFunctions {
             (_, Some(ty)) if function == A::Min || function == A::Max || ty.kind.is_numeric() => ty.clone(),
             _ => {
                 let found: Vec<String> = arg_types.iter().map(|t| t.kind.to_string()).collect();
-                return Some(Err(Error::user(format!("cannot apply {name} to ({})", found.join(", ")))
-                    .with_code(Code::TypeMismatch)));
+                return Some(Err(
+                    Error::user(format!("cannot apply {name} to ({})", found.join(", "))).with_code(Code::TypeMismatch)
+                ));
             }
         };
         Some(Ok(ResolvedAggregate { function, arg_types, return_type }))
@@ -201,7 +225,10 @@ const fn option(name: &'static str, kind: OptionKind, required: bool) -> OptionD
 static CONNECTORS: [FakeConnector; 3] = [
     FakeConnector {
         name: "print",
-        options: &[option("print-identifier", OptionKind::Text, false), option("standard-error", OptionKind::Boolean, false)],
+        options: &[
+            option("print-identifier", OptionKind::Text, false),
+            option("standard-error", OptionKind::Boolean, false),
+        ],
         source: false,
         sink: true,
         format: false,

@@ -32,4 +32,5 @@ CREATE TABLE out_print (user_id INT, n BIGINT) WITH ('connector' = 'print');
 CREATE TABLE out_append (user_id INT, n BIGINT) WITH ('connector' = 'filesystem', 'path' = '/x', 'format' = 'json');
 CREATE TABLE strict (id BIGINT NOT NULL, small TINYINT, name VARCHAR(10));
 CREATE VIEW big AS SELECT order_id, user_id, amount FROM orders WHERE amount > 100;
-CREATE VIEW renamed (a, b) AS SELECT order_id, item FROM orders
+CREATE VIEW renamed (a, b) AS SELECT order_id, item FROM orders;
+CREATE TABLE gone (a INT) WITH ('connector' = 'prnt')

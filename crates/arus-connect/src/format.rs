@@ -1,3 +1,5 @@
 //! Formats: bytes of records to rows and back. One file each.
 
 pub(crate) mod json;
+pub(crate) mod kafka_record;
+pub(crate) mod raw;

@@ -8,10 +8,14 @@ mod options;
 mod registry;
 mod sink;
 mod source;
+mod topic;
 
 #[cfg(test)]
 mod conformance;
 
+pub use format::kafka_record::kafka_record_columns;
 pub use options::check_options;
 pub use registry::Registry;
 pub use sink::print::RowLines;
+pub use source::host_metrics::host_metrics_columns;
+pub use topic::{TOPIC_OPTIONS, TopicSource};

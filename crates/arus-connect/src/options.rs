@@ -2,8 +2,6 @@
 //!
 //! Every error names the table, the option, what was expected and what was found, so that no connector writes its own.
 
-use std::str::FromStr;
-
 use arus_core::catalog::{ConnectorCatalog, TableDef};
 use arus_core::connector::{OptionDef, OptionKind};
 use arus_core::error::Code;
@@ -51,10 +49,6 @@ impl<'a> Options<'a> {
             self.table.path, self.prefix
         ))
         .with_code(Code::InvalidOption)
-    }
-
-    pub(crate) fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>> {
-        self.text(name).map(|text| text.trim().parse().map_err(|_| self.wrong(name, expected, text))).transpose()
     }
 
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {

@@ -8,11 +8,16 @@ use crate::sink;
 use crate::source;
 
 /// By name. Each has its file in `source/` or `sink/`.
-static CONNECTORS: &[&dyn Connector] =
-    &[&sink::blackhole::Blackhole, &source::filesystem::Filesystem, &sink::print::Print];
+static CONNECTORS: &[&dyn Connector] = &[
+    &sink::blackhole::Blackhole,
+    &source::datagen::Datagen,
+    &source::filesystem::Filesystem,
+    &source::host_metrics::HostMetrics,
+    &sink::print::Print,
+];
 
 /// By name. Each has its file in `format/`.
-static FORMATS: &[&dyn Format] = &[&format::json::Json];
+static FORMATS: &[&dyn Format] = &[&format::json::Json, &format::kafka_record::KafkaRecord, &format::raw::Raw];
 
 /// What the binder and the engine look names up in.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,3 +1,5 @@
 //! Connectors that read. One file each.
 
+pub(crate) mod datagen;
 pub(crate) mod filesystem;
+pub(crate) mod host_metrics;

@@ -13,5 +13,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 900,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { '/v1': { target: server } } },
+  // The server takes requests of its own pages alone: the proxy speaks as one of them.
+  server: { proxy: { '/v1': { target: server, changeOrigin: true, headers: { origin: server } } } },
 });

@@ -87,7 +87,8 @@ function operators(now, params) {
     p2: [
       [1, 'Source', 'source', 'host_metrics', '', null, 812_000, null, rate, 0, mark, 0, 0.004],
       [2, 'Calc', 'calc', "metric = 'process_cpu'", '1', 812_000, 90_000, rate, rate / 9, 0, mark, 0, 0.003],
-      [3, 'GroupAggregate', 'aggregate', 'device: MAX, COUNT', '2', 90_000, 40_000, rate / 9, rate / 12, 0, mark, 41_000, 0.004],
+      [5, 'Exchange', 'exchange', 'by device', '2', 90_000, 90_000, rate / 9, rate / 9, 0, mark, 0, 0.001],
+      [3, 'GroupAggregate', 'aggregate', 'device: MAX, COUNT', '5', 90_000, 40_000, rate / 9, rate / 12, 0, mark, 41_000, 0.004],
       [4, 'Materialize', 'sink', 'top_processes', '3', 40_000, 40_000, rate / 12, rate / 12, 0, mark, 0, 0.001],
     ],
     p3: [

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sorted } from '../src/parts/sort';
 import { tokens } from '../src/parts/sql';
+import { all, fold } from '../src/screens/fold';
 import { arrange } from '../src/screens/layout';
 import { newestSql, quarantineSql } from '../src/screens/object';
 import { producers } from '../src/screens/producers';
+import type { OperatorInfo, Role } from '../src/verdict';
 import type { TableInfo } from '../src/wire/catalog.svelte';
 
 const column = (name: string, type: string) => ({ name, type, nullable: true, comment: '' });
@@ -37,6 +39,21 @@ test('a graph is laid out in its order, downwards where it is narrow', () => {
   const x = (id: string) => wide.at.get(id)?.x ?? NaN;
   assert.ok(!wide.down && x('1') < x('3') && x('3') < x('4') && wide.width <= 1_000);
   assert.ok(arrange(operators, 358).down);
+});
+
+const chain = (names: string[]): OperatorInfo[] =>
+  names.map((name, i) => ({ id: String(i), name, kind: '', detail: '', inputs: i === 0 ? [] : [String(i - 1)], rowsIn: 0, rowsOut: 0, inPerS: 0, outPerS: 0, backlog: 0, watermarkMs: null, stateBytes: 0, busy: 0 }));
+
+test('the graph folds what only moves rows, and more where there is more', () => {
+  const roles = new Map<string, Role>();
+  const short = chain(['TableSourceScan', 'Calc', 'Exchange', 'GroupAggregate', 'Sink']);
+  assert.deepEqual(fold(short, roles).map((each) => each.name), ['TableSourceScan', 'Calc', 'GroupAggregate', 'Sink']);
+  const aggregate = fold(short, roles).find((each) => each.name === 'GroupAggregate');
+  assert.deepEqual([aggregate?.inputs, aggregate?.via], [['1'], ['2']]);
+  const long = chain(['TableSourceScan', 'Calc', 'Calc', 'Exchange', 'GroupAggregate', 'Calc', 'Exchange', 'GroupAggregate', 'Calc', 'Sink']);
+  assert.deepEqual(fold(long, roles).map((each) => each.name), ['TableSourceScan', 'GroupAggregate', 'GroupAggregate', 'Sink']);
+  assert.equal(fold(long, new Map<string, Role>([['1', 'cause']])).length, 5);
+  assert.equal(all(long).length, long.length);
 });
 
 test('SQL text comes back whole from its coloured parts', () => {

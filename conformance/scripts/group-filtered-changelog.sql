@@ -1,4 +1,5 @@
--- A filter over an aggregate: an update whose old or new row does not pass becomes an insert, a delete, or nothing.
+-- A filter over an aggregate: of an update whose old or new row does not pass only the other half is printed, with
+-- its kind unchanged.
 
 CREATE TABLE orders (
   id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),

@@ -1,4 +1,4 @@
--- HAVING: a group enters (+I), leaves (-D) and changes while its condition holds.
+-- HAVING filters the changes as they are: a group that enters does so with +U, one that leaves with -U.
 
 CREATE TABLE orders (
   id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),

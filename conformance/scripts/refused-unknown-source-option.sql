@@ -1,0 +1,9 @@
+-- An unknown option of a source is refused when the table is used.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE printed (id BIGINT, item STRING) WITH ('connector' = 'print');
+CREATE TABLE other (id BIGINT) WITH ('connector' = 'filesystem', 'pth' = 'data/orders.json', 'path' = 'data/orders.json', 'format' = 'json');
+INSERT INTO printed SELECT id, 'x' FROM other;

@@ -10,6 +10,7 @@ pub mod log;
 pub mod manifest;
 pub mod sim;
 pub mod state;
+pub mod table;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

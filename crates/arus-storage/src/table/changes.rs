@@ -1,0 +1,123 @@
+//! The changes of recent epochs, net: what a key was before the epoch and what it is after.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arus_core::Result;
+use arus_core::change::{ChangeBatch, RowKind};
+use arus_core::limits::{CHANGES_EPOCHS, CHANGES_ROWS};
+use arus_core::read::Cut;
+
+use super::layout::{Layout, count};
+use super::{Bytes, TableMode};
+
+#[derive(Debug, Clone)]
+pub(super) struct RowChange {
+    pub(super) key: Bytes,
+    pub(super) before: Option<Bytes>,
+    pub(super) after: Option<Bytes>,
+}
+
+impl RowChange {
+    /// The rows and kinds that say it.
+    fn expand<'a>(&'a self, mode: TableMode, out: &mut Vec<(&'a [u8], &'a [u8], RowKind)>) {
+        let row = |value: &'a Bytes, kind| (self.key.as_ref(), value.as_ref(), kind);
+        if mode == TableMode::Counted {
+            let times = |value: &Option<Bytes>| value.as_ref().map_or(0, |v| count(v).max(0));
+            let more = times(&self.after) - times(&self.before);
+            let kind = if more > 0 { RowKind::Insert } else { RowKind::Delete };
+            if let Some(value) = self.after.as_ref().or(self.before.as_ref()) {
+                out.extend(std::iter::repeat_n(row(value, kind), more.unsigned_abs() as usize));
+            }
+            return;
+        }
+        match (&self.before, &self.after) {
+            (None, Some(after)) => out.push(row(after, RowKind::Insert)),
+            (Some(before), None) => out.push(row(before, RowKind::Delete)),
+            (Some(before), Some(after)) => {
+                out.push(row(before, RowKind::UpdateBefore));
+                out.push(row(after, RowKind::UpdateAfter));
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// What one epoch changed in a table.
+#[derive(Clone)]
+pub struct EpochChanges {
+    pub cut: Cut,
+    pub as_of_ms: i64,
+    layout: Arc<Layout>,
+    rows: Arc<[RowChange]>,
+}
+
+impl EpochChanges {
+    /// Keys that changed.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The changes in the order of keys: +I of a new key, -U and +U of a changed one, -D of one that went. All columns.
+    pub fn batch(&self) -> Result<ChangeBatch> {
+        let mut rows = vec![];
+        self.rows.iter().for_each(|change| change.expand(self.layout.mode, &mut rows));
+        let pairs: Vec<_> = rows.iter().map(|row| (row.0, row.1)).collect();
+        let all: Vec<_> = (0..self.layout.schema.len()).collect();
+        let batch = self.layout.decode(&pairs, &all)?;
+        Ok(ChangeBatch::new(batch, rows.iter().map(|row| row.2).collect()))
+    }
+}
+
+/// Changes of the newest epochs, bounded by epochs and rows.
+pub(super) struct History {
+    /// All changes after this cut are here.
+    base: Cut,
+    last: Cut,
+    /// Epochs that changed something.
+    epochs: VecDeque<(Cut, i64, Arc<[RowChange]>)>,
+    rows: usize,
+}
+
+impl History {
+    pub(super) fn new(base: Cut) -> Self {
+        History { base, last: base, epochs: VecDeque::new(), rows: 0 }
+    }
+
+    pub(super) fn push(&mut self, cut: Cut, as_of_ms: i64, changes: Vec<RowChange>) {
+        self.last = cut;
+        if changes.is_empty() {
+            return;
+        }
+        self.rows += changes.len();
+        self.epochs.push_back((cut, as_of_ms, changes.into()));
+        while self.epochs.len() > CHANGES_EPOCHS || (self.rows > CHANGES_ROWS && self.epochs.len() > 1) {
+            let Some((cut, _, changes)) = self.epochs.pop_front() else { break };
+            self.base = cut;
+            self.rows -= changes.len();
+        }
+    }
+
+    /// An epoch of an earlier start counts only as the restored checkpoint, since later ones of that start are void.
+    pub(super) fn since(&self, cut: Cut, layout: &Arc<Layout>) -> Option<Vec<EpochChanges>> {
+        let of_this_start = cut.incarnation == self.last.incarnation && cut >= self.base && cut <= self.last;
+        if cut != self.base && !of_this_start {
+            return None;
+        }
+        let after = self.epochs.iter().filter(|(epoch, ..)| *epoch > cut);
+        Some(
+            after
+                .map(|(cut, as_of_ms, rows)| EpochChanges {
+                    cut: *cut,
+                    as_of_ms: *as_of_ms,
+                    layout: layout.clone(),
+                    rows: rows.clone(),
+                })
+                .collect(),
+        )
+    }
+}

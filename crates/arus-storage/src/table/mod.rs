@@ -1,0 +1,261 @@
+//! Keyed tables: the state behind a `materialize` operator, readable epoch by epoch.
+//!
+//! Changes go into the open version; [`KeyedTable::publish`] makes it the newest readable one, so a reader sees whole
+//! epochs. Versions share what did not change. Rows stand under their canonical key bytes, and what was touched since the
+//! last freeze goes into the next checkpoint's delta.
+
+mod changes;
+mod layout;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use arus_core::change::{ChangeBatch, RowKind};
+use arus_core::limits::SIDE_TABLE_ROWS;
+use arus_core::plan::Uid;
+use arus_core::read::Cut;
+use arus_core::{Error, Result, RowSchema};
+use imbl::OrdMap;
+use tokio::sync::watch;
+
+pub use changes::EpochChanges;
+pub use snapshot::{SnapshotTable, TableSnapshot};
+
+use crate::locked;
+use crate::state::StateDelta;
+use changes::{History, RowChange};
+use layout::Layout;
+
+pub(crate) type Bytes = Arc<[u8]>;
+pub(crate) type Rows = OrdMap<Bytes, Bytes>;
+
+/// How changes become rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableMode {
+    /// +I and +U put the row of their key, -D removes it, -U is followed by its +U and does nothing.
+    Keyed,
+    /// The key is the whole row and its value a hidden count, which +I and +U raise, -U and -D lower.
+    Counted,
+    /// Like [`TableMode::Keyed`], with so many rows at most: those that came first go first.
+    Capped(usize),
+}
+
+impl TableMode {
+    /// Late and quarantined rows.
+    pub const SIDE: TableMode = TableMode::Capped(SIDE_TABLE_ROWS);
+}
+
+pub struct KeyedTable {
+    layout: Arc<Layout>,
+    writer: Mutex<Writer>,
+    published: Mutex<Published>,
+    newest: watch::Sender<Cut>,
+}
+
+/// The open version.
+#[derive(Default)]
+struct Writer {
+    rows: Rows,
+    /// Rows that a scan gives: with counts more than keys.
+    row_count: i64,
+    /// Keys that this epoch has touched, with what stood there before.
+    touched: HashMap<Bytes, Option<Bytes>>,
+    /// Keys that changed since the last freeze, but for the touched ones.
+    dirty: HashSet<Bytes>,
+    /// The touched ones are in the last freeze too.
+    touched_are_frozen: bool,
+    /// By age, of a capped table.
+    order: BTreeMap<u64, Bytes>,
+}
+
+struct Published {
+    snapshot: TableSnapshot,
+    history: History,
+}
+
+impl KeyedTable {
+    /// `key`: indexes of the key's columns; with [`TableMode::Counted`] all columns are the key.
+    pub fn new(schema: RowSchema, key: &[usize], mode: TableMode) -> Self {
+        let layout = Arc::new(Layout::new(schema, key, mode));
+        let cut = Cut { incarnation: 0, epoch: 0 };
+        let snapshot = TableSnapshot::new(layout.clone(), cut, 0, Rows::new(), 0);
+        KeyedTable {
+            layout,
+            writer: Mutex::default(),
+            published: Mutex::new(Published { snapshot, history: History::new(cut) }),
+            newest: watch::Sender::new(cut),
+        }
+    }
+
+    pub fn schema(&self) -> &RowSchema {
+        &self.layout.schema
+    }
+
+    /// Indexes of the key's columns; empty when the whole row is the key.
+    pub fn key(&self) -> &[usize] {
+        self.layout.visible_key()
+    }
+
+    /// Applies changes to the open version.
+    pub fn apply(&self, batch: &ChangeBatch) -> Result<()> {
+        let encoded = self.layout.encode(batch)?;
+        let mut guard = locked(&self.writer);
+        let writer = &mut *guard;
+        writer.touched_are_frozen = false;
+        for row in 0..batch.num_rows() {
+            let key = encoded.keys.get(row);
+            let kind = batch.kind(row);
+            match self.layout.mode {
+                TableMode::Counted => {
+                    let before = writer.rows.get(key).map_or(0, |count| layout::count(count));
+                    let after = before + if kind.adds() { 1 } else { -1 };
+                    writer.row_count += after.max(0) - before.max(0);
+                    writer.set(key, (after != 0).then(|| layout::count_bytes(after)));
+                }
+                TableMode::Keyed => match kind {
+                    RowKind::UpdateBefore => {}
+                    RowKind::Delete => writer.set_counting(key, None),
+                    RowKind::Insert | RowKind::UpdateAfter => {
+                        writer.set_counting(key, Some(encoded.values.get(row).into()));
+                    }
+                },
+                TableMode::Capped(limit) => match kind {
+                    RowKind::UpdateBefore => {}
+                    RowKind::Delete => writer.remove_aged(key),
+                    RowKind::Insert | RowKind::UpdateAfter => writer.put_aged(key, encoded.values.get(row), limit),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the open version the one that readers get. Called at every epoch, at its barrier.
+    pub fn publish(&self, cut: Cut, as_of_ms: i64) {
+        let mut guard = locked(&self.writer);
+        let writer = &mut *guard;
+        let touched = std::mem::take(&mut writer.touched);
+        let mut changed: Vec<RowChange> = Vec::with_capacity(touched.len());
+        for (key, before) in touched {
+            if !writer.touched_are_frozen {
+                writer.dirty.insert(key.clone());
+            }
+            let after = writer.rows.get(&key).cloned();
+            if before != after {
+                changed.push(RowChange { key, before, after });
+            }
+        }
+        writer.touched_are_frozen = false;
+        // By key: the same input gives the same sequence.
+        changed.sort_by(|a, b| a.key.cmp(&b.key));
+        let snapshot =
+            TableSnapshot::new(self.layout.clone(), cut, as_of_ms, writer.rows.clone(), writer.row_count.max(0) as u64);
+        let mut published = locked(&self.published);
+        published.history.push(cut, as_of_ms, changed);
+        published.snapshot = snapshot;
+        drop(published);
+        drop(guard);
+        self.newest.send_replace(cut);
+    }
+
+    /// The newest published version, pinned for as long as the value lives.
+    pub fn snapshot(&self) -> TableSnapshot {
+        locked(&self.published).snapshot.clone()
+    }
+
+    /// The changes of each epoch after `cut`, oldest first; `None` when they are not all known any more, or `cut` never was a
+    /// version of this table that counts: then a snapshot is due.
+    pub fn changes_since(&self, cut: Cut) -> Option<Vec<EpochChanges>> {
+        locked(&self.published).history.since(cut, &self.layout)
+    }
+
+    /// Changes when a version is published.
+    pub fn subscribe(&self) -> watch::Receiver<Cut> {
+        self.newest.subscribe()
+    }
+
+    /// Adds what changed since the last freeze to a checkpoint's delta: the open version, at its barrier.
+    pub fn freeze(&self, uid: Uid, delta: &mut StateDelta) {
+        let mut guard = locked(&self.writer);
+        let writer = &mut *guard;
+        let dirty = std::mem::take(&mut writer.dirty);
+        let keys = dirty.iter().chain(writer.touched.keys().filter(|key| !dirty.contains(*key)));
+        for key in keys {
+            delta.put(uid, key, writer.rows.get(key).map(AsRef::as_ref));
+        }
+        writer.touched_are_frozen = true;
+    }
+
+    /// Puts back one entry of a checkpoint.
+    pub fn restore_entry(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut writer = locked(&self.writer);
+        match self.layout.mode {
+            TableMode::Keyed => writer.row_count += 1,
+            TableMode::Counted => writer.row_count += layout::count(value).max(0),
+            TableMode::Capped(_) => {
+                let (age, _) = layout::aged(value)
+                    .ok_or_else(|| Error::bug("a row of a capped table at rest begins with its age"))?;
+                writer.order.insert(age, key.into());
+                writer.row_count += 1;
+            }
+        }
+        writer.rows.insert(key.into(), value.into());
+        Ok(())
+    }
+
+    /// Ends the restore: the rows are the version of this checkpoint, and changes are known from here on.
+    pub fn finish_restore(&self, cut: Cut, as_of_ms: i64) {
+        let writer = locked(&self.writer);
+        let rows = writer.rows.clone();
+        let mut published = locked(&self.published);
+        published.history = History::new(cut);
+        published.snapshot =
+            TableSnapshot::new(self.layout.clone(), cut, as_of_ms, rows, writer.row_count.max(0) as u64);
+        drop(published);
+        self.newest.send_replace(cut);
+    }
+}
+
+impl Writer {
+    fn set(&mut self, key: &[u8], value: Option<Bytes>) {
+        // The map's own copy of the key, so that it is held once.
+        let known = self.rows.get_key_value(key).map(|(key, before)| (key.clone(), before.clone()));
+        let (key, before) = match known {
+            Some((key, before)) => (key, Some(before)),
+            None => (Bytes::from(key), None),
+        };
+        match value {
+            Some(value) => self.rows.insert(key.clone(), value),
+            None => self.rows.remove(&key),
+        };
+        self.touched.entry(key).or_insert(before);
+    }
+
+    fn set_counting(&mut self, key: &[u8], value: Option<Bytes>) {
+        let before = self.rows.contains_key(key);
+        self.row_count += i64::from(value.is_some()) - i64::from(before);
+        if before || value.is_some() {
+            self.set(key, value);
+        }
+    }
+
+    fn put_aged(&mut self, key: &[u8], row: &[u8], limit: usize) {
+        let known = self.rows.get(key).and_then(|value| layout::aged(value)).map(|(age, _)| age);
+        let age = known.unwrap_or_else(|| self.order.last_key_value().map_or(0, |(age, _)| age + 1));
+        self.set_counting(key, Some(layout::aged_bytes(age, row)));
+        self.order.insert(age, key.into());
+        while self.order.len() > limit {
+            let Some((_, oldest)) = self.order.pop_first() else { break };
+            self.set_counting(&oldest, None);
+        }
+    }
+
+    fn remove_aged(&mut self, key: &[u8]) {
+        if let Some((age, _)) = self.rows.get(key).and_then(|value| layout::aged(value)) {
+            self.order.remove(&age);
+        }
+        self.set_counting(key, None);
+    }
+}

@@ -114,7 +114,7 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId) -> String {
         }
         Op::Sink(sink) => match &sink.target {
             SinkTarget::Table(table) => {
-                let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
+                let names: Vec<&str> = input.columns().iter().map(|c| c.name.as_str()).collect();
                 format!("table=[{}], fields=[{}]", table.path.full(), names.join(", "))
             }
             SinkTarget::Collect => "target=[collect]".to_string(),

@@ -28,10 +28,12 @@ pub(crate) struct Root {
     pub(crate) at: Location,
 }
 
+/// `collect` is what the one who asked takes of a bare SELECT.
 pub(crate) fn physical(
     roots: Vec<Root>,
     settings: &Settings,
     connectors: &dyn ConnectorCatalog,
+    collect: ChangelogMode,
 ) -> Result<PhysicalPlan> {
     let (rels, places): (Vec<Rel>, Vec<Location>) = roots.into_iter().map(|r| (r.rel, r.at)).unzip();
     let rels = optimize(rels);
@@ -41,7 +43,7 @@ pub(crate) fn physical(
         sinks.push((builder.build(rel)?, at));
     }
     let mut plan = PhysicalPlan { version: PLAN_VERSION, nodes: builder.nodes };
-    settle_modes(&mut plan, settings, connectors);
+    settle_modes(&mut plan, settings, connectors, collect);
     for (sink, at) in sinks {
         check_sink(&plan, sink, connectors).map_err(|e| e.with_location(at))?;
     }
@@ -213,7 +215,12 @@ pub(crate) fn sink_mode(target: &SinkTarget, connectors: &dyn ConnectorCatalog) 
     }
 }
 
-fn settle_modes(plan: &mut PhysicalPlan, settings: &Settings, connectors: &dyn ConnectorCatalog) {
+fn settle_modes(
+    plan: &mut PhysicalPlan,
+    settings: &Settings,
+    connectors: &dyn ConnectorCatalog,
+    collect: ChangelogMode,
+) {
     let count = plan.nodes.len();
     let mut updates = vec![false; count];
     for i in 0..count {
@@ -225,6 +232,7 @@ fn settle_modes(plan: &mut PhysicalPlan, settings: &Settings, connectors: &dyn C
     for i in (0..count).rev() {
         let node = &plan.nodes[i];
         let before = match &node.op {
+            Op::Sink(Sink { target: SinkTarget::Collect }) => collect.update_before,
             Op::Sink(sink) => sink_needs_before(sink, &plan.nodes[node.inputs[0]], connectors),
             Op::GroupAggregate(_) => true,
             Op::Calc(calc) => needs_before[i] || calc.condition.is_some(),
@@ -356,11 +364,11 @@ fn check_key(table: &TableDef, input: &Node) -> Result<()> {
         columns.iter().map(|c| input.schema.columns()[*c].name.as_str()).collect::<Vec<_>>().join(", ")
     };
     let found = match input.upsert_keys.as_slice() {
-        [] => "it has none".to_string(),
+        [] => "none".to_string(),
         keys => keys.iter().map(|k| format!("[{}]", names(k))).collect::<Vec<_>>().join(" or "),
     };
     Err(Error::user(format!(
-        "the query's upsert key differs from the primary key of '{}': expected [{}], found {found}",
+        "the query has an upsert key that differs from the primary key of the sink table '{}': primary key [{}], upsert key {found}",
         table.path.full(),
         names(&key)
     ))

@@ -6,7 +6,7 @@ use arus_core::catalog::{Catalog, CatalogObject, ConnectorCatalog, ObjectPath, T
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::function::{Evaluator, FunctionCatalog};
-use arus_core::plan::{Op, PhysicalPlan, SinkTarget};
+use arus_core::plan::{ChangelogMode, Op, PhysicalPlan, SinkTarget};
 use arus_core::schema::RowSchema;
 use arus_core::settings::Settings;
 use arus_core::{Datum, Error, Result};
@@ -238,11 +238,11 @@ impl Planner<'_> {
     }
 
     fn physical(&self, roots: Vec<Root>) -> Result<PhysicalPlan> {
-        physical(roots, self.settings, self.connectors)
+        physical(roots, self.settings, self.connectors, ChangelogMode::ALL)
     }
 
     fn select(&self, query: &Query, binder: &Binder<'_>) -> Result<Root> {
-        let rel = binder.query(query, None)?;
+        let rel = binder.root_query(query)?;
         Ok(Root { rel: rel.sink(SinkTarget::Collect), at: binder.at(query.span) })
     }
 
@@ -316,7 +316,12 @@ impl Planner<'_> {
             }
         }
         let (rels, plan) = match &e.target {
-            ExplainTarget::Query(query) => self.explained(vec![self.select(query, binder)?])?,
+            ExplainTarget::Query(query) => {
+                let root = self.select(query, binder)?;
+                let rel = root.rel.clone();
+                // As in Flink nobody asks for -U: the query is explained without the one who takes its rows.
+                (vec![rel], physical(vec![root], self.settings, self.connectors, ChangelogMode::UPSERT)?)
+            }
             ExplainTarget::Insert(insert) => self.explained(self.inserts(std::slice::from_ref(insert), binder)?.0)?,
             ExplainTarget::StatementSet(inserts) => self.explained(self.inserts(inserts, binder)?.0)?,
             ExplainTarget::CreateTable(c) => {

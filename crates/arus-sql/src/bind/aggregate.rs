@@ -39,8 +39,9 @@ impl Binder<'_> {
             }
         }
         let call_names = call_names(&found, &items, groups.len());
+        let key_names = key_names(&groups, &items, &rel);
         let input_schema = rel.schema.clone();
-        let grouped = self.group(rel, &groups, &found, call_names)?;
+        let grouped = self.group(rel, &groups, &found, (key_names, call_names))?;
         let replace = |e: &Expr, span: Span| {
             replaced(e, &groups, &grouped).map_err(|column| {
                 let at = named.iter().find(|(i, _)| *i == column).map_or(span, |n| n.1);
@@ -50,7 +51,11 @@ impl Binder<'_> {
                     format!("column '{name}' is neither in GROUP BY nor inside an aggregate"),
                     at,
                 )
-                .with_hint(format!("add it to GROUP BY, or aggregate it, such as MAX({name})"))
+                .with_hint(if groups.iter().any(|g| matches!(g, Expr::Literal { .. })) {
+                    "GROUP BY takes expressions, not positions in the select list".to_string()
+                } else {
+                    format!("add it to GROUP BY, or aggregate it, such as MAX({name})")
+                })
             })
         };
         let mut projection = vec![];
@@ -101,7 +106,13 @@ impl Binder<'_> {
     }
 
     /// Projects keys and arguments, then aggregates: by window if the keys hold a window's start and end.
-    fn group(&self, rel: Rel, groups: &[Expr], found: &[FoundCall], call_names: Vec<String>) -> Result<Grouped> {
+    fn group(
+        &self,
+        rel: Rel,
+        groups: &[Expr],
+        found: &[FoundCall],
+        (key_names, call_names): (Vec<String>, Vec<String>),
+    ) -> Result<Grouped> {
         let mut inputs: Vec<Expr> = vec![];
         let mut place = |e: &Expr| match inputs.iter().position(|i| i == e) {
             Some(i) => i,
@@ -127,8 +138,9 @@ impl Binder<'_> {
         let names: Vec<String> = inputs
             .iter()
             .enumerate()
-            .map(|(i, e)| match e {
-                Expr::Column { index, .. } => rel.schema.columns()[*index].name.clone(),
+            .map(|(i, e)| match (e, groups.iter().position(|g| g == e)) {
+                (_, Some(key)) => key_names[key].clone(),
+                (Expr::Column { index, .. }, None) => rel.schema.columns()[*index].name.clone(),
                 _ => format!("$f{i}"),
             })
             .collect();
@@ -149,6 +161,16 @@ impl Binder<'_> {
         let rel = Rel { op: RelOp::Aggregate { input: Box::new(input), keys, calls }, schema };
         Ok(Grouped { rel, keys: (0..key_count).collect(), calls: (key_count..key_count + call_count).collect() })
     }
+}
+
+/// A key has the name under which it is selected, as in Flink, else its column's.
+fn key_names(groups: &[Expr], items: &[Item], input: &Rel) -> Vec<String> {
+    let name = |(i, group): (usize, &Expr)| match (items.iter().find(|item| item.expr == *group), group) {
+        (Some(item), _) => item.name.clone(),
+        (None, Expr::Column { index, .. }) => input.schema.columns()[*index].name.clone(),
+        (None, _) => format!("$f{i}"),
+    };
+    groups.iter().enumerate().map(name).collect()
 }
 
 /// A call has the name of the column that it alone makes, as in Flink.

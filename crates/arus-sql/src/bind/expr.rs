@@ -31,16 +31,18 @@ pub(crate) struct Cx<'s> {
     pub(crate) calls: Vec<FoundCall>,
     /// Where each column was first named, for errors that are found later.
     pub(crate) named: Vec<(usize, Span)>,
+    /// Every part of a name that stands without back-ticks.
+    pub(crate) bare: Vec<Span>,
     inside_aggregate: bool,
 }
 
 impl<'s> Cx<'s> {
     pub(crate) fn scalar(scope: &'s Scope, clause: &'static str) -> Self {
-        Cx { scope, no_aggregates: Some(clause), calls: vec![], named: vec![], inside_aggregate: false }
+        Cx { scope, no_aggregates: Some(clause), calls: vec![], named: vec![], bare: vec![], inside_aggregate: false }
     }
 
     pub(crate) fn grouped(scope: &'s Scope) -> Self {
-        Cx { scope, no_aggregates: None, calls: vec![], named: vec![], inside_aggregate: false }
+        Cx { scope, no_aggregates: None, calls: vec![], named: vec![], bare: vec![], inside_aggregate: false }
     }
 
     pub(crate) fn enter_aggregate(&mut self) -> bool {
@@ -60,6 +62,7 @@ impl Binder<'_> {
             ExprKind::Name(parts) => {
                 let expr = self.name(parts, cx.scope)?;
                 expr.visit_columns(&mut |i| cx.named.push((i, span)));
+                cx.bare.extend(parts.iter().filter(|p| !p.quoted).map(|p| p.span));
                 Ok(expr)
             }
             ExprKind::Field { operand, field } => {

@@ -12,7 +12,7 @@ use crate::rel::Rel;
 impl Binder<'_> {
     pub(crate) fn create_view(&self, c: &CreateView) -> Result<ViewDef> {
         let path = self.new_path(&c.name)?;
-        let rel = self.query(&c.query, None)?;
+        let rel = self.root_query(&c.query)?;
         let rel = self.rename(rel, &c.columns, c.name.span)?;
         let columns = rel.schema.clone();
         Ok(ViewDef {
@@ -85,7 +85,7 @@ impl Binder<'_> {
                 .with_hint("CREATE TABLE with the connector, then INSERT INTO it"));
         }
         let path = self.new_path(&c.name)?;
-        let rel = self.query(&c.query, None)?;
+        let rel = self.root_query(&c.query)?;
         for column in rel.schema.columns() {
             if column.ty.kind.is_interval() {
                 return Err(self.unsupported(

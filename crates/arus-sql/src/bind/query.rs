@@ -225,18 +225,12 @@ impl Binder<'_> {
         Ok(rel.project(projection, &names))
     }
 
-    /// The select list, with `*` written out and names made unique as Calcite does: the second `a` is `a0`.
+    /// The select list with `*` written out.
     fn items(&self, s: &Select, scope: &Scope, cx: &mut Cx<'_>) -> Result<Vec<Item>> {
         let mut items: Vec<Item> = vec![];
         let mut add = |expr: Expr, name: Option<String>, span: Span| {
-            let wanted = name.unwrap_or_else(|| format!("EXPR${}", items.len()));
-            let mut unique = wanted.clone();
-            let mut attempt = 0;
-            while items.iter().any(|i| i.name == unique) {
-                unique = format!("{wanted}{attempt}");
-                attempt += 1;
-            }
-            items.push(Item { expr, name: unique, span });
+            let name = name.unwrap_or_else(|| format!("EXPR${}", items.len()));
+            items.push(Item { expr, name, span });
         };
         for item in &s.items {
             match item {
@@ -340,6 +334,25 @@ impl Binder<'_> {
         }
         let columns = rel.schema.columns().iter().zip(names);
         rel.schema = columns.map(|(c, n)| Column { name: n.value.clone(), ty: c.ty.clone() }).collect();
+        Ok(rel)
+    }
+
+    /// A whole query, its names made unique as Calcite does: the second `a` is `a0`. (Inside a query two equal names are
+    /// ambiguous.)
+    pub(crate) fn root_query(&self, q: &Query) -> Result<Rel> {
+        let mut rel = self.query(q, None)?;
+        let mut names: Vec<String> = vec![];
+        for column in rel.schema.columns() {
+            let mut unique = column.name.clone();
+            let mut attempt = 0;
+            while names.contains(&unique) {
+                unique = format!("{}{attempt}", column.name);
+                attempt += 1;
+            }
+            names.push(unique);
+        }
+        let columns = rel.schema.columns().iter().zip(names);
+        rel.schema = columns.map(|(c, name)| Column { name, ty: c.ty.clone() }).collect();
         Ok(rel)
     }
 

@@ -193,7 +193,8 @@ impl Binder<'_> {
             let ast::ColumnKind::Computed { expr: e } = &c.kind else {
                 continue;
             };
-            let mut expr = self.expr(e, &mut Cx::scalar(&scope, "a computed column")).map_err(|error| {
+            let mut cx = Cx::scalar(&scope, "a computed column");
+            let mut expr = self.expr(e, &mut cx).map_err(|error| {
                 let computed = |w: &&ast::ColumnDef| {
                     matches!(w.kind, ast::ColumnKind::Computed { .. })
                         && error.message().starts_with(&format!("column '{}' does not exist", w.name.value))
@@ -208,8 +209,7 @@ impl Binder<'_> {
                 return Err(self.illegal_null(e.span));
             }
             columns[i].ty = expr.ty();
-            let sql = e.span.of(self.text).to_string();
-            columns[i].kind = ColumnKind::Computed { expr, sql };
+            columns[i].kind = ColumnKind::Computed { expr, sql: self.quoted(e.span, cx.bare) };
         }
         Ok(())
     }
@@ -237,14 +237,30 @@ impl Binder<'_> {
         }
         let schema: RowSchema = columns.iter().map(|c| Column { name: c.name.clone(), ty: c.ty.clone() }).collect();
         let scope = Scope::one(vec![], schema);
-        let expr = self.expr(&w.expr, &mut Cx::scalar(&scope, "a WATERMARK"))?;
+        let mut cx = Cx::scalar(&scope, "a WATERMARK");
+        let expr = self.expr(&w.expr, &mut cx)?;
         let ty = expr.ty();
         let same_kind = std::mem::discriminant(&ty.kind) == std::mem::discriminant(&time_type.kind);
         if !is_time(&ty) || !same_kind {
             return Err(self.no_time("expression for", &name.value, &ty, w.expr.span));
         }
         set_rowtime(&mut columns[column].ty);
-        Ok(Some(WatermarkDef { column, expr, sql: w.expr.span.of(self.text).to_string() }))
+        Ok(Some(WatermarkDef { column, expr, sql: self.quoted(w.expr.span, cx.bare) }))
+    }
+
+    /// The text of an expression with the names at `bare` in back-ticks, as Flink keeps it.
+    fn quoted(&self, span: Span, mut bare: Vec<Span>) -> String {
+        bare.sort_by_key(|s| s.start);
+        bare.dedup();
+        let mut text = String::new();
+        let mut from = span.start;
+        for name in bare {
+            text.push_str(Span { start: from, end: name.start }.of(self.text));
+            text.push_str(&crate::unparse::quoted_name(name.of(self.text)));
+            from = name.end;
+        }
+        text.push_str(Span { start: from, end: span.end }.of(self.text));
+        text
     }
 
     fn no_time(&self, what: &str, name: &str, found: &LogicalType, span: Span) -> Error {

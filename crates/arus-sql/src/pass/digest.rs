@@ -1,11 +1,11 @@
 //! The identity of an operator: a hash over a canonical text of its logical subtree.
 //!
-//! State in checkpoints is found by it, so this text never changes for a plan that it could already describe. Columns are
-//! written by name and scans without their columns, so that a sibling that reads more of a table changes nothing.
+//! State in checkpoints is found by it, so this text never changes for a plan that it could already describe. A column is
+//! described by what it holds (a table's column, an expression over such), never by an alias or its place, and a scan
+//! stands without its columns: another alias, another order or a sibling that reads more of a table change nothing.
 
 use arus_core::expr::Expr;
 use arus_core::plan::{AggregateCall, SinkTarget, Uid, Window, WindowKind, WindowProperty};
-use arus_core::schema::RowSchema;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::is_selection;
@@ -13,16 +13,7 @@ use crate::rel::{Rel, RelOp};
 
 /// Of the operator of `rel`. A Calc that only chooses columns has that of its input.
 pub(crate) fn digest(rel: &Rel) -> u64 {
-    if let RelOp::Calc { input, condition, projection } = &rel.op
-        && is_selection(condition, projection)
-    {
-        return digest(input);
-    }
-    let mut text = own(rel);
-    for input in rel.inputs() {
-        text.push_str(&format!("<{:016x}", digest(input)));
-    }
-    xxh3_64(text.as_bytes())
+    Described::new(rel).digest
 }
 
 /// The uid of the n-th operator with this digest, and of the parts that it is made of (`exchange`).
@@ -34,94 +25,121 @@ pub(crate) fn uid(digest: u64, part: &str, ordinal: usize) -> Uid {
     }
 }
 
-fn own(rel: &Rel) -> String {
-    match &rel.op {
-        RelOp::Scan { table, .. } => format!("scan {}", table.path.full()),
-        RelOp::Values { rows } => {
-            let rows: Vec<String> = rows.iter().map(|r| exprs(r, &rel.schema)).collect();
-            format!("values {}", rows.join(";"))
-        }
-        RelOp::Calc { input, condition, projection } => {
-            let condition = condition.as_ref().map(|c| canonical(c, &input.schema)).unwrap_or_default();
-            format!("calc where {condition} select {}", exprs(projection, &input.schema))
-        }
-        RelOp::Window { input, window: w } => format!("window {}", window(w, &input.schema)),
-        RelOp::Aggregate { input, keys, calls: c } => {
-            format!("aggregate by {} calls {}", columns(keys, &input.schema), calls(c, &input.schema))
-        }
-        RelOp::WindowAggregate { input, window: w, keys, calls: c, properties } => {
-            let properties: Vec<&str> = properties
-                .iter()
-                .map(|p| match p {
-                    WindowProperty::Start => "start",
-                    WindowProperty::End => "end",
-                    WindowProperty::Time => "time",
-                })
-                .collect();
-            format!(
-                "window aggregate {} by {} calls {} properties {}",
-                window(w, &input.schema),
-                columns(keys, &input.schema),
-                calls(c, &input.schema),
-                properties.join(",")
-            )
-        }
-        RelOp::Union { .. } => "union".to_string(),
-        RelOp::Sink { target, .. } => match target {
-            SinkTarget::Table(table) => format!("sink {}", table.path.full()),
-            SinkTarget::Collect => "collect".to_string(),
-        },
+/// An operator with a description of each of its columns.
+struct Described {
+    digest: u64,
+    columns: Vec<String>,
+}
+
+impl Described {
+    fn new(rel: &Rel) -> Self {
+        let inputs: Vec<Described> = rel.inputs().into_iter().map(Described::new).collect();
+        let below: &[String] = inputs.first().map_or(&[], |i| &i.columns);
+        let numbered = |letter: &str| (0..rel.schema.len()).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
+        let (text, columns) = match &rel.op {
+            RelOp::Scan { table, columns } => {
+                let names = columns.iter().map(|c| format!("`{}`", table.columns[*c].name)).collect();
+                (format!("scan {}", table.path.full()), names)
+            }
+            RelOp::Values { rows } => {
+                let rows: Vec<String> = rows.iter().map(|r| exprs(r, below)).collect();
+                (format!("values {}", rows.join(";")), numbered("v"))
+            }
+            RelOp::Calc { condition, projection, .. } => {
+                let columns: Vec<String> = projection.iter().map(|e| held(e, below)).collect();
+                if is_selection(condition, projection) {
+                    let digest = inputs.first().map_or(0, |i| i.digest);
+                    return Described { digest, columns };
+                }
+                let condition = condition.as_ref().map(|c| canonical(c, below)).unwrap_or_default();
+                (format!("calc where {condition} select {}", exprs(projection, below)), columns)
+            }
+            RelOp::Window { window: w, .. } => {
+                let columns = below.iter().cloned().chain(["start", "end", "time"].map(String::from)).collect();
+                (format!("window {}", window(w, below)), columns)
+            }
+            RelOp::Aggregate { keys, calls, .. } => {
+                let columns = keys.iter().map(|k| column(*k, below)).chain(calls.iter().map(|c| call(c, below)));
+                let columns: Vec<String> = columns.collect();
+                (format!("aggregate by {} {}", keys.len(), columns.join(",")), columns)
+            }
+            RelOp::WindowAggregate { window: w, keys, calls, properties, .. } => {
+                let properties = properties.iter().map(|p| match p {
+                    WindowProperty::Start => "start".to_string(),
+                    WindowProperty::End => "end".to_string(),
+                    WindowProperty::Time => "time".to_string(),
+                });
+                let columns: Vec<String> = keys
+                    .iter()
+                    .map(|k| column(*k, below))
+                    .chain(calls.iter().map(|c| call(c, below)))
+                    .chain(properties)
+                    .collect();
+                let text = format!("window aggregate {} by {} {}", window(w, below), keys.len(), columns.join(","));
+                (text, columns)
+            }
+            RelOp::Union { .. } => {
+                let columns: Vec<String> = inputs.iter().map(|i| i.columns.join(",")).collect();
+                (format!("union {}", columns.join(";")), numbered("u"))
+            }
+            RelOp::Sink { target, .. } => {
+                let text = match target {
+                    SinkTarget::Table(table) => format!("sink {}", table.path.full()),
+                    SinkTarget::Collect => "collect".to_string(),
+                };
+                (text, below.to_vec())
+            }
+        };
+        let inputs: String = inputs.iter().map(|i| format!("<{:016x}", i.digest)).collect();
+        Described { digest: xxh3_64(format!("{text}{inputs}").as_bytes()), columns }
     }
 }
 
-fn window(w: &Window, schema: &RowSchema) -> String {
+/// What a column of a Calc holds; a long text is cut to its hash, so that layers do not multiply it.
+fn held(e: &Expr, below: &[String]) -> String {
+    const LONG: usize = 80;
+    let text = canonical(e, below);
+    if text.len() <= LONG { text } else { format!("#{:016x}", xxh3_64(text.as_bytes())) }
+}
+
+fn column(index: usize, below: &[String]) -> String {
+    below.get(index).cloned().unwrap_or_else(|| format!("${index}"))
+}
+
+fn window(w: &Window, below: &[String]) -> String {
     match w.kind {
         WindowKind::Tumble { size_ms, offset_ms } => {
-            format!("tumble {size_ms} {offset_ms} on {}", column(w.time, schema))
+            format!("tumble {size_ms} {offset_ms} on {}", column(w.time, below))
         }
     }
 }
 
-fn calls(calls: &[AggregateCall], schema: &RowSchema) -> String {
-    let calls: Vec<String> =
-        calls.iter().map(|c| format!("{}({}):{}", c.function.name(), columns(&c.args, schema), c.ty)).collect();
-    calls.join(",")
+fn call(c: &AggregateCall, below: &[String]) -> String {
+    let args: Vec<String> = c.args.iter().map(|a| column(*a, below)).collect();
+    format!("{}({}):{}", c.function.name(), args.join(","), c.ty)
 }
 
-fn columns(columns: &[usize], schema: &RowSchema) -> String {
-    columns.iter().map(|c| column(*c, schema)).collect::<Vec<_>>().join(",")
+fn exprs(exprs: &[Expr], below: &[String]) -> String {
+    exprs.iter().map(|e| canonical(e, below)).collect::<Vec<_>>().join(",")
 }
 
-fn exprs(exprs: &[Expr], schema: &RowSchema) -> String {
-    exprs.iter().map(|e| canonical(e, schema)).collect::<Vec<_>>().join(",")
-}
-
-/// A name that stands twice is told apart by its place.
-fn column(index: usize, schema: &RowSchema) -> String {
-    let Some(c) = schema.columns().get(index) else {
-        return format!("${index}");
-    };
-    let twice = schema.columns().iter().filter(|o| o.name == c.name).count() > 1;
-    if twice { format!("`{}`${index}", c.name) } else { format!("`{}`", c.name) }
-}
-
-fn canonical(e: &Expr, schema: &RowSchema) -> String {
+fn canonical(e: &Expr, below: &[String]) -> String {
     match e {
-        Expr::Column { index, .. } => column(*index, schema),
+        Expr::Column { index, .. } => column(*index, below),
         Expr::Literal { value, ty } => format!("{value:?}:{ty}"),
-        Expr::Call { function, args, ty } => format!("{function}({}):{ty}", exprs(args, schema)),
+        Expr::Call { function, args, ty } => format!("{function}({}):{ty}", exprs(args, below)),
         Expr::Cast { input, ty, safe } => {
-            format!("{}({} as {ty})", if *safe { "try_cast" } else { "cast" }, canonical(input, schema))
+            format!("{}({} as {ty})", if *safe { "try_cast" } else { "cast" }, canonical(input, below))
         }
-        Expr::And(args) => format!("and({})", exprs(args, schema)),
-        Expr::Or(args) => format!("or({})", exprs(args, schema)),
+        Expr::And(args) => format!("and({})", exprs(args, below)),
+        Expr::Or(args) => format!("or({})", exprs(args, below)),
         Expr::Case { branches, otherwise, ty } => {
             let branches: Vec<String> = branches
                 .iter()
-                .map(|(c, v)| format!("when {} then {}", canonical(c, schema), canonical(v, schema)))
+                .map(|(c, v)| format!("when {} then {}", canonical(c, below), canonical(v, below)))
                 .collect();
-            format!("case({} else {}):{ty}", branches.join(" "), canonical(otherwise, schema))
+            format!("case({} else {}):{ty}", branches.join(" "), canonical(otherwise, below))
         }
-        Expr::Field { input, index, .. } => format!("{}.{index}", canonical(input, schema)),
+        Expr::Field { input, index, .. } => format!("{}.{index}", canonical(input, below)),
     }
 }

@@ -1,0 +1,131 @@
+//! The functions as the binder sees them.
+
+use arus_core::error::Code;
+use arus_core::function::{AggregateFunction, Argument, FunctionCatalog, ResolvedAggregate, ResolvedCall};
+use arus_core::{Error, LogicalType, Result, TypeKind};
+
+use crate::cast;
+use crate::functions::{FUNCTIONS, find};
+use crate::program::type_names;
+use crate::typing::{self, MAX_PRECISION};
+
+/// Flink's built-in functions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Functions;
+
+const AGGREGATES: [AggregateFunction; 5] = [
+    AggregateFunction::Count,
+    AggregateFunction::Sum,
+    AggregateFunction::Avg,
+    AggregateFunction::Min,
+    AggregateFunction::Max,
+];
+
+impl FunctionCatalog for Functions {
+    fn resolve(&self, name: &str, args: &[Argument]) -> Result<ResolvedCall> {
+        let upper = name.to_ascii_uppercase();
+        let Some(function) = find(&upper) else {
+            let error = Error::user(format!("unknown function '{name}'")).with_code(Code::UndefinedFunction);
+            return Err(match nearest(&upper, &self.names()) {
+                Some(near) => error.with_hint(format!("did you mean {near}?")),
+                None => error.with_hint("SHOW FUNCTIONS lists them all"),
+            });
+        };
+        if let Some(call) = (function.resolve)(args) {
+            return Ok(ResolvedCall {
+                function: function.canonical(&upper),
+                arg_types: call.arg_types,
+                return_type: call.return_type,
+                deterministic: function.deterministic,
+            });
+        }
+        let types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
+        Err(Error::user(format!("cannot apply '{upper}' to arguments of type ({})", type_names(&types)))
+            .with_code(Code::TypeMismatch)
+            .with_hint(format!("supported: {}", function.signature)))
+    }
+
+    fn resolve_aggregate(&self, name: &str, args: &[Argument]) -> Option<Result<ResolvedAggregate>> {
+        let upper = name.to_ascii_uppercase();
+        let function = AGGREGATES.into_iter().find(|f| f.name() == upper)?;
+        Some(aggregate(function, args).ok_or_else(|| {
+            let types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
+            let supported = match function {
+                AggregateFunction::Count => "COUNT(*), COUNT(<ANY>)",
+                AggregateFunction::Sum => "SUM(<NUMERIC>)",
+                AggregateFunction::Avg => "AVG(<NUMERIC>)",
+                AggregateFunction::Min => "MIN(<COMPARABLE_TYPE>)",
+                AggregateFunction::Max => "MAX(<COMPARABLE_TYPE>)",
+            };
+            Error::user(format!("cannot apply '{upper}' to arguments of type ({})", type_names(&types)))
+                .with_code(Code::TypeMismatch)
+                .with_hint(format!("supported: {supported}"))
+        }))
+    }
+
+    fn common_type(&self, types: &[LogicalType]) -> Option<LogicalType> {
+        typing::common_type(types)
+    }
+
+    fn can_cast(&self, from: &LogicalType, to: &LogicalType) -> bool {
+        cast::can_cast(from, to)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let scalars = FUNCTIONS.iter().flat_map(|group| group.functions).flat_map(|f| f.names).copied();
+        let mut names: Vec<_> = scalars.chain(AGGREGATES.map(AggregateFunction::name)).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedAggregate> {
+    let arg_types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
+    let return_type = match (function, arg_types.as_slice()) {
+        (AggregateFunction::Count, _) => TypeKind::BigInt.not_null(),
+        (AggregateFunction::Sum, [arg]) if arg.kind.is_numeric() => match arg.kind {
+            TypeKind::Decimal { scale, .. } => TypeKind::Decimal { precision: MAX_PRECISION, scale },
+            _ => arg.kind.clone(),
+        }
+        .nullable()
+        .with_nullable(arg.nullable),
+        (AggregateFunction::Avg, [arg]) if arg.kind.is_numeric() => match arg.kind {
+            TypeKind::Decimal { scale, .. } => TypeKind::Decimal { precision: MAX_PRECISION, scale: scale.max(6) },
+            _ => arg.kind.clone(),
+        }
+        .nullable()
+        .with_nullable(arg.nullable),
+        (AggregateFunction::Min | AggregateFunction::Max, [arg]) if is_ordered(&arg.kind) => {
+            arg.clone().without_time_attribute()
+        }
+        _ => return None,
+    };
+    Some(ResolvedAggregate { function, arg_types, return_type })
+}
+
+/// What MIN and MAX take.
+fn is_ordered(kind: &TypeKind) -> bool {
+    let plain = kind.is_numeric() || kind.is_string() || kind.is_temporal() || kind.is_interval();
+    plain || matches!(kind, TypeKind::Boolean)
+}
+
+/// The name with the fewest edits, when few enough to be a slip.
+fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let best = names.iter().map(|n| (edits(name, n), *n)).min()?;
+    (best.0 <= (name.len() / 3).max(1)).then_some(best.1)
+}
+
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

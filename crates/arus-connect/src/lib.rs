@@ -13,6 +13,7 @@ mod topic;
 #[cfg(test)]
 mod conformance;
 
+pub use format::json::{split_json, split_ndjson, unknown_fields};
 pub use format::kafka_record::kafka_record_columns;
 pub use options::check_options;
 pub use registry::Registry;

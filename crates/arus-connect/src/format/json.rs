@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod row;
 mod scan;
+mod split;
 mod time;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use arus_core::{Error, Result, RowSchema};
 
 pub(crate) use decode::{JsonDecoder, TimestampFormat};
 pub(crate) use encode::{JsonEncoder, timestamp_value};
+pub use split::{split_json, split_ndjson, unknown_fields};
 
 use crate::options::Options;
 

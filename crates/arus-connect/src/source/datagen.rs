@@ -137,7 +137,7 @@ impl Source for Generated {
         };
         Ok(Box::new(RowReader {
             clock: self.clock.clone(),
-            zone: self.zone.clone(),
+            zone: self.zone,
             schema: self.schema.clone(),
             fields: self.fields.clone(),
             per_second: self.per_second,

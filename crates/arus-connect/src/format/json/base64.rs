@@ -1,4 +1,5 @@
-//! Base64 as Jackson reads and writes it: the standard alphabet with padding, no line feeds; blanks are passed over.
+//! Base64 as Jackson reads and writes it: the standard alphabet with padding, no line feeds; blanks may stand
+//! between its units of four characters.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -7,8 +8,9 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut quad = [0u8; 4];
     let mut filled = 0;
     let mut padding = 0;
-    for byte in text.iter().copied().filter(|b| *b > b' ') {
+    for byte in text.iter().copied() {
         let bits = match byte {
+            0..=b' ' if filled == 0 => continue,
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
             b'0'..=b'9' => byte - b'0' + 52,

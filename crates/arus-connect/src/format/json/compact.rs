@@ -41,18 +41,45 @@ pub(super) fn write(json: &[u8], out: &mut Vec<u8>) {
 fn write_number(number: &[u8], out: &mut Vec<u8>) {
     let text = std::str::from_utf8(number).expect("numbers are ASCII");
     if number.iter().any(|b| matches!(b, b'.' | b'e' | b'E')) {
+        let value: f64 = text.parse().expect("JSON's numbers are a part of Rust's");
         let mut shown = String::new();
-        text::write_double(&mut shown, text.parse().expect("JSON's numbers are a part of Rust's"));
-        out.extend_from_slice(shown.as_bytes());
+        text::write_double(&mut shown, value);
+        if value.is_finite() {
+            out.extend_from_slice(shown.as_bytes());
+        } else {
+            write_string(shown.as_bytes(), out);
+        }
     } else {
         // Java's integers have no negative zero.
         out.extend_from_slice(if text == "-0" { b"0" } else { number });
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// With quotes; as Jackson writes UTF-8, what lies beyond the basic plane becomes two escapes.
+pub(super) fn write_string_ascii_pairs(text: &str, out: &mut Vec<u8>) {
+    if !text.bytes().any(|b| b >= 0xF0) {
+        return write_string(text.as_bytes(), out);
+    }
+    let start = out.len();
+    write_string(text.as_bytes(), out);
+    let written = out.split_off(start);
+    let written = std::str::from_utf8(&written).expect("escaping keeps UTF-8");
+    for c in written.chars() {
+        if (c as u32) < 0x10000 {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            out.extend_from_slice(b"\\u");
+            out.extend((0..4).rev().map(|i| HEX[usize::from(*unit >> (4 * i)) & 15]));
+        }
+    }
+}
+
 /// With quotes, escaped as Jackson does it.
 pub(super) fn write_string(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push(b'"');
     let mut rest = text;
     while let Some(at) = rest.iter().position(|b| *b < b' ' || *b == b'"' || *b == b'\\') {

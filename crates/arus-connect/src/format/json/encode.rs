@@ -47,7 +47,7 @@ impl JsonEncoder {
 
 fn key(name: &str) -> Vec<u8> {
     let mut out = vec![];
-    compact::write_string(name.as_bytes(), &mut out);
+    compact::write_string_ascii_pairs(name, &mut out);
     out.push(b':');
     out
 }
@@ -172,7 +172,7 @@ impl Writer<'_> {
                 });
             }
             TypeKind::Char(_) | TypeKind::Varchar(_) => {
-                compact::write_string(array.as_string_view().value(row).as_bytes(), self.out);
+                compact::write_string_ascii_pairs(array.as_string_view().value(row), self.out);
             }
             TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
                 self.out.push(b'"');
@@ -258,7 +258,7 @@ impl Writer<'_> {
                 self.out.push(b',');
             }
             first = false;
-            compact::write_string(name.as_bytes(), self.out);
+            compact::write_string_ascii_pairs(name, self.out);
             self.out.push(b':');
             self.value(value_type, values, i)?;
         }

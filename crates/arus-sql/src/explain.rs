@@ -9,7 +9,7 @@ use arus_core::plan::{
 };
 use arus_core::schema::RowSchema;
 
-pub(crate) use expr::expr_text;
+pub(crate) use expr::{Notation, expr_text};
 
 use crate::rel::{Rel, RelOp};
 
@@ -28,10 +28,13 @@ pub(crate) fn explain(roots: &[Rel], plan: &PhysicalPlan, changelog: bool) -> St
             SinkTarget::Table(_) => id,
         })
         .collect();
-    for (title, changelog) in [("Optimized Physical Plan", changelog), ("Optimized Execution Plan", false)] {
+    for (title, style) in [
+        ("Optimized Physical Plan", Style { changelog, notation: Notation::Prefix }),
+        ("Optimized Execution Plan", Style { changelog: false, notation: Notation::Infix }),
+    ] {
         text.push_str(&format!("== {title} ==\n"));
         for end in &ends {
-            physical(plan, *end, changelog, "", "", &mut text);
+            physical(plan, *end, style, "", "", &mut text);
             text.push('\n');
         }
     }
@@ -64,13 +67,19 @@ pub(crate) fn state_notes(plan: &PhysicalPlan) -> Vec<String> {
         .collect()
 }
 
-fn physical(plan: &PhysicalPlan, id: NodeId, changelog: bool, first: &str, rest: &str, out: &mut String) {
+#[derive(Clone, Copy)]
+struct Style {
+    changelog: bool,
+    notation: Notation,
+}
+
+fn physical(plan: &PhysicalPlan, id: NodeId, style: Style, first: &str, rest: &str, out: &mut String) {
     let node = &plan.nodes[id];
-    let mut text = node_text(plan, id);
-    if changelog && !matches!(node.op, Op::Sink(_)) {
+    let mut text = node_text(plan, id, style.notation);
+    if style.changelog && !matches!(node.op, Op::Sink(_)) {
         text.truncate(text.len() - 1);
         text.push_str(&format!(", changelogMode=[{}])", node.mode));
-    } else if changelog {
+    } else if style.changelog {
         text.truncate(text.len() - 1);
         text.push_str(", changelogMode=[NONE])");
     }
@@ -78,25 +87,26 @@ fn physical(plan: &PhysicalPlan, id: NodeId, changelog: bool, first: &str, rest:
     for (i, input) in node.inputs.iter().enumerate() {
         let last = i + 1 == node.inputs.len();
         let (head, tail) = if last { ("+- ", "   ") } else { (":- ", ":  ") };
-        physical(plan, *input, changelog, &format!("{rest}{head}"), &format!("{rest}{tail}"), out);
+        physical(plan, *input, style, &format!("{rest}{head}"), &format!("{rest}{tail}"), out);
     }
 }
 
 /// One node as Flink writes it.
-pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId) -> String {
+pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId, notation: Notation) -> String {
     let node = &plan.nodes[id];
     let empty = RowSchema::new(vec![]);
     let input = node.inputs.first().map_or(&empty, |i| &plan.nodes[*i].schema);
     let details = match &node.op {
-        Op::Scan(scan) => scan_text(scan, node),
+        Op::Scan(scan) => scan_text(scan, node, notation),
         Op::Values(values) => {
-            let rows: Vec<String> = values.rows.iter().map(|r| format!("{{ {} }}", exprs(r, input))).collect();
+            let rows: Vec<String> =
+                values.rows.iter().map(|r| format!("{{ {} }}", exprs(r, input, notation))).collect();
             format!("tuples=[[{}]]", rows.join(", "))
         }
         Op::Calc(calc) => {
-            let select = selected(&calc.projection, input, &node.schema);
+            let select = selected(&calc.projection, input, &node.schema, notation);
             match &calc.condition {
-                Some(c) => format!("select=[{select}], where=[{}]", expr_text(c, input)),
+                Some(c) => format!("select=[{select}], where=[{}]", expr_text(c, input, notation)),
                 None => format!("select=[{select}]"),
             }
         }
@@ -127,11 +137,11 @@ fn table_text(table: &TableDef) -> String {
     format!("{}, {}, {}", arus_core::catalog::DEFAULT_CATALOG, table.path.database, table.path.name)
 }
 
-fn scan_text(scan: &Scan, node: &Node) -> String {
+fn scan_text(scan: &Scan, node: &Node, notation: Notation) -> String {
     let watermark = scan
         .watermark
         .as_ref()
-        .map(|w| format!(", watermark=[{}]", expr_text(&w.expr, &node.schema)))
+        .map(|w| format!(", watermark=[{}]", expr_text(&w.expr, &node.schema, notation)))
         .unwrap_or_default();
     let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
     format!("table=[[{}{watermark}]], fields=[{}]", table_text(&scan.table), names.join(", "))
@@ -180,16 +190,16 @@ fn call_text(call: &AggregateCall, input: &RowSchema) -> String {
 }
 
 /// `a, UPPER(b) AS c`: a column under its own name stands alone.
-fn selected(projection: &[Expr], input: &RowSchema, output: &RowSchema) -> String {
+fn selected(projection: &[Expr], input: &RowSchema, output: &RowSchema, notation: Notation) -> String {
     let values = projection.iter().zip(output.columns()).map(|(e, column)| {
-        let text = expr_text(e, input);
+        let text = expr_text(e, input, notation);
         if text == column.name { text } else { format!("{text} AS {}", column.name) }
     });
     values.collect::<Vec<_>>().join(", ")
 }
 
-fn exprs(exprs: &[Expr], input: &RowSchema) -> String {
-    exprs.iter().map(|e| expr_text(e, input)).collect::<Vec<_>>().join(", ")
+fn exprs(exprs: &[Expr], input: &RowSchema, notation: Notation) -> String {
+    exprs.iter().map(|e| expr_text(e, input, notation)).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn columns(columns: &[usize], schema: &RowSchema) -> String {
@@ -217,7 +227,7 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
     let inputs = rel.inputs();
     let input = inputs.first().map_or(&empty, |r| &r.schema);
     if let RelOp::Calc { input: below, condition: Some(condition), projection } = &rel.op {
-        let text = format!("LogicalFilter(condition=[{}])", expr_text(condition, input));
+        let text = format!("LogicalFilter(condition=[{}])", expr_text(condition, input, Notation::Prefix));
         if crate::rel::is_identity(projection, below.schema.len()) {
             out.push_str(&format!("{first}{text}\n"));
             logical(below, &format!("{rest}+- "), &format!("{rest}   "), out);
@@ -233,7 +243,8 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
     let text = match &rel.op {
         RelOp::Scan { table, .. } => format!("LogicalTableScan(table=[[{}]])", table_text(table)),
         RelOp::Values { rows } => {
-            let rows: Vec<String> = rows.iter().map(|r| format!("{{ {} }}", exprs(r, &empty))).collect();
+            let rows: Vec<String> =
+                rows.iter().map(|r| format!("{{ {} }}", exprs(r, &empty, Notation::Prefix))).collect();
             format!("LogicalValues(tuples=[[{}]])", rows.join(", "))
         }
         RelOp::Calc { projection, .. } => format!("LogicalProject({})", assigned(projection, input, &rel.schema)),
@@ -262,6 +273,9 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
 }
 
 fn assigned(projection: &[Expr], input: &RowSchema, output: &RowSchema) -> String {
-    let values = projection.iter().zip(output.columns()).map(|(e, c)| format!("{}=[{}]", c.name, expr_text(e, input)));
+    let values = projection
+        .iter()
+        .zip(output.columns())
+        .map(|(e, c)| format!("{}=[{}]", c.name, expr_text(e, input, Notation::Prefix)));
     values.collect::<Vec<_>>().join(", ")
 }

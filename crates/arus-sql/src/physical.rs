@@ -17,7 +17,7 @@ use arus_core::schema::RowSchema;
 use arus_core::settings::{CHANGELOG_COMPACTION, IDLE_TIMEOUT, STATE_TTL, Settings, parse_duration_ms};
 use arus_core::{Error, Location, Result};
 
-use crate::explain::node_text;
+use crate::explain::{Notation, node_text};
 use crate::pass::digest::{digest, uid};
 use crate::pass::optimize;
 use crate::rel::{Rel, RelOp};
@@ -312,7 +312,7 @@ fn check_sink(plan: &PhysicalPlan, id: NodeId, connectors: &dyn ConnectorCatalog
         return Err(Error::user(format!(
             "{} doesn't support consuming update changes which is produced by node {}",
             plan.nodes[window].op.name(),
-            node_text(plan, producer(plan, below))
+            node_text(plan, producer(plan, below), Notation::Prefix)
         ))
         .with_code(Code::NotSupported)
         .with_hint("put the window before the GROUP BY that updates"));
@@ -338,7 +338,7 @@ fn check_sink(plan: &PhysicalPlan, id: NodeId, connectors: &dyn ConnectorCatalog
         return Err(Error::user(format!(
             "table sink '{}' doesn't support consuming {kind} changes which is produced by node {}",
             table.path.full(),
-            node_text(plan, producer(plan, id))
+            node_text(plan, producer(plan, id), Notation::Prefix)
         ))
         .with_code(Code::Conflict)
         .with_hint(match table.kind {

@@ -21,10 +21,17 @@ pub const MANAGED_OPTIONS: &[OptionDef] = &[
     option("partitions", OptionKind::Integer, "1", "partitions of the topic, fixed at its creation"),
     option(
         "scan.startup.mode",
-        OptionKind::Choice(&["earliest-offset", "latest-offset"]),
+        OptionKind::Choice(&["earliest-offset", "latest-offset", "timestamp"]),
         "earliest-offset",
         "where a new pipeline begins to read",
     ),
+    OptionDef {
+        name: "scan.startup.timestamp-millis",
+        kind: OptionKind::Integer,
+        required: false,
+        default: None,
+        about: "milliseconds since 1970 for the mode timestamp",
+    },
     option("retention.time", OptionKind::Duration, "7 d", "records older than this are dropped"),
     OptionDef {
         name: "retention.bytes",
@@ -194,7 +201,8 @@ impl Binder<'_> {
             }
             OptionKind::Duration => parse_duration_ms(value).is_err().then(|| "a duration, such as '10 s'".to_string()),
             OptionKind::Size => (!is_size(value)).then(|| "a size, such as '64 mb'".to_string()),
-            OptionKind::Choice(choices) => (!choices.contains(&value)).then(|| format!("one of {}", list(choices))),
+            OptionKind::Choice(choices) => (!choices.iter().any(|c| c.eq_ignore_ascii_case(value.trim())))
+                .then(|| format!("one of {}", list(choices))),
         };
         match expected {
             None => Ok(()),

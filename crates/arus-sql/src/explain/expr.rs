@@ -24,36 +24,47 @@ const INFIX: [&str; 15] = [
     "IS NOT DISTINCT FROM",
 ];
 
-pub(crate) fn expr_text(e: &Expr, input: &RowSchema) -> String {
-    let list = |args: &[Expr]| args.iter().map(|a| expr_text(a, input)).collect::<Vec<_>>();
+/// As in Flink the physical plan has operators before their operands, the execution plan between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notation {
+    Prefix,
+    Infix,
+}
+
+pub(crate) fn expr_text(e: &Expr, input: &RowSchema, notation: Notation) -> String {
+    let prefix = notation == Notation::Prefix;
+    let text = |e: &Expr| expr_text(e, input, notation);
+    let list = |args: &[Expr]| args.iter().map(text).collect::<Vec<_>>();
     match e {
         Expr::Column { index, .. } => {
             input.columns().get(*index).map_or_else(|| format!("${index}"), |c| c.name.clone())
         }
+        Expr::Literal { value: Datum::String(s), .. } if prefix => format!("_UTF-16LE'{}'", s.replace('\'', "''")),
         Expr::Literal { value, ty } => literal(value, ty),
         Expr::Call { function, args, .. } => {
             let text = list(args);
             match (function.as_str(), text.as_slice()) {
-                (f, [a, b]) if INFIX.contains(&f) => format!("({a} {f} {b})"),
-                (f, [a]) if f.starts_with("IS ") => format!("{a} {f}"),
+                (f, [a, b]) if INFIX.contains(&f) && !prefix => format!("({a} {f} {b})"),
+                (f, [a]) if f.starts_with("IS ") && !prefix => format!("{a} {f}"),
                 ("NEGATE", [a]) => format!("-({a})"),
-                ("ITEM", [a, i]) => format!("{a}[{i}]"),
                 (f, args) => format!("{f}({})", args.join(", ")),
             }
         }
         Expr::Cast { input: value, ty, safe } => {
             let name = if *safe { "TRY_CAST" } else { "CAST" };
-            format!("{name}({} AS {})", expr_text(value, input), ty.kind)
+            format!("{name}({} AS {})", text(value), ty.kind)
         }
+        Expr::And(args) if prefix => format!("AND({})", list(args).join(", ")),
         Expr::And(args) => format!("({})", list(args).join(" AND ")),
+        Expr::Or(args) if prefix => format!("OR({})", list(args).join(", ")),
         Expr::Or(args) => format!("({})", list(args).join(" OR ")),
         Expr::Case { branches, otherwise, .. } => {
             let mut parts = vec![];
             for (condition, value) in branches {
-                parts.push(expr_text(condition, input));
-                parts.push(expr_text(value, input));
+                parts.push(text(condition));
+                parts.push(text(value));
             }
-            parts.push(expr_text(otherwise, input));
+            parts.push(text(otherwise));
             format!("CASE({})", parts.join(", "))
         }
         Expr::Field { input: row, index, .. } => {
@@ -61,7 +72,7 @@ pub(crate) fn expr_text(e: &Expr, input: &RowSchema) -> String {
                 TypeKind::Row(fields) => fields.get(*index).map_or_else(|| index.to_string(), |f| f.name.clone()),
                 _ => index.to_string(),
             };
-            format!("{}.{name}", expr_text(row, input))
+            format!("{}.{name}", text(row))
         }
     }
 }

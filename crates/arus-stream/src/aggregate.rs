@@ -1,0 +1,113 @@
+//! Accumulators: the values of one aggregate call for every slot of a key table.
+//!
+//! A batch arrives as slot numbers beside the argument's array, so that one monomorphic loop serves a whole
+//! batch. What is persisted of a slot is `save`'s bytes; their layout is part of the state's layout version.
+
+mod average;
+mod count;
+mod extreme;
+mod fold;
+mod sum;
+#[cfg(test)]
+mod tests;
+
+use arrow::array::{Array, ArrayRef};
+use arus_core::function::AggregateFunction;
+use arus_core::plan::AggregateCall;
+use arus_core::{Error, LogicalType, Result, RowKind, TypeKind};
+
+pub(crate) use count::CountRows;
+
+/// Rows of a batch with the slot that each belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotRows<'a> {
+    pub(crate) slots: &'a [u32],
+    /// `None`: all rows add.
+    pub(crate) kinds: Option<&'a [RowKind]>,
+    /// Row i: whether its slot starts anew after it (its last record was retracted).
+    pub(crate) resets: Option<&'a [bool]>,
+}
+
+impl SlotRows<'_> {
+    fn adds(&self, row: usize) -> bool {
+        self.kinds.is_none_or(|kinds| kinds[row].adds())
+    }
+
+    fn resets(&self, row: usize) -> bool {
+        self.resets.is_some_and(|resets| resets[row])
+    }
+}
+
+/// The value of each row's slot before and after that row.
+pub(crate) struct Trace {
+    pub(crate) before: ArrayRef,
+    pub(crate) after: ArrayRef,
+}
+
+pub(crate) trait Accumulator: Send {
+    /// Makes room for slots `0..slots`; new ones are empty.
+    fn grow(&mut self, slots: usize);
+
+    /// Empties a slot for its next key.
+    fn clear(&mut self, slot: u32);
+
+    /// Adds each row's value to its slot, or takes it away; NULL values are skipped. Ignores `resets`.
+    fn update(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<()>;
+
+    /// As `update`, row by row, telling each step.
+    fn trace(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<Trace>;
+
+    /// The values of these slots.
+    fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef>;
+
+    fn save(&self, slot: u32, out: &mut Vec<u8>);
+
+    /// Reads what `save` wrote from the front of `bytes`.
+    fn load(&mut self, slot: u32, bytes: &mut &[u8]) -> Result<()>;
+
+    fn memory_bytes(&self) -> usize;
+}
+
+/// The accumulator of a call over an argument of type `arg`; `retracts` when rows may be taken away.
+pub(crate) fn accumulator(
+    call: &AggregateCall,
+    arg: Option<&LogicalType>,
+    retracts: bool,
+) -> Result<Box<dyn Accumulator>> {
+    let Some(arg) = arg else {
+        return match call.function {
+            AggregateFunction::Count => Ok(Box::new(CountRows::default())),
+            other => Err(Error::bug(format!("{} without an argument", other.name()))),
+        };
+    };
+    let made = match call.function {
+        AggregateFunction::Count => Some(count::count_values()),
+        AggregateFunction::Sum => sum::sum(&arg.kind, &call.ty),
+        AggregateFunction::Avg => average::average(&arg.kind, &call.ty),
+        AggregateFunction::Min => extreme::extreme::<false>(&arg.kind, &call.ty, retracts),
+        AggregateFunction::Max => extreme::extreme::<true>(&arg.kind, &call.ty, retracts),
+    };
+    made.ok_or_else(|| Error::not_supported(format_args!("{}({})", call.function.name(), arg.kind)))
+}
+
+/// `10^exponent`; every DECIMAL stays below 10^38.
+fn power_of_ten(exponent: u8) -> i128 {
+    10i128.pow(exponent as u32)
+}
+
+/// The scale of a DECIMAL type.
+fn scale_of(ty: &TypeKind) -> Option<u8> {
+    match ty {
+        TypeKind::Decimal { scale, .. } => Some(*scale),
+        _ => None,
+    }
+}
+
+/// Splits `count` bytes off the front.
+fn take_bytes<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8]> {
+    let (head, rest) = bytes.split_at_checked(count).ok_or_else(|| {
+        Error::bug(format!("aggregate state ends early: expected {count} bytes, found {}", bytes.len()))
+    })?;
+    *bytes = rest;
+    Ok(head)
+}

@@ -1,0 +1,370 @@
+//! MIN and MAX. Without retraction the best value so far; with it every value and how often it is there.
+//!
+//! Strings compare by their UTF-8 bytes, as Flink's do. `LARGEST` is true for MAX.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray,
+    StringViewArray,
+};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+};
+use arus_core::types::units_per_ms;
+use arus_core::{Error, LogicalType, Result, TypeKind};
+
+use super::fold::{Fold, Folding, Stored};
+use super::{Accumulator, take_bytes};
+
+pub(super) fn extreme<const LARGEST: bool>(
+    arg: &TypeKind,
+    result: &LogicalType,
+    retracts: bool,
+) -> Option<Box<dyn Accumulator>> {
+    let ty = result.to_arrow();
+    Some(match arg {
+        TypeKind::TinyInt => make::<Primitive<Int8Type>, LARGEST>(ty, retracts),
+        TypeKind::SmallInt => make::<Primitive<Int16Type>, LARGEST>(ty, retracts),
+        TypeKind::Int | TypeKind::IntervalYearMonth => make::<Primitive<Int32Type>, LARGEST>(ty, retracts),
+        TypeKind::BigInt | TypeKind::IntervalDayTime => make::<Primitive<Int64Type>, LARGEST>(ty, retracts),
+        TypeKind::Float => make::<Primitive<Float32Type>, LARGEST>(ty, retracts),
+        TypeKind::Double => make::<Primitive<Float64Type>, LARGEST>(ty, retracts),
+        TypeKind::Decimal { .. } => make::<Primitive<Decimal128Type>, LARGEST>(ty, retracts),
+        TypeKind::Date => make::<Primitive<Date32Type>, LARGEST>(ty, retracts),
+        TypeKind::Time(_) => make::<Primitive<Time32MillisecondType>, LARGEST>(ty, retracts),
+        TypeKind::Timestamp { precision, .. } | TypeKind::TimestampLtz { precision, .. } => {
+            match units_per_ms(*precision) {
+                1 => make::<Primitive<TimestampMillisecondType>, LARGEST>(ty, retracts),
+                1_000 => make::<Primitive<TimestampMicrosecondType>, LARGEST>(ty, retracts),
+                _ => make::<Primitive<TimestampNanosecondType>, LARGEST>(ty, retracts),
+            }
+        }
+        TypeKind::Boolean => make::<Booleans, LARGEST>(ty, retracts),
+        TypeKind::Char(_) | TypeKind::Varchar(_) => make::<Strings, LARGEST>(ty, retracts),
+        TypeKind::Binary(_) | TypeKind::Varbinary(_) => make::<Binaries, LARGEST>(ty, retracts),
+        _ => return None,
+    })
+}
+
+fn make<V: Values, const LARGEST: bool>(ty: DataType, retracts: bool) -> Box<dyn Accumulator> {
+    if retracts {
+        Folding::boxed(Counted::<V, LARGEST> { ty, values: PhantomData })
+    } else {
+        Folding::boxed(Best::<V, LARGEST> { ty, values: PhantomData })
+    }
+}
+
+/// Arrays whose values can be compared, kept and built again.
+trait Values: Send + 'static {
+    type Input: Array + 'static;
+    type Item: Clone + Send + 'static;
+
+    fn item(input: &Self::Input, row: usize) -> Self::Item;
+    /// As Flink's generated code compares: a NaN is neither less nor greater.
+    fn compare(input: &Self::Input, row: usize, item: &Self::Item) -> Option<Ordering>;
+    /// A total order, for the sorted values of a retracting aggregate.
+    fn total(a: &Self::Item, b: &Self::Item) -> Ordering;
+    fn build(values: impl Iterator<Item = Option<Self::Item>>, ty: &DataType) -> Result<ArrayRef>;
+    fn save(item: &Self::Item, out: &mut Vec<u8>);
+    fn load(bytes: &mut &[u8]) -> Result<Self::Item>;
+}
+
+struct Primitive<T>(PhantomData<T>);
+
+impl<T> Values for Primitive<T>
+where
+    T: ArrowPrimitiveType + Send,
+    T::Native: Stored + PartialOrd,
+{
+    type Input = PrimitiveArray<T>;
+    type Item = T::Native;
+
+    #[inline]
+    fn item(input: &Self::Input, row: usize) -> T::Native {
+        input.value(row)
+    }
+
+    #[inline]
+    fn compare(input: &Self::Input, row: usize, item: &T::Native) -> Option<Ordering> {
+        input.value(row).partial_cmp(item)
+    }
+
+    fn total(a: &T::Native, b: &T::Native) -> Ordering {
+        ArrowNativeTypeOp::compare(*a, *b)
+    }
+
+    fn build(values: impl Iterator<Item = Option<T::Native>>, ty: &DataType) -> Result<ArrayRef> {
+        Ok(Arc::new(values.collect::<PrimitiveArray<T>>().with_data_type(ty.clone())))
+    }
+
+    fn save(item: &T::Native, out: &mut Vec<u8>) {
+        item.save(out);
+    }
+
+    fn load(bytes: &mut &[u8]) -> Result<T::Native> {
+        T::Native::load(bytes)
+    }
+}
+
+struct Booleans;
+
+impl Values for Booleans {
+    type Input = BooleanArray;
+    type Item = bool;
+
+    fn item(input: &Self::Input, row: usize) -> bool {
+        input.value(row)
+    }
+
+    fn compare(input: &Self::Input, row: usize, item: &bool) -> Option<Ordering> {
+        Some(input.value(row).cmp(item))
+    }
+
+    fn total(a: &bool, b: &bool) -> Ordering {
+        a.cmp(b)
+    }
+
+    fn build(values: impl Iterator<Item = Option<bool>>, _ty: &DataType) -> Result<ArrayRef> {
+        Ok(Arc::new(values.collect::<BooleanArray>()))
+    }
+
+    fn save(item: &bool, out: &mut Vec<u8>) {
+        out.push(*item as u8);
+    }
+
+    fn load(bytes: &mut &[u8]) -> Result<bool> {
+        Ok(take_bytes(bytes, 1)?[0] != 0)
+    }
+}
+
+/// State owns its bytes: a view would pin the buffer that the row came in.
+type Owned = Box<[u8]>;
+
+fn save_owned(item: &Owned, out: &mut Vec<u8>) {
+    (item.len() as u32).save(out);
+    out.extend_from_slice(item);
+}
+
+fn load_owned(bytes: &mut &[u8]) -> Result<Owned> {
+    let length = u32::load(bytes)? as usize;
+    Ok(take_bytes(bytes, length)?.into())
+}
+
+struct Strings;
+
+impl Values for Strings {
+    type Input = StringViewArray;
+    type Item = Owned;
+
+    fn item(input: &Self::Input, row: usize) -> Owned {
+        input.value(row).as_bytes().into()
+    }
+
+    fn compare(input: &Self::Input, row: usize, item: &Owned) -> Option<Ordering> {
+        Some(input.value(row).as_bytes().cmp(item))
+    }
+
+    fn total(a: &Owned, b: &Owned) -> Ordering {
+        a.cmp(b)
+    }
+
+    fn build(values: impl Iterator<Item = Option<Owned>>, _ty: &DataType) -> Result<ArrayRef> {
+        let texts: Vec<Option<String>> = values
+            .map(|value| value.map(|bytes| String::from_utf8(bytes.into_vec())).transpose())
+            .collect::<Result<_, _>>()
+            .map_err(|e| Error::bug(format!("a string of an aggregate is no UTF-8: {e}")))?;
+        Ok(Arc::new(texts.into_iter().collect::<StringViewArray>()))
+    }
+
+    fn save(item: &Owned, out: &mut Vec<u8>) {
+        save_owned(item, out);
+    }
+
+    fn load(bytes: &mut &[u8]) -> Result<Owned> {
+        load_owned(bytes)
+    }
+}
+
+struct Binaries;
+
+impl Values for Binaries {
+    type Input = BinaryViewArray;
+    type Item = Owned;
+
+    fn item(input: &Self::Input, row: usize) -> Owned {
+        input.value(row).into()
+    }
+
+    fn compare(input: &Self::Input, row: usize, item: &Owned) -> Option<Ordering> {
+        Some(input.value(row).cmp(item))
+    }
+
+    fn total(a: &Owned, b: &Owned) -> Ordering {
+        a.cmp(b)
+    }
+
+    fn build(values: impl Iterator<Item = Option<Owned>>, _ty: &DataType) -> Result<ArrayRef> {
+        Ok(Arc::new(values.collect::<BinaryViewArray>()))
+    }
+
+    fn save(item: &Owned, out: &mut Vec<u8>) {
+        save_owned(item, out);
+    }
+
+    fn load(bytes: &mut &[u8]) -> Result<Owned> {
+        load_owned(bytes)
+    }
+}
+
+/// The best value so far.
+struct Best<V, const LARGEST: bool> {
+    ty: DataType,
+    values: PhantomData<V>,
+}
+
+impl<V: Values, const LARGEST: bool> Fold for Best<V, LARGEST> {
+    type Input = V::Input;
+    type State = Option<V::Item>;
+    type Value = V::Item;
+
+    #[inline]
+    fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
+        let better = if LARGEST { Ordering::Greater } else { Ordering::Less };
+        if state.as_ref().is_none_or(|best| V::compare(input, row, best) == Some(better)) {
+            *state = Some(V::item(input, row));
+        }
+    }
+
+    /// The plan gives every retracting aggregate its counted form.
+    fn take(_state: &mut Self::State, _input: &Self::Input, _row: usize) {}
+
+    fn value(&self, state: &Self::State) -> Option<V::Item> {
+        state.clone()
+    }
+
+    fn build(&self, values: impl Iterator<Item = Option<V::Item>>) -> Result<ArrayRef> {
+        V::build(values, &self.ty)
+    }
+
+    fn save(state: &Self::State, out: &mut Vec<u8>) {
+        out.push(state.is_some() as u8);
+        if let Some(item) = state {
+            V::save(item, out);
+        }
+    }
+
+    fn load(bytes: &mut &[u8]) -> Result<Self::State> {
+        Ok(if take_bytes(bytes, 1)?[0] == 0 { None } else { Some(V::load(bytes)?) })
+    }
+}
+
+/// A value in the total order of its type.
+struct Sorted<V: Values>(V::Item);
+
+impl<V: Values> Clone for Sorted<V> {
+    fn clone(&self) -> Self {
+        Sorted(self.0.clone())
+    }
+}
+
+impl<V: Values> PartialEq for Sorted<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<V: Values> Eq for Sorted<V> {}
+
+impl<V: Values> PartialOrd for Sorted<V> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<V: Values> Ord for Sorted<V> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        V::total(&self.0, &other.0)
+    }
+}
+
+/// Each value with how often it is there; a count may be below 0 while a retraction is ahead of its row.
+struct Counted<V, const LARGEST: bool> {
+    ty: DataType,
+    values: PhantomData<V>,
+}
+
+struct Counts<V: Values>(BTreeMap<Sorted<V>, i64>);
+
+impl<V: Values> Clone for Counts<V> {
+    fn clone(&self) -> Self {
+        Counts(self.0.clone())
+    }
+}
+
+impl<V: Values> Default for Counts<V> {
+    fn default() -> Self {
+        Counts(BTreeMap::new())
+    }
+}
+
+impl<V: Values> Counts<V> {
+    fn change(&mut self, item: V::Item, by: i64) {
+        match self.0.entry(Sorted(item)) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(by);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                *entry.get_mut() += by;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
+        }
+    }
+}
+
+impl<V: Values, const LARGEST: bool> Fold for Counted<V, LARGEST> {
+    type Input = V::Input;
+    type State = Counts<V>;
+    type Value = V::Item;
+
+    fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
+        state.change(V::item(input, row), 1);
+    }
+
+    fn take(state: &mut Self::State, input: &Self::Input, row: usize) {
+        state.change(V::item(input, row), -1);
+    }
+
+    fn value(&self, state: &Self::State) -> Option<V::Item> {
+        let mut there = state.0.iter().filter(|(_, count)| **count > 0).map(|(value, _)| value.0.clone());
+        if LARGEST { there.next_back() } else { there.next() }
+    }
+
+    fn build(&self, values: impl Iterator<Item = Option<V::Item>>) -> Result<ArrayRef> {
+        V::build(values, &self.ty)
+    }
+
+    fn save(state: &Self::State, out: &mut Vec<u8>) {
+        (state.0.len() as u32).save(out);
+        for (value, count) in &state.0 {
+            V::save(&value.0, out);
+            count.save(out);
+        }
+    }
+
+    fn load(bytes: &mut &[u8]) -> Result<Self::State> {
+        let values = u32::load(bytes)?;
+        let mut counts = BTreeMap::new();
+        for _ in 0..values {
+            let value = V::load(bytes)?;
+            counts.insert(Sorted(value), i64::load(bytes)?);
+        }
+        Ok(Counts(counts))
+    }
+}

@@ -1,0 +1,295 @@
+//! GROUP BY without a window.
+//!
+//! | in | out |
+//! |---|---|
+//! | +I, +U | +I for a group's first row, else -U with the old and +U with the new value if it changed |
+//! | -U, -D | -D with the old value when it was the group's last row, else -U and +U if it changed |
+//!
+//! A retraction for a group that is not there is dropped, as in Flink. NULL keys are a group. Without keys there is
+//! one group, and nothing is emitted before its first row. `compact` emits one change per touched group and batch, in
+//! the order in which the groups were first touched; otherwise every step in the order of the input.
+//!
+//! State, per group: count of records (i64), then each accumulator's bytes.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{interleave, take};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use arus_core::change::arrow_bug;
+use arus_core::plan::{GroupAggregate, Node};
+use arus_core::{ChangeBatch, LogicalType, Result, RowKind};
+use arus_storage::codec::KeyCodec;
+
+use crate::aggregate::{Accumulator, CountRows, SlotRows, Trace, accumulator};
+use crate::operator::{Operator, OperatorContext};
+use crate::ops::difference::rows_differ;
+use crate::slots::KeyTable;
+use crate::state::{DirtySlots, StateEntry, StateWriter};
+
+pub(crate) struct GroupAggregator {
+    plan: GroupAggregate,
+    schema: SchemaRef,
+    table: KeyTable,
+    records: CountRows,
+    accumulators: Vec<Box<dyn Accumulator>>,
+    dirty: DirtySlots,
+    /// Keys that are gone since the last freeze, but stand in a checkpoint.
+    gone: Vec<(u16, Vec<u8>)>,
+}
+
+impl GroupAggregator {
+    pub(crate) fn new(plan: &GroupAggregate, node: &Node, input: &Node) -> Result<Self> {
+        let types: Vec<LogicalType> = plan.keys.iter().map(|k| input.schema.columns()[*k].ty.clone()).collect();
+        let retracts = !input.mode.is_insert_only();
+        let accumulators = plan
+            .calls
+            .iter()
+            .map(|call| accumulator(call, call.args.first().map(|a| &input.schema.columns()[*a].ty), retracts))
+            .collect::<Result<_>>()?;
+        Ok(GroupAggregator {
+            plan: plan.clone(),
+            schema: node.schema.to_arrow(),
+            table: KeyTable::new(Arc::new(KeyCodec::new(types.iter().cloned())), &types),
+            records: CountRows::default(),
+            accumulators,
+            dirty: DirtySlots::default(),
+            gone: vec![],
+        })
+    }
+
+    fn grow(&mut self) {
+        let slots = self.table.slots();
+        self.records.grow(slots);
+        self.dirty.grow(slots);
+        for accumulator in &mut self.accumulators {
+            accumulator.grow(slots);
+        }
+    }
+
+    fn slots_of(&mut self, batch: &ChangeBatch) -> Result<Vec<u32>> {
+        let keys: Vec<ArrayRef> = self.plan.keys.iter().map(|k| batch.rows().column(*k).clone()).collect();
+        let slots = self.table.assign(&keys, batch.num_rows())?;
+        self.grow();
+        Ok(slots)
+    }
+
+    /// Drops retractions of groups that are not there; `None`: nothing to drop.
+    fn without_stray_retractions(
+        &mut self,
+        batch: &ChangeBatch,
+        slots: &[u32],
+    ) -> Result<Option<(ChangeBatch, Vec<u32>)>> {
+        let Some(kinds) = batch.kinds() else { return Ok(None) };
+        let mut counts: std::collections::HashMap<u32, i64> = std::collections::HashMap::new();
+        let mut keep = Vec::with_capacity(slots.len());
+        for (kind, &slot) in kinds.iter().zip(slots) {
+            let count = counts.entry(slot).or_insert_with(|| self.records.count(slot));
+            let stray = *count == 0 && !kind.adds();
+            if !stray {
+                *count += if kind.adds() { 1 } else { -1 };
+            }
+            keep.push(!stray);
+        }
+        if keep.iter().all(|k| *k) {
+            return Ok(None);
+        }
+        let kept = slots.iter().zip(&keep).filter(|(_, k)| **k).map(|(s, _)| *s).collect();
+        Ok(Some((batch.filter(&BooleanArray::from(keep))?, kept)))
+    }
+
+    fn argument<'a>(&self, call: usize, rows: &'a RecordBatch) -> Option<&'a dyn Array> {
+        self.plan.calls[call].args.first().map(|column| rows.column(*column).as_ref())
+    }
+
+    /// Removes the groups among `slots` that have no record left.
+    fn remove_empty(&mut self, slots: &[u32]) -> Result<()> {
+        let mut empty = self.dirty.first_touches(slots);
+        empty.retain(|slot| self.records.count(*slot) == 0);
+        if empty.is_empty() {
+            return Ok(());
+        }
+        let persisted: Vec<u32> = empty.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
+        self.gone.extend(self.table.canonical(&persisted)?);
+        for slot in empty {
+            self.table.remove(slot);
+            self.records.clear(slot);
+            for accumulator in &mut self.accumulators {
+                accumulator.clear(slot);
+            }
+            self.dirty.free(slot);
+        }
+        Ok(())
+    }
+
+    /// One change per touched group.
+    fn compact(&mut self, batch: &ChangeBatch, slots: &[u32]) -> Result<Option<ChangeBatch>> {
+        let touched = self.dirty.first_touches(slots);
+        let before = self.values(&touched)?;
+        let counts_before: Vec<i64> = touched.iter().map(|s| self.records.count(*s)).collect();
+        let rows = SlotRows { slots, kinds: batch.kinds(), resets: None };
+        self.records.update(rows, None)?;
+        for call in 0..self.accumulators.len() {
+            let arg = self.argument(call, batch.rows());
+            self.accumulators[call].update(rows, arg)?;
+        }
+        let after = self.values(&touched)?;
+        let counts_after: Vec<i64> = touched.iter().map(|s| self.records.count(*s)).collect();
+        let keys = self.table.columns(&touched)?;
+        let steps =
+            Steps { counts_before: &counts_before, counts_after: &counts_after, before: &before, after: &after };
+        self.changes(&keys, steps)
+    }
+
+    fn values(&self, slots: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.accumulators.iter().map(|a| a.evaluate(slots)).collect()
+    }
+
+    /// Every step, in the order of the input.
+    fn every_step(&mut self, batch: &ChangeBatch, slots: &[u32]) -> Result<Option<ChangeBatch>> {
+        let retracts = batch.kinds().is_some();
+        let rows = SlotRows { slots, kinds: batch.kinds(), resets: None };
+        let Trace { before: counts_before, after: counts_after } = self.records.trace(rows, None)?;
+        let (counts_before, counts_after) = (longs(&counts_before), longs(&counts_after));
+        let resets: Option<Vec<bool>> = retracts.then(|| counts_after.values().iter().map(|c| *c == 0).collect());
+        let rows = SlotRows { resets: resets.as_deref(), ..rows };
+        let mut before = Vec::with_capacity(self.accumulators.len());
+        let mut after = Vec::with_capacity(self.accumulators.len());
+        for call in 0..self.accumulators.len() {
+            let arg = self.argument(call, batch.rows());
+            let trace = self.accumulators[call].trace(rows, arg)?;
+            before.push(trace.before);
+            after.push(trace.after);
+        }
+        // A key whose equal values look different (0.0 and -0.0) keeps its first look.
+        let keys = if self.table.normalizes() {
+            self.table.columns(slots)?
+        } else {
+            self.plan.keys.iter().map(|k| batch.rows().column(*k).clone()).collect()
+        };
+        let steps = Steps {
+            counts_before: counts_before.values(),
+            counts_after: counts_after.values(),
+            before: &before,
+            after: &after,
+        };
+        self.changes(&keys, steps)
+    }
+
+    /// The changelog of steps, each with its key.
+    fn changes(&self, keys: &[ArrayRef], steps: Steps<'_>) -> Result<Option<ChangeBatch>> {
+        let differ = rows_differ(steps.before, steps.after, steps.counts_before.len())?;
+        // (0: before, 1: after; step)
+        let mut picks: Vec<(usize, usize)> = Vec::new();
+        let mut kinds = Vec::new();
+        for step in 0..steps.counts_before.len() {
+            match (steps.counts_before[step] != 0, steps.counts_after[step] != 0) {
+                (false, false) => {}
+                (false, true) => {
+                    picks.push((1, step));
+                    kinds.push(RowKind::Insert);
+                }
+                (true, false) => {
+                    picks.push((0, step));
+                    kinds.push(RowKind::Delete);
+                }
+                (true, true) => {
+                    // With a state TTL a touched group is told again, so that what is below can refresh its own state.
+                    if differ[step] || self.plan.state_ttl_ms > 0 {
+                        if self.plan.update_before {
+                            picks.push((0, step));
+                            kinds.push(RowKind::UpdateBefore);
+                        }
+                        picks.push((1, step));
+                        kinds.push(RowKind::UpdateAfter);
+                    }
+                }
+            }
+        }
+        if picks.is_empty() {
+            return Ok(None);
+        }
+        let indices = UInt32Array::from_iter_values(picks.iter().map(|(_, step)| *step as u32));
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for key in keys {
+            columns.push(take(key, &indices, None).map_err(arrow_bug)?);
+        }
+        for (before, after) in steps.before.iter().zip(steps.after) {
+            columns.push(interleave(&[before.as_ref(), after.as_ref()], &picks).map_err(arrow_bug)?);
+        }
+        let rows = crate::ops::rows(&self.schema, columns, picks.len())?;
+        Ok(Some(ChangeBatch::new(rows, kinds)))
+    }
+}
+
+/// Values and counts of records before and after each step.
+#[derive(Clone, Copy)]
+struct Steps<'a> {
+    counts_before: &'a [i64],
+    counts_after: &'a [i64],
+    before: &'a [ArrayRef],
+    after: &'a [ArrayRef],
+}
+
+fn longs(array: &ArrayRef) -> Int64Array {
+    array.as_primitive::<Int64Type>().clone()
+}
+
+impl Operator for GroupAggregator {
+    fn on_batch(&mut self, _port: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let slots = self.slots_of(&batch)?;
+        let filtered = self.without_stray_retractions(&batch, &slots)?;
+        let all_slots = slots;
+        let (batch, slots) = match &filtered {
+            Some((batch, slots)) => (batch, slots),
+            None => (&batch, &all_slots),
+        };
+        let out = if self.plan.compact { self.compact(batch, slots)? } else { self.every_step(batch, slots)? };
+        self.dirty.mark(slots);
+        // Stray retractions have made groups too.
+        if batch.kinds().is_some() || filtered.is_some() {
+            self.remove_empty(&all_slots)?;
+        }
+        if let Some(out) = out {
+            cx.emit(out);
+        }
+        Ok(())
+    }
+
+    fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
+        for (group, key) in self.gone.drain(..) {
+            state.delete(group, &key);
+        }
+        let dirty = self.dirty.take();
+        for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?) {
+            let mut value = Vec::with_capacity(8 + 16 * self.accumulators.len());
+            self.records.save(*slot, &mut value);
+            for accumulator in &self.accumulators {
+                accumulator.save(*slot, &mut value);
+            }
+            state.put(group, &key, &value);
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, entries: &[StateEntry]) -> Result<()> {
+        let keys: Vec<&[u8]> = entries.iter().map(|e| &e.key[..]).collect();
+        let slots = self.table.assign_canonical(&keys)?;
+        self.grow();
+        for (slot, entry) in slots.iter().zip(entries) {
+            let mut bytes = &entry.value[..];
+            self.records.load(*slot, &mut bytes)?;
+            for accumulator in &mut self.accumulators {
+                accumulator.load(*slot, &mut bytes)?;
+            }
+            self.dirty.set_persisted(*slot);
+        }
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes()
+            + self.records.memory_bytes()
+            + self.accumulators.iter().map(|a| a.memory_bytes()).sum::<usize>()
+    }
+}

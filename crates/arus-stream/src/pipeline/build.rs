@@ -1,0 +1,291 @@
+//! From a plan to a pipeline.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::Schema;
+use arus_core::catalog::ObjectPath;
+use arus_core::change::arrow_bug;
+use arus_core::expr::Expr;
+use arus_core::plan::{Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values};
+use arus_core::{ChangeBatch, Error, Result};
+use arus_storage::codec::KeyCodec;
+
+use crate::eval::Expressions;
+use crate::message::WATERMARK_NONE;
+use crate::operator::{NodeInfo, Operator};
+use crate::ops::calc::Calculator;
+use crate::ops::exchange::Exchanger;
+use crate::ops::group_aggregate::GroupAggregator;
+use crate::ops::sink::{CollectSink, MaterializeSink, NotNullSink, TopicSink, WriterSink};
+use crate::ops::union::Union;
+use crate::ops::window_aggregate::WindowAggregator;
+use crate::ops::window_table_function::WindowTableFunction;
+use crate::pipeline::checks::EdgeChecks;
+use crate::pipeline::io::{PipelineIo, SinkHandle};
+use crate::pipeline::{Alignment, Kind, NodeTask, Pipeline, PipelineRestore, ValuesTask};
+use crate::settings::PipelineSettings;
+use crate::side::SideRows;
+use crate::source::ScanTask;
+use crate::state::{StateEntry, StateRead};
+use crate::stats::{OperatorStats, PipelineStats};
+
+impl Pipeline {
+    /// Opens the plan's sources and sinks and takes its state back.
+    pub fn build(
+        plan: &PhysicalPlan,
+        io: &dyn PipelineIo,
+        settings: PipelineSettings,
+        restore: Option<PipelineRestore<'_>>,
+    ) -> Result<Self> {
+        let uids = unique_uids(plan);
+        let reads_watermark = reads_watermark(plan);
+        let mut nodes = Vec::with_capacity(plan.nodes.len());
+        let mut stats = Vec::with_capacity(plan.nodes.len());
+        let mut consumers = vec![vec![]; plan.nodes.len()];
+        let mut sources = vec![];
+        for (id, node) in plan.nodes.iter().enumerate() {
+            for (port, input) in node.inputs.iter().enumerate() {
+                if *input >= id {
+                    return Err(Error::bug(format!(
+                        "node {id} of the plan reads node {input}, which is not before it"
+                    )));
+                }
+                consumers[*input].push((id, port));
+            }
+            let uid = uids[id];
+            let kind = match &node.op {
+                Op::Scan(scan) => {
+                    let state = restore.as_ref().and_then(|r| r.checkpoint.scans.get(&uid));
+                    let handle = io.scan(id, scan)?;
+                    sources.push(id);
+                    let task = ScanTask::new(scan, node, handle, &settings, reads_watermark, state)?;
+                    Kind::Scan(Box::new(task))
+                }
+                Op::Values(values) => {
+                    let state = restore.as_ref().and_then(|r| r.checkpoint.scans.get(&uid));
+                    sources.push(id);
+                    let batch = constant_rows(values, node, &settings)?;
+                    Kind::Values(ValuesTask { batch, done: state.is_some_and(|s| s.ended) })
+                }
+                _ => Kind::Operator(operator(plan, id, io, &settings)?),
+            };
+            let mut task = NodeTask {
+                info: NodeInfo {
+                    uid,
+                    name: node.op.name(),
+                    table: source_table(plan, id),
+                    policy: settings.error_policy,
+                    key_groups: settings.key_groups.clone(),
+                },
+                kind,
+                align: Alignment::new(node.inputs.len()),
+                checks: EdgeChecks::new(node, false, WATERMARK_NONE, false),
+                outputs: vec![],
+            };
+            if let Some(restore) = &restore {
+                task.restore_inputs(restore)?;
+            }
+            let watermark = task.watermark();
+            task.checks = EdgeChecks::new(node, settings.check_changelog, watermark, restore.is_some());
+            let table = match &node.op {
+                Op::Scan(scan) => Some(scan.table.path.to_string()),
+                Op::Sink(sink) => match &sink.target {
+                    SinkTarget::Table(table) => Some(table.path.to_string()),
+                    SinkTarget::Collect => None,
+                },
+                _ => None,
+            };
+            let figures = OperatorStats::new(id, uid, node.op.name(), table);
+            figures.set_watermark(watermark);
+            stats.push(figures);
+            nodes.push(task);
+        }
+        if let Some(restore) = &restore {
+            restore_state(&mut nodes, restore.state)?;
+        }
+        let mut side = SideRows::default();
+        side.next_epoch(restore.as_ref().map_or(0, |r| r.checkpoint.epoch));
+        Ok(Pipeline {
+            nodes,
+            consumers,
+            sources,
+            stats: PipelineStats(stats.into()),
+            side,
+            side_tables: io.side_tables()?,
+            settings,
+            at_barrier: None,
+        })
+    }
+}
+
+impl NodeTask {
+    fn restore_inputs(&mut self, restore: &PipelineRestore<'_>) -> Result<()> {
+        if let Some(align) = restore.checkpoint.inputs.get(&self.info.uid) {
+            if align.ports() != self.align.ports() {
+                return Err(Error::bug(format!(
+                    "operator {} was checkpointed with {} inputs, it has {} now",
+                    self.info.uid,
+                    align.ports(),
+                    self.align.ports()
+                )));
+            }
+            self.align = align.clone();
+        }
+        Ok(())
+    }
+
+    /// What was forwarded before.
+    fn watermark(&self) -> i64 {
+        match &self.kind {
+            Kind::Scan(scan) => scan.state().watermark,
+            Kind::Values(values) => values.state().watermark,
+            Kind::Operator(_) => self.align.watermark(),
+        }
+    }
+}
+
+/// Hands each operator its entries, in parts.
+fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead) -> Result<()> {
+    let by_uid: HashMap<Uid, usize> = nodes.iter().enumerate().map(|(id, node)| (node.info.uid, id)).collect();
+    let mut part: Vec<StateEntry> = vec![];
+    let mut owner: Option<usize> = None;
+    let mut hand_over = |owner: Option<usize>, part: &mut Vec<StateEntry>| {
+        if let Some(id) = owner
+            && let Kind::Operator(operator) = &mut nodes[id].kind
+            && !part.is_empty()
+        {
+            operator.restore(part)?;
+        }
+        part.clear();
+        Ok(())
+    };
+    state.visit(&mut |uid, key_group, key, value| {
+        let id = by_uid.get(&uid).copied();
+        if id != owner || part.len() >= RESTORE_ENTRIES {
+            hand_over(owner, &mut part)?;
+            owner = id;
+        }
+        if id.is_some() {
+            part.push(StateEntry { key_group, key: key.to_vec(), value: value.to_vec() });
+        }
+        Ok(())
+    })?;
+    hand_over(owner, &mut part)
+}
+
+/// Entries of one part of a restore.
+const RESTORE_ENTRIES: usize = 4_096;
+
+/// Equal subtrees have equal uids; the second and further ones get their own from their number.
+fn unique_uids(plan: &PhysicalPlan) -> Vec<Uid> {
+    let mut seen: HashMap<Uid, u64> = HashMap::new();
+    plan.nodes
+        .iter()
+        .map(|node| {
+            let count = seen.entry(node.uid).or_insert(0);
+            *count += 1;
+            match *count {
+                1 => node.uid,
+                n => Uid(node.uid.0 ^ n.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            }
+        })
+        .collect()
+}
+
+/// Whether an expression asks for CURRENT_WATERMARK, which differs from row to row.
+fn reads_watermark(plan: &PhysicalPlan) -> bool {
+    fn reads(expr: &Expr) -> bool {
+        matches!(expr, Expr::Call { function, .. } if function == "CURRENT_WATERMARK")
+            || expr.children().into_iter().any(reads)
+    }
+    plan.nodes.iter().any(|node| match &node.op {
+        Op::Calc(calc) => calc.condition.iter().chain(&calc.projection).any(reads),
+        Op::Scan(scan) => scan.output.iter().any(reads),
+        _ => false,
+    })
+}
+
+/// The table of the first scan above a node, else the sink's name: late rows are filed under it.
+fn source_table(plan: &PhysicalPlan, id: NodeId) -> ObjectPath {
+    let mut at = id;
+    loop {
+        match &plan.nodes[at].op {
+            Op::Scan(scan) => return scan.table.path.clone(),
+            _ => match plan.nodes[at].inputs.first() {
+                Some(input) if *input < at => at = *input,
+                _ => return ObjectPath::in_default("values"),
+            },
+        }
+    }
+}
+
+fn constant_rows(values: &Values, node: &Node, settings: &PipelineSettings) -> Result<ChangeBatch> {
+    let schema = node.schema.to_arrow();
+    let no_columns = Arc::new(Schema::empty());
+    let one_row = crate::ops::rows(&no_columns, vec![], 1)?;
+    let now_ms = settings.clock.now_ms();
+    let batches: Vec<RecordBatch> = values
+        .rows
+        .iter()
+        .map(|row| {
+            let evaluated = Expressions::compile(row, &settings.time_zone)?.run(&one_row, now_ms, WATERMARK_NONE)?;
+            match evaluated.failed.first() {
+                Some((_, reason)) => Err(Error::data(format!("VALUES: {reason}"))),
+                None => crate::ops::rows(&schema, evaluated.columns, 1),
+            }
+        })
+        .collect::<Result<_>>()?;
+    Ok(ChangeBatch::inserts(concat_batches(&schema, &batches).map_err(arrow_bug)?))
+}
+
+fn operator(
+    plan: &PhysicalPlan,
+    id: NodeId,
+    io: &dyn PipelineIo,
+    settings: &PipelineSettings,
+) -> Result<Box<dyn Operator>> {
+    let node = &plan.nodes[id];
+    let first = node.inputs.first().ok_or_else(|| Error::bug(format!("{} without an input", node.op.name())))?;
+    let input = &plan.nodes[*first];
+    let zone = settings.time_zone.as_str();
+    Ok(match &node.op {
+        Op::Scan(_) | Op::Values(_) => return Err(Error::bug("a source is no operator")),
+        Op::Calc(calc) => Box::new(Calculator::new(calc, node, zone)?),
+        Op::WindowTableFunction(window) => Box::new(WindowTableFunction::new(window, node, zone)?),
+        Op::Exchange(exchange) => Box::new(Exchanger::new(exchange, input, &settings.key_groups)),
+        Op::GroupAggregate(group) => Box::new(GroupAggregator::new(group, node, input)?),
+        Op::WindowAggregate(window) => Box::new(WindowAggregator::new(window, node, input, zone, settings.batch_rows)?),
+        Op::Union => Box::new(Union { schema: node.schema.to_arrow() }),
+        Op::Sink(sink) => not_null(
+            sink,
+            input,
+            match io.sink(id, sink)? {
+                SinkHandle::Writer(writer) => Box::new(WriterSink(writer)),
+                SinkHandle::Keyed(table) => Box::new(MaterializeSink(table)),
+                SinkHandle::Collect(collect) => Box::new(CollectSink(collect)),
+                SinkHandle::Topic { partitions, encoder, keys } => {
+                    let types = keys.iter().map(|k| input.schema.columns()[*k].ty.clone());
+                    let codec = KeyCodec::new(types);
+                    Box::new(TopicSink::new(partitions, encoder, keys, codec)?)
+                }
+            },
+        ),
+    })
+}
+
+/// Checks NOT NULL columns of a sink where the rows that come may have NULLs.
+fn not_null(sink: &Sink, input: &Node, operator: Box<dyn Operator>) -> Box<dyn Operator> {
+    let SinkTarget::Table(table) = &sink.target else { return operator };
+    let targets = table.sink_columns();
+    let columns: Vec<(usize, String)> = targets
+        .iter()
+        .zip(input.schema.columns())
+        .enumerate()
+        .filter(|(_, (target, column))| !table.columns[**target].ty.nullable && column.ty.nullable)
+        .map(|(position, (target, _))| (position, table.columns[*target].name.clone()))
+        .collect();
+    if columns.is_empty() { operator } else { Box::new(NotNullSink { columns, sink: operator }) }
+}

@@ -1,0 +1,57 @@
+//! What a pipeline is told besides its plan.
+
+use std::ops::Range;
+
+use arus_core::clock::SharedClock;
+use arus_core::key_group::KEY_GROUPS;
+use arus_core::settings::{ERROR_POLICY, Settings};
+use arus_core::{Error, Result};
+
+/// `arus.exec.error-policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorPolicy {
+    /// The failing row is set aside.
+    Quarantine,
+    /// The pipeline fails, as in Flink.
+    Fail,
+}
+
+impl ErrorPolicy {
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        match settings.get(ERROR_POLICY) {
+            "quarantine" => Ok(ErrorPolicy::Quarantine),
+            "fail" => Ok(ErrorPolicy::Fail),
+            other => {
+                Err(Error::user(format!("setting '{ERROR_POLICY}': expected quarantine or fail, found '{other}'")))
+            }
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct PipelineSettings {
+    /// The session's zone by its IANA name.
+    pub time_zone: String,
+    pub error_policy: ErrorPolicy,
+    pub clock: SharedClock,
+    /// The key groups whose state this task holds.
+    pub key_groups: Range<u16>,
+    /// Rows of a batch at most.
+    pub batch_rows: usize,
+    /// Checks every edge's changelog row by row: for tests.
+    pub check_changelog: bool,
+}
+
+impl PipelineSettings {
+    /// All key groups, rows that fail are set aside.
+    pub fn new(clock: SharedClock, time_zone: impl Into<String>) -> Self {
+        PipelineSettings {
+            time_zone: time_zone.into(),
+            error_policy: ErrorPolicy::Quarantine,
+            clock,
+            key_groups: 0..KEY_GROUPS,
+            batch_rows: arus_core::limits::BATCH_ROWS,
+            check_changelog: false,
+        }
+    }
+}

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::TableDef;
 use crate::change::{ChangeBatch, RowKind};
 use crate::clock::SharedClock;
+use crate::datum::Datum;
 use crate::error::Result;
 use crate::fs::SharedFs;
 use crate::plan::ChangelogMode;
@@ -191,6 +192,12 @@ pub trait SourceReader: Send {
 
     /// Rows known to wait, for the console.
     fn backlog(&self) -> Option<u64> {
+        None
+    }
+
+    /// The value of a METADATA key that is the same for all records of the split (`file.size`), in the type that
+    /// [`Connector::metadata`] gives it; `None`: the key belongs to each record, or is unknown.
+    fn metadata(&self, _key: &str) -> Option<Datum> {
         None
     }
 }

@@ -38,3 +38,5 @@ pub const SIDE_TABLE_ROWS: usize = 100_000;
 pub const IDEMPOTENCY_MS: i64 = 24 * 3_600_000;
 /// The same failure at the same place as often stops the pipeline.
 pub const SAME_FAILURES: u32 = 3;
+/// An event of a managed topic so far ahead of its append is set aside: its watermark would close every window.
+pub const FAR_FUTURE_MS: i64 = 24 * 3_600_000;

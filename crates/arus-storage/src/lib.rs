@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use folder::DataFolder;
 pub use fs::DiskFs;
+pub use table::{KeyedTable, TableMode, TableSnapshot};
 
 /// A panic elsewhere does not make the data behind the lock worse: every change under a lock is whole.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -25,8 +25,44 @@ pub(super) struct Field {
 struct Slot {
     /// Its bytes in `RowNode::keys`.
     key: Range<usize>,
+    /// Its first and last eight bytes; for a shorter key the first, and which of them count.
+    first: u64,
+    last: u64,
     /// The field, or [`UNWANTED`].
     field: usize,
+}
+
+impl Slot {
+    fn new(keys: &[u8], key: Range<usize>, field: usize) -> Self {
+        let bytes = &keys[key.clone()];
+        let mut padded = [0; 8];
+        let head = bytes.len().min(8);
+        padded[..head].copy_from_slice(&bytes[..head]);
+        let last = match bytes.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => (1 << (8 * bytes.len())) - 1,
+        };
+        Slot { key, first: u64::from_le_bytes(padded), last, field }
+    }
+
+    /// Whether the key stands at the start of `rest`. Words are compared where that decides: a call of memcmp costs more.
+    #[inline(always)]
+    fn is_at(&self, rest: &[u8], keys: &[u8]) -> bool {
+        let len = self.key.len();
+        let Some(head) = rest.first_chunk::<8>() else { return rest.starts_with(&keys[self.key.clone()]) };
+        let head = u64::from_le_bytes(*head);
+        if len < 8 {
+            return head & self.last == self.first;
+        }
+        if head != self.first {
+            return false;
+        }
+        match rest.get(len - 8..len) {
+            Some(tail) if len <= 16 => u64::from_le_bytes(tail.try_into().expect("a slice of 8")) == self.last,
+            Some(_) => rest.starts_with(&keys[self.key.clone()]),
+            None => false,
+        }
+    }
 }
 
 const UNWANTED: usize = usize::MAX;
@@ -155,7 +191,7 @@ impl RowNode {
         // A key that is missing now shifts the others by one.
         for ahead in 0..2 {
             if let Some(guess) = self.slots.get(*slot + ahead)
-                && rest.starts_with(&self.keys[guess.key.clone()])
+                && guess.is_at(rest, &self.keys)
             {
                 cursor.pos += guess.key.len();
                 if cursor.peek() <= b' ' {
@@ -203,7 +239,7 @@ impl RowNode {
         }
         let at = self.keys.len();
         self.keys.extend_from_slice(key);
-        let remembered = Slot { key: at..self.keys.len(), field };
+        let remembered = Slot::new(&self.keys, at..self.keys.len(), field);
         match self.slots.get_mut(slot) {
             Some(old) => *old = remembered,
             None => self.slots.push(remembered),

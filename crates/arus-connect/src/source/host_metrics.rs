@@ -343,6 +343,10 @@ mod tests {
         for kind in ["cpu", "memory", "load", "process"] {
             assert!(kinds.iter().flatten().any(|k| k == kind), "{kind}");
         }
+        let names = rows.column(3).as_string_view();
+        assert!(names.iter().flatten().any(|n| n == "cpu0"), "each core has its figures");
+        let pids = rows.column(7);
+        assert!((0..rows.num_rows()).all(|i| pids.is_valid(i) == (kinds.value(i) == "process")));
         let values = rows.column(5).as_primitive::<arrow::datatypes::Float64Type>();
         assert!(values.null_count() == 0 && values.values().iter().all(|v| v.is_finite() && *v >= 0.0));
     }

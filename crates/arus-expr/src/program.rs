@@ -299,14 +299,17 @@ impl Node {
         if array.len() != rows {
             return Err(Error::bug(format!("a kernel gave {} rows for {rows}", array.len())));
         }
-        if !safe {
-            match own.first() {
-                Some(first) if scalar => {
-                    failed.extend((0..input.rows as u32).map(|row| FailedRow { row, reason: first.reason.clone() }));
-                }
-                _ => failed.append(&mut own),
+        let array = match own.first() {
+            Some(_) if safe => null_at(&array, &own)?,
+            Some(first) if scalar => {
+                failed.extend((0..input.rows as u32).map(|row| FailedRow { row, reason: first.reason.clone() }));
+                array
             }
-        }
+            _ => {
+                failed.append(&mut own);
+                array
+            }
+        };
         Ok(if scalar { Value::Scalar(array) } else { Value::Array(array) })
     }
 
@@ -333,6 +336,14 @@ impl Node {
         failed.extend(own.into_iter().map(|f| FailedRow { row: indices[f.row as usize], reason: f.reason }));
         Ok(value)
     }
+}
+
+/// The array with NULL at the failed rows, also where only a part of the value failed.
+fn null_at(array: &ArrayRef, failed: &[FailedRow]) -> Result<ArrayRef> {
+    let nulls = NullBuffer::new(!&rows_of(failed, array.len()));
+    let nulls = NullBuffer::union(array.nulls(), Some(&nulls));
+    let data = array.to_data().into_builder().nulls(nulls).build().map_err(arrow_bug)?;
+    Ok(make_array(data))
 }
 
 /// Field `index` of the rows; NULL where the row is.

@@ -36,7 +36,7 @@ impl Binder<'_> {
         let types: Vec<LogicalType> =
             targets.iter().map(|i| table.columns[*i].ty.clone().without_time_attribute()).collect();
         let rel = self.query(&insert.query, Some(&types))?;
-        let rel = self.into_sink(rel, &table, &targets, insert)?;
+        let rel = self.sink_rows(rel, &table, &targets, insert)?;
         let rel = self.enforce_not_null(rel, &table)?;
         Ok((rel.sink(SinkTarget::Table(table.clone())), table))
     }
@@ -166,7 +166,7 @@ impl Binder<'_> {
     }
 
     /// The query as rows of the sink.
-    fn into_sink(&self, rel: Rel, table: &TableDef, targets: &[usize], insert: &Insert) -> Result<Rel> {
+    fn sink_rows(&self, rel: Rel, table: &TableDef, targets: &[usize], insert: &Insert) -> Result<Rel> {
         let mismatch = |cause: String, span: Span| {
             let query_columns: Vec<String> =
                 rel.schema.columns().iter().map(|c| format!("{}: {}", c.name, c.ty)).collect();

@@ -4,32 +4,45 @@
 
 mod fake;
 
-use arus_core::settings::Settings;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arus_core::catalog::ConnectorCatalog;
+use arus_core::clock::SystemClock;
+use arus_core::settings::Settings;
+use arus_expr::{ConstantEvaluator, Functions};
+
+use crate::parser::split_script;
 use crate::planner::{Planned, Planner, PlannerOptions};
-use fake::{FakeCatalog, FakeConnectors, FakeFunctions};
+use fake::{FakeCatalog, FakeConnectors};
 
 struct World {
     catalog: FakeCatalog,
     settings: Settings,
+    connectors: &'static dyn ConnectorCatalog,
 }
 
 impl World {
-    /// The tables that every script may use.
+    fn empty(connectors: &'static dyn ConnectorCatalog) -> World {
+        World { catalog: FakeCatalog::default(), settings: Settings::default(), connectors }
+    }
+
+    /// The tables that every case may use.
     fn new() -> World {
-        let mut world = World { catalog: FakeCatalog::default(), settings: Settings::default() };
+        let mut world = World::empty(&FakeConnectors);
         for ddl in include_str!("tests/schema.sql").split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
-            world.run(ddl);
+            world.run(ddl).unwrap_or_else(|e| panic!("{}", e.render(Some(ddl))));
         }
         world
     }
 
     fn plan(&self, text: &str) -> arus_core::Result<Planned> {
+        let evaluator = ConstantEvaluator::new(Arc::new(SystemClock::new()), "UTC");
         let planner = Planner {
             catalog: &self.catalog,
-            functions: &FakeFunctions,
-            connectors: &FakeConnectors,
-            evaluator: &FakeFunctions,
+            functions: &Functions,
+            connectors: self.connectors,
+            evaluator: &evaluator,
             settings: &self.settings,
             current_database: "default_database",
             options: PlannerOptions::default(),
@@ -37,15 +50,27 @@ impl World {
         planner.plan_text(text).map(|p| p.planned)
     }
 
-    fn run(&mut self, text: &str) {
-        match self.plan(text).unwrap_or_else(|e| panic!("{}", e.render(Some(text)))) {
+    /// Plans a statement and does what it says to the catalog and the settings.
+    fn run(&mut self, text: &str) -> arus_core::Result<()> {
+        use arus_core::catalog::Catalog;
+        match self.plan(text)? {
             Planned::CreateTable { table, .. } | Planned::CreateMaterializedTable { table, .. } => {
-                self.catalog.add_table(table);
+                if self.catalog.object(&table.path).is_none() {
+                    self.catalog.add_table(table);
+                }
             }
-            Planned::CreateView { view, .. } => self.catalog.add_view(view),
+            Planned::CreateView { view, .. } => {
+                if self.catalog.object(&view.path).is_none() {
+                    self.catalog.add_view(view);
+                }
+            }
+            Planned::Drop { path, .. } => self.catalog.remove(&path),
             Planned::Set { key, value } => self.settings.set(key, value),
-            other => panic!("{other:?}"),
+            Planned::Reset { key: Some(key) } => self.settings.reset(&key),
+            Planned::Reset { key: None } => self.settings.reset_all(),
+            _ => {}
         }
+        Ok(())
     }
 
     fn answer(&self, text: &str) -> String {
@@ -113,7 +138,7 @@ fn answers() {
                 Ok(
                     Planned::CreateTable { .. } | Planned::CreateMaterializedTable { .. } | Planned::CreateView { .. },
                 ) => {
-                    world.run(statement);
+                    world.run(statement).expect(statement);
                     "done".to_string()
                 }
                 Ok(_) | Err(_) => world.answer(statement),
@@ -161,4 +186,47 @@ fn uids_do_not_depend_on_siblings() {
     unique.sort();
     unique.dedup();
     assert_eq!(unique.len(), both.len(), "no uid twice");
+}
+
+fn conformance(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance").join(folder)
+}
+
+/// Scripts that need what functions and connectors do not have yet: ELEMENT, the metadata of files.
+const NOT_YET: [&str; 3] = ["collections", "folder-input", "metadata-columns"];
+
+/// Every script of the comparison with Flink is accepted or refused as Flink did.
+#[test]
+fn conformance_scripts_are_planned_as_by_flink() {
+    let mut scripts: Vec<PathBuf> = std::fs::read_dir(conformance("scripts"))
+        .expect("the scripts")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "sql"))
+        .collect();
+    scripts.sort();
+    assert!(scripts.len() > 100, "{}", scripts.len());
+    let mut wrong = vec![];
+    for script in scripts {
+        let name = script.file_stem().expect("a name").to_string_lossy().into_owned();
+        let answer = conformance("expected").join(format!("{name}.txt"));
+        let Ok(answer) = std::fs::read_to_string(answer) else {
+            continue;
+        };
+        if NOT_YET.contains(&name.as_str()) {
+            continue;
+        }
+        let refused = answer.lines().any(|l| l == "# end: refused");
+        let text = std::fs::read_to_string(&script).expect("a script");
+        let mut world = World::empty(&arus_connect::Registry);
+        let error = split_script(&text).into_iter().find_map(|span| {
+            let statement = span.of(&text);
+            world.run(statement).err().map(|e| e.render(Some(statement)))
+        });
+        match (refused, error) {
+            (false, Some(error)) => wrong.push(format!("{name}: {error}")),
+            (true, None) => wrong.push(format!("{name}: accepted, Flink refuses it")),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n\n"));
 }

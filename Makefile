@@ -1,57 +1,81 @@
 # Two commands for people: `make demo` and `make test`. Everything is built with the one profile, release.
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/arus
+STEP := scripts/step
 
-.PHONY: help build console demo test test-rust test-console test-browser tidy lint conformance bench clean
-
+.PHONY: help
 help:
 	@echo "make demo         build all and start the demo: a live picture of this machine"
-	@echo "make test         everything; installs the servers and the browser that it needs"
-	@echo "make conformance  run every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
+	@echo "make test         everything; installs the clients and the browser that it needs"
+	@echo "make lint         format, and clippy with warnings as errors"
+	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
 	@echo "make bench SUITE=first"
+	@echo "make picture      the README's picture, from the running demo"
 
+# ---- building
+
+.PHONY: build console
 build: console
 	cargo build --release
 
 console: console/dist/index.html
 
-console/dist/index.html: $(shell find console/src console/index.html console/package-lock.json console/vite.config.ts -type f 2>/dev/null)
-	cd console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+CONSOLE := $(shell find console/src console/public console/index.html console/package.json console/package-lock.json \
+	console/vite.config.ts console/svelte.config.js console/tsconfig.json -type f)
+
+console/node_modules/.package-lock.json: console/package-lock.json
+	$(STEP) "console: dependencies" npm --prefix console ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+console/dist/index.html: console/node_modules/.package-lock.json $(CONSOLE)
+	$(STEP) "console: build" npm --prefix console run --silent build
+	@touch $@
+
+.PHONY: demo
 demo: build
 	$(BIN) demo
 
-test: needs test-rust test-console test-browser
+# ---- testing
+
+.PHONY: test needs test-console test-rust test-browser tidy lint
+test: needs test-console test-rust test-browser
 	@echo "all tests passed"
 
-.PHONY: needs
 needs:
-	scripts/needs
-
-test-rust: console
-	cargo test --release --workspace
-	$(MAKE) --no-print-directory tidy
+	@$(STEP) "what tests need" scripts/needs
 
 test-console: console
-	cd console && npm run --silent check && npm test --silent
+	$(STEP) "console: types" npm --prefix console run --silent check
+	$(STEP) "console: tests" npm --prefix console test --silent
 
-test-browser: build
-	cd console && node e2e/run.mjs --arus $(abspath $(BIN))
+test-rust: console
+	$(STEP) "rust: build of the tests" cargo test --release --workspace --no-run --quiet
+	$(STEP) "rust: tests" cargo test --release --workspace --quiet
+	$(STEP) "tidy" cargo xtask tidy
+
+test-browser: console
+	$(STEP) "rust: build of the binary" cargo build --release
+	$(STEP) "browser: tests" node console/e2e/run.mjs --arus $(abspath $(BIN)) --picture $(abspath $(dir $(BIN))/console.png)
 
 tidy:
 	cargo xtask tidy
 
 lint:
 	cargo fmt --all --check
-	RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo rustc --release -p arus -- -D warnings
+	scripts/with-clippy cargo build --release --workspace --all-targets
 
+# ---- more
+
+.PHONY: conformance bench picture clean
 conformance: build
-	conformance/run
+	ARUS_BIN=$(abspath $(BIN)) conformance/run
 
 SUITE ?= first
 bench: build
-	bench/run $(SUITE)
+	ARUS_BIN=$(abspath $(BIN)) bench/run $(SUITE)
+
+picture: build needs
+	node console/e2e/run.mjs --arus $(abspath $(BIN)) --only takePicture --picture $(abspath docs/images/demo.png)
 
 clean:
 	cargo clean

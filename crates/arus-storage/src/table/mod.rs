@@ -116,8 +116,8 @@ impl KeyedTable {
                     writer.set(key, (after != 0).then(|| layout::count_bytes(after)));
                 }
                 TableMode::Keyed => match kind {
-                    RowKind::UpdateBefore => {}
-                    RowKind::Delete => writer.set_counting(key, None),
+                    // A row that leaves a filtered query comes as -U alone, and one whose key changes as -U of the old key.
+                    RowKind::UpdateBefore | RowKind::Delete => writer.set_counting(key, None),
                     RowKind::Insert | RowKind::UpdateAfter => {
                         writer.set_counting(key, Some(encoded.values.get(row).into()));
                     }

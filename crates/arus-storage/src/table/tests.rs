@@ -183,8 +183,7 @@ fn freezes_add_up_to_the_table() {
                     let kind = [Insert, UpdateBefore, UpdateAfter, Delete][rng.below(4) as usize];
                     match kind {
                         Insert | UpdateAfter => model.insert(key, value.clone()),
-                        Delete => model.remove(&key),
-                        UpdateBefore => None,
+                        Delete | UpdateBefore => model.remove(&key),
                     };
                     table.apply(&batch(&[(kind, key, &value)])).expect("applies");
                 }

@@ -83,8 +83,8 @@ impl Operator for NotNullSink {
     }
 }
 
-/// Applies changes to a keyed table: +I and +U put the row of its key, -D removes it, -U is superseded by the +U that
-/// follows. The table is this operator's state: its entries stand under the sink's uid. The engine publishes its epochs and
+/// Applies changes to a keyed table: +I and +U put the row of its key, -D and -U remove it (a -U comes alone when the row
+/// leaves a filtered query or changes its key). The table is this operator's state: its entries stand under the sink's uid. The engine publishes its epochs and
 /// ends its restore.
 pub(crate) struct MaterializeSink(pub(crate) Arc<KeyedTable>);
 

@@ -76,6 +76,9 @@ impl Builder<'_> {
                     return Ok(*node);
                 }
                 let scan = self.scan(table, columns)?;
+                // Shared by all who read the table, so it has the table's names, not an alias.
+                let row = table.row_schema();
+                let schema = columns.iter().map(|c| row.columns()[*c].clone()).collect();
                 let node = self.push(Op::Scan(scan), vec![], schema, hash, "");
                 self.scans.push((table.clone(), node));
                 Ok(node)

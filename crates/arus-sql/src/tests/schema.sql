@@ -33,4 +33,5 @@ CREATE TABLE out_append (user_id INT, n BIGINT) WITH ('connector' = 'filesystem'
 CREATE TABLE strict (id BIGINT NOT NULL, small TINYINT, name VARCHAR(10));
 CREATE VIEW big AS SELECT order_id, user_id, amount FROM orders WHERE amount > 100;
 CREATE VIEW renamed (a, b) AS SELECT order_id, item FROM orders;
-CREATE TABLE gone (a INT) WITH ('connector' = 'prnt')
+CREATE TABLE gone (a INT) WITH ('connector' = 'prnt');
+CREATE VIEW both_times AS SELECT ts, user_id FROM orders UNION ALL SELECT ts, 1 FROM orders WHERE item IS NULL

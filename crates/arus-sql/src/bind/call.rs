@@ -230,7 +230,12 @@ impl Binder<'_> {
             "COALESCE" | "IFNULL" => {
                 let fits = if name == "IFNULL" { args.len() == 2 } else { !args.is_empty() };
                 arity(if name == "IFNULL" { "two values" } else { "at least one value" }, fits)?;
-                let values: Vec<Expr> = args.iter().map(|a| a.0.clone()).collect();
+                // A bare NULL is never the value.
+                let known = args.iter().filter(|a| a.0.ty().kind != TypeKind::Null);
+                let values: Vec<Expr> = known.map(|a| a.0.clone()).collect();
+                if values.is_empty() {
+                    return Err(self.illegal_null(span));
+                }
                 let last = values.len() - 1;
                 let conditions = values[..last].iter().map(not_null).collect::<Result<Vec<_>>>()?;
                 let nullable = values.iter().all(|v| v.ty().nullable);

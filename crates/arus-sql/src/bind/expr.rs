@@ -422,21 +422,29 @@ impl Binder<'_> {
         let ty = common.with_nullable(nullable);
         let mut values: Vec<Expr> = values.into_iter().map(|v| self.coerce(v, &ty)).collect();
         let otherwise = Box::new(values.pop().expect("one value more than conditions"));
+        if conditions.is_empty() {
+            return Ok(*otherwise);
+        }
         let branches = conditions.into_iter().zip(values).collect();
         Ok(self.fold(Expr::Case { branches, otherwise, ty }))
     }
 }
 
-/// Operands of nested ANDs side by side.
+/// Operands of nested ANDs side by side; a constant TRUE adds nothing.
 pub(crate) fn and(args: Vec<Expr>) -> Expr {
     let mut flat = vec![];
     for arg in args {
         match arg {
             Expr::And(inner) => flat.extend(inner),
+            Expr::Literal { value: Datum::Boolean(true), .. } => {}
             other => flat.push(other),
         }
     }
-    if flat.len() == 1 { flat.remove(0) } else { Expr::And(flat) }
+    match flat.len() {
+        0 => Expr::literal(Datum::Boolean(true), TypeKind::Boolean.not_null()),
+        1 => flat.remove(0),
+        _ => Expr::And(flat),
+    }
 }
 
 pub(crate) fn or(args: Vec<Expr>) -> Expr {

@@ -208,7 +208,9 @@ impl Binder<'_> {
         if let Some(filter) = &s.filter {
             let condition = self.expr(filter, &mut Cx::scalar(&scope, "WHERE"))?;
             let condition = self.boolean(condition, "WHERE", filter.span)?;
-            rel = rel.filter(condition);
+            if !matches!(condition, Expr::Literal { value: Datum::Boolean(true), .. }) {
+                rel = rel.filter(condition);
+            }
         }
         let mut cx = Cx::grouped(&scope);
         let mut items = self.items(s, &scope, &mut cx)?;

@@ -101,7 +101,39 @@ fn literal(value: &Datum, ty: &LogicalType) -> String {
         Datum::Date(v) => format!("{v}:{}", ty.kind),
         Datum::Time(v) => format!("{v}:{}", ty.kind),
         Datum::Timestamp(v) => format!("{v}:{}", ty.kind),
-        Datum::Row(_) | Datum::Array(_) | Datum::Map(_) => format!("{value:?}"),
+        Datum::Row(values) => nested("ROW", values, field_types(ty)),
+        Datum::Array(values) => nested("ARRAY", values, element_types(ty)),
+        Datum::Map(entries) => {
+            let types = element_types(ty);
+            let text = |(k, v): &(Datum, Datum)| {
+                let ty = |i: usize| types.get(i).cloned().unwrap_or_else(|| TypeKind::Null.nullable());
+                format!("{}, {}", literal(k, &ty(0)), literal(v, &ty(1)))
+            };
+            format!("MAP({})", entries.iter().map(text).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn nested(name: &str, values: &[Datum], types: Vec<LogicalType>) -> String {
+    let types = types.iter().cycle();
+    let texts: Vec<String> = values.iter().zip(types).map(|(v, ty)| literal(v, ty)).collect();
+    format!("{name}({})", texts.join(", "))
+}
+
+fn field_types(ty: &LogicalType) -> Vec<LogicalType> {
+    match &ty.kind {
+        TypeKind::Row(fields) => fields.iter().map(|f| f.ty.clone()).collect(),
+        _ => vec![],
+    }
+}
+
+/// Of the elements of an array, or of the keys and values of a map.
+fn element_types(ty: &LogicalType) -> Vec<LogicalType> {
+    match &ty.kind {
+        TypeKind::Array(e) => vec![e.as_ref().clone()],
+        TypeKind::Multiset(e) => vec![e.as_ref().clone(), TypeKind::Int.not_null()],
+        TypeKind::Map(k, v) => vec![k.as_ref().clone(), v.as_ref().clone()],
+        _ => vec![],
     }
 }
 

@@ -23,3 +23,6 @@ pub use table::{KeyedTable, TableMode, TableSnapshot};
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod fixture_tests;

@@ -40,7 +40,7 @@ enum Values<'a> {
     Row(Vec<Column<'a>>),
 }
 
-fn primitive<'a, T: ArrowPrimitiveType>(array: &'a dyn Array) -> Option<&'a [T::Native]> {
+fn primitive<T: ArrowPrimitiveType>(array: &dyn Array) -> Option<&[T::Native]> {
     array.as_any().downcast_ref::<PrimitiveArray<T>>().map(|a| a.values().as_ref())
 }
 

@@ -469,12 +469,15 @@ fn a_pipeline_partition_is_cut_to_its_marker() {
             let topic = log.open_topic(1, "t", &[KnownEnd::Pipeline(marker)]).expect("recovers");
             let p = topic.partition(0).expect("exists");
             assert_eq!((p.end_offset(), p.damages()), (marker, vec![]));
-            assert_eq!(p.append(&batch(&["other".into()])).expect("appends").base_offset, marker);
+            // One small batch, or one that is longer than all that was cut.
+            let others: Vec<_> = (0..if marker % 2 == 0 { 60 } else { 1 }).map(|i| format!("other {i}")).collect();
+            assert_eq!(p.append(&batch(&others)).expect("appends").base_offset, marker);
             log.sync_all().expect("syncs");
             let mut expected: Vec<_> = (0..marker).map(|i| (i, value(i))).collect();
-            expected.push((marker, "other".into()));
+            expected.extend((marker..).zip(others.iter().cloned()));
             let again = open(&fs.crash(3), 1_000);
-            let topic = again.open_topic(1, "t", &[KnownEnd::Pipeline(marker + 1)]).expect("recovers");
+            let end = marker + others.len() as i64;
+            let topic = again.open_topic(1, "t", &[KnownEnd::Pipeline(end)]).expect("recovers");
             assert_eq!(readable(topic.partition(0).expect("exists")), expected);
         }
     }

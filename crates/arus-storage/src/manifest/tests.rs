@@ -164,7 +164,8 @@ fn what_was_appended_survives_crashes_and_failed_calls() {
         let mut incarnation = 0;
         let mut epoch = 0;
         for _ in 0..5 {
-            if rng.below(2) == 0 {
+            let faulty = rng.below(2) == 0;
+            if faulty {
                 let n = 1 + rng.below(30);
                 fs.set_fault(Some(match rng.below(3) {
                     0 => Fault::Sync(fs.syncs() + n),
@@ -172,7 +173,9 @@ fn what_was_appended_survives_crashes_and_failed_calls() {
                     _ => Fault::WriteNoSpace(fs.writes() + n),
                 }));
             }
-            if let Ok(mut manifest) = open(&fs) {
+            let opened = open(&fs);
+            assert!(faulty || opened.is_ok(), "seed {seed}: {:?}", opened.map(|_| ()));
+            if let Ok(mut manifest) = opened {
                 assert!(manifest.state().incarnation > incarnation, "seed {seed}: a number was used twice");
                 incarnation = manifest.state().incarnation;
                 let recovered = manifest.state().checkpoint.as_ref().map_or(0, |c| c.cut.epoch);

@@ -82,7 +82,11 @@ pub const KEYS: &[Key] = &[
     noted("table.exec.rank.topn-cache-size", "10000"),
     noted("table.exec.resource.default-parallelism", "-1"),
     noted("table.exec.sink.keyed-shuffle", "AUTO"),
-    on(NOT_NULL_ENFORCER, "ERROR", "ERROR: a NULL for a NOT NULL column of a sink is an error; DROP: its row is left out"),
+    on(
+        NOT_NULL_ENFORCER,
+        "ERROR",
+        "ERROR: a NULL for a NOT NULL column of a sink is an error; DROP: its row is left out",
+    ),
     noted("table.exec.sink.type-length-enforcer", "IGNORE"),
     noted("table.exec.sink.upsert-materialize", "AUTO"),
     noted("table.exec.source.cdc-events-duplicate", "false"),

@@ -45,7 +45,7 @@ fn write_hms(out: &mut String, at: Civil) {
 fn write_fraction(out: &mut String, nanos: u32, least: usize) {
     let mut digits = 9;
     let mut rest = nanos;
-    while digits > least && rest % 10 == 0 {
+    while digits > least && rest.is_multiple_of(10) {
         rest /= 10;
         digits -= 1;
     }

@@ -2,12 +2,12 @@
 //!
 //! Slots count up in the order in which keys first came, so that what is emitted by slot does not depend on a hash.
 //! Removed slots are used again. A slot's key is kept once, in its compact form: nothing for the global group, the
-//! value of a single fixed-width column, else the canonical bytes.
+//! value of a single fixed-width or text column, else the canonical bytes.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray, StringViewArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit};
 use arrow::datatypes::{
     Date32Type, Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -36,6 +36,8 @@ enum Keys {
     Global,
     /// One integer-like column, widened.
     Fixed { values: Vec<i64>, null_slot: Option<u32> },
+    /// One text column.
+    Text { values: Vec<Box<str>>, null_slot: Option<u32> },
     /// Canonical bytes.
     Bytes(Vec<Box<[u8]>>),
 }
@@ -49,6 +51,7 @@ impl KeyTable {
         let keys = match arrow.as_slice() {
             [] => Keys::Global,
             [only] if is_fixed(only) => Keys::Fixed { values: vec![], null_slot: None },
+            [DataType::Utf8View] => Keys::Text { values: vec![], null_slot: None },
             _ => Keys::Bytes(vec![]),
         };
         KeyTable {
@@ -83,6 +86,7 @@ impl KeyTable {
         let keys = match &self.keys {
             Keys::Global => 0,
             Keys::Fixed { values, .. } => values.capacity() * size_of::<i64>(),
+            Keys::Text { values, .. } => values.iter().map(|k| k.len() + size_of::<Box<str>>()).sum(),
             Keys::Bytes(keys) => keys.iter().map(|k| k.len() + size_of::<Box<[u8]>>()).sum(),
         };
         keys + self.index.capacity() * 5 + self.hashes.capacity() * 8 + self.live.capacity()
@@ -102,6 +106,17 @@ impl KeyTable {
             Keys::Fixed { .. } => {
                 let widened = widen(&columns[0])?;
                 Ok(self.assign_fixed(&widened))
+            }
+            Keys::Text { .. } => {
+                let column = columns[0].as_string_view();
+                let mut slots = Vec::with_capacity(rows);
+                for text in column.iter() {
+                    slots.push(match text {
+                        Some(text) => self.assign_text(text),
+                        None => self.assign_null(),
+                    });
+                }
+                Ok(slots)
             }
             Keys::Bytes(_) => {
                 let encoded = self.codec.encode(columns, rows)?;
@@ -138,21 +153,44 @@ impl KeyTable {
     }
 
     fn assign_null(&mut self) -> u32 {
-        if let Keys::Fixed { null_slot: Some(slot), .. } = &self.keys {
+        if let Keys::Fixed { null_slot: Some(slot), .. } | Keys::Text { null_slot: Some(slot), .. } = &self.keys {
             return *slot;
         }
         let slot = self.new_slot(0);
-        if let Keys::Fixed { values, null_slot } = &mut self.keys {
-            set(values, slot, 0);
-            *null_slot = Some(slot);
+        match &mut self.keys {
+            Keys::Fixed { values, null_slot } => {
+                set(values, slot, 0);
+                *null_slot = Some(slot);
+            }
+            Keys::Text { values, null_slot } => {
+                set(values, slot, Box::default());
+                *null_slot = Some(slot);
+            }
+            Keys::Global | Keys::Bytes(_) => {}
         }
+        slot
+    }
+
+    fn assign_text(&mut self, text: &str) -> u32 {
+        let hash = self.hasher.hash_one(text);
+        let Keys::Text { values, .. } = &self.keys else { unreachable!("a table of text keys") };
+        let hashes = &self.hashes;
+        let same = |slot: &u32| hashes[*slot as usize] == hash && *values[*slot as usize] == *text;
+        if let Some(slot) = self.index.find(hash, same) {
+            return *slot;
+        }
+        let slot = self.new_slot(hash);
+        if let Keys::Text { values, .. } = &mut self.keys {
+            set(values, slot, text.into());
+        }
+        self.insert(hash, slot);
         slot
     }
 
     fn assign_value(&mut self, value: i64) -> u32 {
         let hash = self.hasher.hash_one(value);
-        let Keys::Fixed { values, null_slot } = &self.keys else { unreachable!("a fixed key table") };
-        let found = self.index.find(hash, |slot| values[*slot as usize] == value && Some(*slot) != *null_slot).copied();
+        let Keys::Fixed { values, .. } = &self.keys else { unreachable!("a fixed key table") };
+        let found = self.index.find(hash, |slot| values[*slot as usize] == value).copied();
         if let Some(slot) = found {
             return slot;
         }
@@ -208,15 +246,19 @@ impl KeyTable {
         }
         match &mut self.keys {
             Keys::Global => return,
-            Keys::Fixed { null_slot, .. } if *null_slot == Some(slot) => *null_slot = None,
-            Keys::Fixed { .. } | Keys::Bytes(_) => {
+            Keys::Fixed { null_slot, .. } | Keys::Text { null_slot, .. } if *null_slot == Some(slot) => {
+                *null_slot = None;
+            }
+            Keys::Fixed { .. } | Keys::Text { .. } | Keys::Bytes(_) => {
                 if let Ok(entry) = self.index.find_entry(self.hashes[slot as usize], |other| *other == slot) {
                     entry.remove();
                 }
             }
         }
-        if let Keys::Bytes(keys) = &mut self.keys {
-            keys[slot as usize] = Box::default();
+        match &mut self.keys {
+            Keys::Text { values, .. } => values[slot as usize] = Box::default(),
+            Keys::Bytes(keys) => keys[slot as usize] = Box::default(),
+            Keys::Global | Keys::Fixed { .. } => {}
         }
         self.free.push(slot);
     }
@@ -230,6 +272,10 @@ impl KeyTable {
                     slots.iter().map(|s| (Some(*s) != *null_slot).then(|| values[*s as usize])).collect();
                 Ok(vec![narrow(&wide, &self.types[0])?])
             }
+            Keys::Text { values, null_slot } => {
+                let texts = slots.iter().map(|s| (Some(*s) != *null_slot).then(|| &*values[*s as usize]));
+                Ok(vec![Arc::new(texts.collect::<StringViewArray>())])
+            }
             Keys::Bytes(keys) => self.codec.decode(slots.iter().map(|s| &*keys[*s as usize])),
         }
     }
@@ -238,7 +284,7 @@ impl KeyTable {
     pub(crate) fn canonical(&self, slots: &[u32]) -> Result<Vec<(u16, Vec<u8>)>> {
         Ok(match &self.keys {
             Keys::Global => slots.iter().map(|_| (key_group(&[]), vec![])).collect(),
-            Keys::Fixed { .. } => {
+            Keys::Fixed { .. } | Keys::Text { .. } => {
                 let encoded = self.codec.encode(&self.columns(slots)?, slots.len())?;
                 (0..slots.len()).map(|i| (key_group(encoded.get(i)), encoded.get(i).to_vec())).collect()
             }

@@ -24,8 +24,8 @@ use crate::message::{Message, WATERMARK_END, WATERMARK_NONE};
 use crate::operator::OperatorContext;
 use crate::ops::window::millis;
 use crate::pipeline::io::ScanHandle;
-use crate::source::decode::{Arrived, Decoding};
-use crate::source::watermark::Cutter;
+use crate::source::decode::{Arrived, Decoding, Place};
+use crate::source::watermark::{Cutter, Lateness};
 
 /// A scan in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ struct RowWatermark {
     column: usize,
     expr: Expressions,
     idle_timeout_ms: i64,
-    every_advance: bool,
+    lateness: Lateness,
     /// Flink's kafka source makes the watermark itself. Elsewhere its own operator does, which starts from 0 and fails
     /// where the rowtime is NULL.
     in_source: bool,
@@ -98,7 +98,7 @@ impl ScanTask {
         node: &Node,
         handle: ScanHandle,
         settings: &crate::PipelineSettings,
-        every_advance: bool,
+        lateness: Lateness,
         restore: Option<&ScanState>,
     ) -> Result<Self> {
         let connector = scan.table.connector().unwrap_or_default();
@@ -111,7 +111,7 @@ impl ScanTask {
                     column: w.column,
                     expr: Expressions::compile(std::slice::from_ref(&w.expr), &settings.time_zone)?,
                     idle_timeout_ms: w.idle_timeout_ms,
-                    every_advance,
+                    lateness,
                     in_source,
                 })
             })
@@ -272,10 +272,11 @@ impl ScanTask {
         };
         task.nothing_since_ms = None;
         task.state.idle = false;
-        let split = task.state.split.id.clone();
+        let reader = reader.as_ref();
+        let place = Place { table: &self.table, split: &task.state.split.id, reader };
         let count = arrived.len();
         cx.stats.add_in(count);
-        let batch = self.decoding.decode(arrived, &self.table, &split, cx)?;
+        let batch = self.decoding.decode(arrived, place, cx)?;
         self.emit(index, batch, cx)?;
         Ok(PollReport { rows: count, moved: true })
     }
@@ -299,7 +300,7 @@ impl ScanTask {
             split: self.splits[index].state.watermark,
             others: self.lowest_of_others(index),
             floor: if watermark.in_source { WATERMARK_NONE } else { 1 },
-            every_advance: watermark.every_advance,
+            lateness: &watermark.lateness,
         };
         let mut start = 0;
         for piece in cutter.cut(&times, &marks) {

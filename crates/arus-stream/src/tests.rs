@@ -3,5 +3,8 @@
 
 mod group;
 mod harness;
+mod random;
+mod run;
+mod sink;
 mod source;
 mod window;

@@ -61,6 +61,11 @@ impl Tumble {
         ends
     }
 
+    /// The end of the window that holds `time`.
+    pub(crate) fn end(self, time: i64) -> i64 {
+        LocalShift { zone: self.zone, bucket: None }.end(&self, time)
+    }
+
     /// The watermark at which a window fires and closes.
     pub(crate) fn fires_at(self, end: i64) -> i64 {
         instant_for_timer(self.zone, end.wrapping_sub(1))
@@ -103,6 +108,12 @@ struct LocalShift {
 }
 
 impl LocalShift {
+    fn end(&mut self, tumble: &Tumble, time: i64) -> i64 {
+        let local = self.local(time);
+        let since = local.wrapping_sub(tumble.offset_ms).rem_euclid(tumble.size_ms);
+        local.wrapping_sub(since).wrapping_add(tumble.size_ms)
+    }
+
     fn local(&mut self, instant_ms: i64) -> i64 {
         let offset = match self.zone {
             Zone::Fixed(offset) => offset,

@@ -176,26 +176,22 @@ impl WindowAggregator {
     }
 }
 
-/// Rows by the end of their window, ends ascending; a part that is one run is a slice of the batch.
+/// Rows by the end of their window, ends ascending; where they come in that order, parts are slices of the batch.
 fn by_window(batch: &ChangeBatch, ends: &[i64]) -> Result<Vec<(i64, ChangeBatch)>> {
+    if ends.is_sorted() {
+        let mut start = 0;
+        let runs = ends.chunk_by(|a, b| a == b).map(|run| {
+            let part = (run[0], batch.slice(start, run.len()));
+            start += run.len();
+            part
+        });
+        return Ok(runs.collect());
+    }
     let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
     for (row, end) in ends.iter().enumerate() {
         rows.entry(*end).or_default().push(row as u32);
     }
-    if rows.len() == 1 {
-        return Ok(rows.into_keys().map(|end| (end, batch.clone())).collect());
-    }
-    rows.into_iter()
-        .map(|(end, rows)| {
-            let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
-            let part = if last - first + 1 == rows.len() {
-                batch.slice(first, rows.len())
-            } else {
-                batch.take(&UInt32Array::from(rows))?
-            };
-            Ok((end, part))
-        })
-        .collect()
+    rows.into_iter().map(|(end, rows)| Ok((end, batch.take(&UInt32Array::from(rows))?))).collect()
 }
 
 /// Sets the rows that `failed` names aside and keeps the others.

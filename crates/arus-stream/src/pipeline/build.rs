@@ -21,6 +21,7 @@ use crate::ops::exchange::Exchanger;
 use crate::ops::group_aggregate::GroupAggregator;
 use crate::ops::sink::{CollectSink, MaterializeSink, NotNullSink, TopicSink, WriterSink};
 use crate::ops::union::Union;
+use crate::ops::window::Tumble;
 use crate::ops::window_aggregate::WindowAggregator;
 use crate::ops::window_table_function::WindowTableFunction;
 use crate::pipeline::checks::EdgeChecks;
@@ -29,6 +30,7 @@ use crate::pipeline::{Alignment, Kind, NodeTask, Pipeline, PipelineRestore, Valu
 use crate::settings::PipelineSettings;
 use crate::side::SideRows;
 use crate::source::ScanTask;
+use crate::source::watermark::Lateness;
 use crate::state::{StateEntry, StateRead};
 use crate::stats::{OperatorStats, PipelineStats};
 
@@ -41,7 +43,7 @@ impl Pipeline {
         restore: Option<PipelineRestore<'_>>,
     ) -> Result<Self> {
         let uids = unique_uids(plan);
-        let reads_watermark = reads_watermark(plan);
+        let lateness = lateness(plan, &settings.time_zone)?;
         let mut nodes = Vec::with_capacity(plan.nodes.len());
         let mut stats = Vec::with_capacity(plan.nodes.len());
         let mut consumers = vec![vec![]; plan.nodes.len()];
@@ -61,7 +63,7 @@ impl Pipeline {
                     let state = restore.as_ref().and_then(|r| r.checkpoint.scans.get(&uid));
                     let handle = io.scan(id, scan)?;
                     sources.push(id);
-                    let task = ScanTask::new(scan, node, handle, &settings, reads_watermark, state)?;
+                    let task = ScanTask::new(scan, node, handle, &settings, lateness.clone(), state)?;
                     Kind::Scan(Box::new(task))
                 }
                 Op::Values(values) => {
@@ -193,6 +195,15 @@ fn unique_uids(plan: &PhysicalPlan) -> Vec<Uid> {
             }
         })
         .collect()
+}
+
+/// What of a plan sees that a row is late.
+fn lateness(plan: &PhysicalPlan, time_zone: &str) -> Result<Lateness> {
+    let windows = plan.nodes.iter().filter_map(|node| match &node.op {
+        Op::WindowAggregate(aggregate) => Some(Tumble::new(&aggregate.window, time_zone)),
+        _ => None,
+    });
+    Ok(Lateness { windows: windows.collect::<Result<_>>()?, every_advance: reads_watermark(plan) })
 }
 
 /// Whether an expression asks for CURRENT_WATERMARK, which differs from row to row.

@@ -1,18 +1,22 @@
 //! From records to the rows of a scan's output.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::filter;
 use arrow::datatypes::SchemaRef;
-use arus_core::catalog::{ColumnKind, TableDef};
-use arus_core::connector::{Decoded, Decoder, RawBatch, Rejected};
+use arus_core::catalog::{ColumnKind, TableDef, TableKind};
+use arus_core::change::arrow_bug;
+use arus_core::connector::{Decoded, Decoder, RawBatch, Rejected, SourceReader};
 use arus_core::expr::Expr;
+use arus_core::limits::FAR_FUTURE_MS;
 use arus_core::plan::{Node, Scan};
-use arus_core::{ChangeBatch, Error, Result};
+use arus_core::{ChangeBatch, Error, LogicalType, Result};
 
 use crate::eval::{Evaluation, Expressions, kept, null_violations};
 use crate::message::WATERMARK_NONE;
 use crate::operator::OperatorContext;
+use crate::ops::window::millis;
 use crate::side::RecordOrigin;
-use crate::source::metadata::Envelope;
+use crate::source::metadata::{Envelope, constant};
 
 /// What a poll brought.
 pub(crate) enum Arrived {
@@ -39,6 +43,8 @@ pub(crate) struct Decoding {
     /// `None`: the read columns are the output.
     output: Option<Expressions>,
     output_schema: SchemaRef,
+    /// The rowtime of a managed topic, which nothing may be far ahead of its append.
+    rowtime: Option<usize>,
 }
 
 /// Where a read column comes from.
@@ -56,6 +62,29 @@ enum From {
         in_table: usize,
     },
     Envelope(Envelope),
+    /// The split's value of this key.
+    Split {
+        key: String,
+        ty: LogicalType,
+    },
+}
+
+/// Where a batch came from.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) table: &'a TableDef,
+    pub(crate) split: &'a str,
+    pub(crate) reader: &'a dyn SourceReader,
+}
+
+impl Place<'_> {
+    fn constant(&self, key: &str, ty: &LogicalType, rows: usize) -> Result<ArrayRef> {
+        let value = self
+            .reader
+            .metadata(key)
+            .ok_or_else(|| Error::user(format!("table {} has no metadata key '{key}'", self.table.path)))?;
+        constant(&value, ty, rows)
+    }
 }
 
 /// Rows on their way, each with the record that it came from.
@@ -91,7 +120,12 @@ impl Decoding {
                     }
                 }
                 ColumnKind::Metadata { key, .. } => {
-                    let envelope = Envelope::named(key.as_deref().unwrap_or(&column.name))?;
+                    let key = key.as_deref().unwrap_or(&column.name);
+                    let Some(envelope) = Envelope::named(key) else {
+                        let from = From::Split { key: key.to_string(), ty: column.ty.clone() };
+                        columns.push(ReadColumn { from, cast: None, schema });
+                        continue;
+                    };
                     let given = envelope.ty();
                     let cast = (given.to_arrow() != column.ty.to_arrow())
                         .then(|| {
@@ -116,6 +150,7 @@ impl Decoding {
             not_null,
             output: if identity { None } else { Some(Expressions::compile(&scan.output, time_zone)?) },
             output_schema: node.schema.to_arrow(),
+            rowtime: scan.watermark.as_ref().map(|w| w.column).filter(|_| table.kind == TableKind::Topic),
         })
     }
 
@@ -123,8 +158,7 @@ impl Decoding {
     pub(crate) fn decode(
         &mut self,
         arrived: Arrived,
-        table: &TableDef,
-        split: &str,
+        place: Place<'_>,
         cx: &mut OperatorContext<'_>,
     ) -> Result<ChangeBatch> {
         match arrived {
@@ -136,28 +170,30 @@ impl Decoding {
                         From::Physical { in_table, .. } => Ok(rows.column(*in_table).clone()),
                         From::Envelope(e) => Err(Error::user(format!(
                             "table {}: metadata {e:?} needs records, but its connector makes rows",
-                            table.path
+                            place.table.path
                         ))),
+                        From::Split { key, ty } => place.constant(key, ty, rows.num_rows()),
                     })
                     .collect();
                 let read = crate::ops::rows(&self.read_schema, columns?, rows.num_rows())?;
                 let read = Rows { batch: ChangeBatch::inserts(read), records: vec![] };
-                self.finish(read, None, split, cx)
+                self.finish(read, None, place.split, cx)
             }
             Arrived::Raw(raw) => {
                 let decoded = self.decode_records(&raw)?;
                 for Rejected { record, reason } in &decoded.rejected {
-                    set_aside(&raw, *record, reason.clone(), split, cx)?;
+                    set_aside(&raw, *record, reason.clone(), place.split, cx)?;
                 }
-                let topic = table.path.to_string();
+                let topic = place.table.path.to_string();
                 let mut columns = Vec::with_capacity(self.columns.len());
                 for column in &self.columns {
                     columns.push(match &column.from {
                         From::Physical { decoded: index, .. } => decoded.rows.column(*index).clone(),
                         From::Envelope(envelope) => {
-                            let given = envelope.column(&raw, &decoded.records, &topic, split)?;
+                            let given = envelope.column(&raw, &decoded.records, &topic)?;
                             cast(column, given, cx)?
                         }
+                        From::Split { key, ty } => place.constant(key, ty, decoded.records.len())?,
                     });
                 }
                 let rows = crate::ops::rows(&self.read_schema, columns, decoded.rows.num_rows())?;
@@ -165,7 +201,7 @@ impl Decoding {
                     Some(kinds) => ChangeBatch::new(rows, kinds),
                     None => ChangeBatch::inserts(rows),
                 };
-                self.finish(Rows { batch, records: decoded.records }, Some(&raw), split, cx)
+                self.finish(Rows { batch, records: decoded.records }, Some(&raw), place.split, cx)
             }
         }
     }
@@ -195,22 +231,46 @@ impl Decoding {
     ) -> Result<ChangeBatch> {
         let missing = null_violations(&self.not_null, rows.batch.rows());
         rows = without(rows, &missing, raw, split, cx)?;
-        let Some(output) = &self.output else {
-            let columns = rows.batch.rows().columns().to_vec();
-            let out = crate::ops::rows(&self.output_schema, columns, rows.batch.num_rows())?;
-            return Ok(rows.batch.with_rows(out));
-        };
-        let Evaluation { mut columns, failed } = output.run(rows.batch.rows(), cx.now_ms(), cx.watermark())?;
-        if !failed.is_empty() {
-            let keep = kept(rows.batch.num_rows(), &failed)?;
-            for column in &mut columns {
-                *column = arrow::compute::filter(column, &keep).map_err(arus_core::change::arrow_bug)?;
+        let columns = match &self.output {
+            None => rows.batch.rows().columns().to_vec(),
+            Some(output) => {
+                let Evaluation { mut columns, failed } = output.run(rows.batch.rows(), cx.now_ms(), cx.watermark())?;
+                if !failed.is_empty() {
+                    let keep = kept(rows.batch.num_rows(), &failed)?;
+                    for column in &mut columns {
+                        *column = filter(column, &keep).map_err(arrow_bug)?;
+                    }
+                    rows = without(rows, &failed, raw, split, cx)?;
+                }
+                columns
             }
-            rows = without(rows, &failed, raw, split, cx)?;
-        }
+        };
         let out = crate::ops::rows(&self.output_schema, columns, rows.batch.num_rows())?;
-        Ok(rows.batch.with_rows(out))
+        rows.batch = rows.batch.with_rows(out);
+        if let (Some(column), Some(raw)) = (self.rowtime, raw) {
+            let ahead = far_ahead(&rows, column, raw)?;
+            rows = without(rows, &ahead, Some(raw), split, cx)?;
+        }
+        Ok(rows.batch)
     }
+}
+
+/// Rows whose time is so far ahead of their append that their watermark would close every window.
+fn far_ahead(rows: &Rows, column: usize, raw: &RawBatch) -> Result<Vec<(u32, String)>> {
+    let times = millis(rows.batch.rows().column(column))?;
+    let name = rows.batch.rows().schema_ref().field(column).name().clone();
+    let mut ahead = vec![];
+    for (row, record) in rows.records.iter().enumerate() {
+        let appended_ms = raw.records[*record as usize].timestamp_ms;
+        if appended_ms > 0 && times.is_valid(row) && times.value(row).saturating_sub(appended_ms) > FAR_FUTURE_MS {
+            let (time, limit) = (times.value(row), FAR_FUTURE_MS / 3_600_000);
+            let reason = format!(
+                "column '{name}' is more than {limit} h ahead of its append: {time} ms since 1970, appended at {appended_ms}"
+            );
+            ahead.push((row as u32, reason));
+        }
+    }
+    Ok(ahead)
 }
 
 fn cast(column: &ReadColumn, given: ArrayRef, cx: &OperatorContext<'_>) -> Result<ArrayRef> {

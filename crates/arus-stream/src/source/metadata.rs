@@ -1,16 +1,19 @@
-//! Metadata columns: the envelope of a record.
+//! Metadata columns: the envelope of a record, and what a split says of all its records.
 
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, Int32Array, Int64Array, ListArray, StringViewArray, StringViewBuilder, StructArray,
-    TimestampMillisecondArray,
+    TimestampMillisecondArray, UInt32Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Fields};
+use arus_core::change::arrow_bug;
 use arus_core::connector::{RawBatch, RawRecord};
 use arus_core::types::TimeAttribute;
-use arus_core::{Error, LogicalType, Result, TypeKind};
+use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
+use arus_expr::datum_to_array;
 
 /// What a METADATA column reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +29,6 @@ pub(crate) enum Envelope {
     Partition,
     Offset,
     Topic,
-    /// The file that the record came from.
-    FilePath,
-    FileName,
 }
 
 const KEYS: &[(&str, Envelope)] = &[
@@ -42,17 +42,12 @@ const KEYS: &[(&str, Envelope)] = &[
     ("partition", Envelope::Partition),
     ("offset", Envelope::Offset),
     ("topic", Envelope::Topic),
-    ("file.path", Envelope::FilePath),
-    ("file.name", Envelope::FileName),
 ];
 
 impl Envelope {
-    pub(crate) fn named(key: &str) -> Result<Self> {
-        KEYS.iter().find(|(name, _)| *name == key).map(|(_, envelope)| *envelope).ok_or_else(|| {
-            let names: Vec<&str> = KEYS.iter().map(|(name, _)| *name).collect();
-            Error::user(format!("metadata key '{key}' is unknown"))
-                .with_hint(format!("known keys: {}", names.join(", ")))
-        })
+    /// `None`: the key is one of the split's.
+    pub(crate) fn named(key: &str) -> Option<Self> {
+        KEYS.iter().find(|(name, _)| *name == key).map(|(_, envelope)| *envelope)
     }
 
     /// The type before the cast to the column's own.
@@ -66,14 +61,12 @@ impl Envelope {
             Envelope::Timestamp => TypeKind::TimestampLtz { precision: 3, attribute: TimeAttribute::None }.not_null(),
             Envelope::LeaderEpoch | Envelope::Partition => TypeKind::Int.not_null(),
             Envelope::Offset => TypeKind::BigInt.not_null(),
-            Envelope::TimestampType | Envelope::Topic | Envelope::FilePath | Envelope::FileName => {
-                TypeKind::STRING.not_null()
-            }
+            Envelope::TimestampType | Envelope::Topic => TypeKind::STRING.not_null(),
         }
     }
 
     /// One value for each of `records` (indexes into `raw`).
-    pub(crate) fn column(self, raw: &RawBatch, records: &[u32], topic: &str, split: &str) -> Result<ArrayRef> {
+    pub(crate) fn column(self, raw: &RawBatch, records: &[u32], topic: &str) -> Result<ArrayRef> {
         let of = || records.iter().map(|r| &raw.records[*r as usize]);
         let text =
             |value: &str| -> ArrayRef { Arc::new(StringViewArray::from_iter_values(records.iter().map(|_| value))) };
@@ -99,10 +92,14 @@ impl Envelope {
             Envelope::Offset => Arc::new(Int64Array::from_iter_values(of().map(|r| r.offset))),
             Envelope::TimestampType => text("CreateTime"),
             Envelope::Topic => text(topic),
-            Envelope::FilePath => text(split),
-            Envelope::FileName => text(split.rsplit('/').next().unwrap_or(split)),
         })
     }
+}
+
+/// `value`, the same for `rows` rows.
+pub(crate) fn constant(value: &Datum, ty: &LogicalType, rows: usize) -> Result<ArrayRef> {
+    let one = datum_to_array(value, ty)?;
+    take(&one, &UInt32Array::from_value(0, rows), None).map_err(arrow_bug)
 }
 
 fn bytes(raw: &RawBatch, spans: impl Iterator<Item = Option<arus_core::connector::Span>>) -> ArrayRef {

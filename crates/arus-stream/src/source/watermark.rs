@@ -1,15 +1,31 @@
 //! Where a batch is cut for the watermark.
 //!
-//! Flink (at `pipeline.auto-watermark-interval` = 0) forwards a row, then the watermark that it raised. A row at or
-//! below the watermark when it arrives is late for some windows, any other row is late for none. So it is enough to cut
-//! before each row that the rows before it in the batch have made late: what is downstream then sees the same
-//! lateness as row by row, and data in order is never cut.
+//! Flink (at `pipeline.auto-watermark-interval` = 0) forwards a row, then the watermark that it raised. What is
+//! downstream sees a difference only where a row finds its window fired by the rows just before it. So it is enough to
+//! cut before each such row: the lateness is then that of row by row, and data in order is never cut.
 
 use arrow::array::{Array, Int64Array};
 
+use crate::ops::window::Tumble;
+
+/// What can be late downstream of a scan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lateness {
+    pub(crate) windows: Vec<Tumble>,
+    /// An expression reads the watermark: each of its values must be seen by the rows that come after it.
+    pub(crate) every_advance: bool,
+}
+
+impl Lateness {
+    /// Whether a row at `time` finds a window of its fired when the watermark is `due`.
+    fn is_late(&self, time: i64, due: i64) -> bool {
+        time <= due && self.windows.iter().any(|window| window.fires_at(window.end(time)) <= due)
+    }
+}
+
 /// The watermark of a scan while one split's batch goes through.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cutter {
+pub(crate) struct Cutter<'a> {
     /// What was last emitted.
     pub(crate) emitted: i64,
     /// The highest watermark of the batch's split.
@@ -18,8 +34,7 @@ pub(crate) struct Cutter {
     pub(crate) others: i64,
     /// Nothing below is emitted.
     pub(crate) floor: i64,
-    /// Cut at every advance, because an expression reads the watermark.
-    pub(crate) every_advance: bool,
+    pub(crate) lateness: &'a Lateness,
 }
 
 /// Rows up to `end` (from the end of the piece before), then the watermark.
@@ -29,19 +44,24 @@ pub(crate) struct Piece {
     pub(crate) watermark: Option<i64>,
 }
 
-impl Cutter {
-    fn due(&self) -> Option<i64> {
-        let due = self.split.min(self.others);
-        (due > self.emitted && due >= self.floor).then_some(due)
-    }
-
+impl Cutter<'_> {
     /// `times` are the rows' event times, `marks` the values of the watermark expression, both in ms.
     pub(crate) fn cut(&mut self, times: &Int64Array, marks: &Int64Array) -> Vec<Piece> {
         let rows = times.len();
         let mut pieces = vec![];
+        // Equal times tend to follow each other: (time, watermark, whether that is late).
+        let mut known: Option<(i64, i64, bool)> = None;
+        let mut is_late = |time: i64, due: i64| match known {
+            Some((t, d, late)) if t == time && d == due => late,
+            _ => {
+                let late = self.lateness.is_late(time, due);
+                known = Some((time, due, late));
+                late
+            }
+        };
         for row in 0..rows {
-            if let Some(due) = self.due()
-                && (self.every_advance || (times.is_valid(row) && times.value(row) <= due))
+            if let Some(due) = due(self.split.min(self.others), self.emitted, self.floor)
+                && (self.lateness.every_advance || (times.is_valid(row) && is_late(times.value(row), due)))
             {
                 pieces.push(Piece { end: row, watermark: Some(due) });
                 self.emitted = due;
@@ -50,7 +70,7 @@ impl Cutter {
                 self.split = self.split.max(marks.value(row));
             }
         }
-        let due = self.due();
+        let due = due(self.split.min(self.others), self.emitted, self.floor);
         if let Some(due) = due {
             self.emitted = due;
         }
@@ -59,22 +79,32 @@ impl Cutter {
     }
 }
 
+/// The watermark that is to be emitted.
+fn due(reached: i64, emitted: i64, floor: i64) -> Option<i64> {
+    (reached > emitted && reached >= floor).then_some(reached)
+}
+
 #[cfg(test)]
 mod tests {
+    use arus_core::TypeKind;
+    use arus_core::plan::{Window, WindowKind};
+    use arus_core::types::TimeAttribute;
+
     use super::*;
     use crate::message::WATERMARK_NONE;
 
-    fn cutter() -> Cutter {
-        Cutter {
-            emitted: WATERMARK_NONE,
-            split: WATERMARK_NONE,
-            others: i64::MAX,
-            floor: WATERMARK_NONE,
-            every_advance: false,
-        }
+    fn lateness(size_ms: i64) -> Lateness {
+        let time_type = TypeKind::Timestamp { precision: 3, attribute: TimeAttribute::Rowtime }.nullable();
+        let window = Window { kind: WindowKind::Tumble { size_ms, offset_ms: 0 }, time: 0, time_type };
+        Lateness { windows: vec![Tumble::new(&window, "UTC").expect("a window")], every_advance: false }
     }
 
-    fn cut(cutter: &mut Cutter, times: &[i64], delay: i64) -> Vec<(usize, Option<i64>)> {
+    fn cutter(lateness: &Lateness) -> Cutter<'_> {
+        let none = WATERMARK_NONE;
+        Cutter { emitted: none, split: none, others: i64::MAX, floor: none, lateness }
+    }
+
+    fn cut(cutter: &mut Cutter<'_>, times: &[i64], delay: i64) -> Vec<(usize, Option<i64>)> {
         let marks = Int64Array::from_iter_values(times.iter().map(|t| t - delay));
         let times = Int64Array::from(times.to_vec());
         cutter.cut(&times, &marks).into_iter().map(|p| (p.end, p.watermark)).collect()
@@ -82,29 +112,35 @@ mod tests {
 
     #[test]
     fn in_order_data_is_never_cut() {
-        assert_eq!(cut(&mut cutter(), &[1, 2, 3, 4], 0), [(4, Some(4))]);
-        assert_eq!(cut(&mut cutter(), &[5, 3, 8, 6], 5), [(4, Some(3))]);
+        let ten = lateness(10);
+        assert_eq!(cut(&mut cutter(&ten), &[1, 2, 2, 3, 9, 15, 15, 21], 0), [(8, Some(21))]);
+        assert_eq!(cut(&mut cutter(&ten), &[15, 13, 18, 16], 5), [(4, Some(13))]);
     }
 
     #[test]
     fn a_row_made_late_by_its_batch_starts_a_piece() {
+        let one = lateness(1);
         // 9 raises the watermark to 9, so 4 is late; 3 is late already and needs no cut.
-        assert_eq!(cut(&mut cutter(), &[5, 9, 4, 3, 12], 0), [(2, Some(9)), (5, Some(12))]);
-        // Equal to the watermark is late.
-        assert_eq!(cut(&mut cutter(), &[5, 5], 0), [(1, Some(5)), (2, None)]);
+        assert_eq!(cut(&mut cutter(&one), &[5, 9, 4, 3, 12], 0), [(2, Some(9)), (5, Some(12))]);
+        // The last millisecond of a window closes it.
+        assert_eq!(cut(&mut cutter(&one), &[5, 5], 0), [(1, Some(5)), (2, None)]);
+        // 15 is behind the watermark but its window is open; 9 is in a closed one.
+        assert_eq!(cut(&mut cutter(&lateness(10)), &[9, 18, 15, 9], 0), [(3, Some(18)), (4, None)]);
+        assert_eq!(cut(&mut cutter(&Lateness::default()), &[9, 18, 15, 9], 0), [(4, Some(18))]);
     }
 
     #[test]
     fn another_split_holds_the_watermark() {
-        let mut held = Cutter { others: 6, ..cutter() };
+        let one = lateness(1);
+        let mut held = Cutter { others: 6, ..cutter(&one) };
         assert_eq!(cut(&mut held, &[5, 9, 7, 6], 0), [(3, Some(6)), (4, None)]);
-        let mut unknown = Cutter { others: WATERMARK_NONE, ..cutter() };
+        let mut unknown = Cutter { others: WATERMARK_NONE, ..cutter(&one) };
         assert_eq!(cut(&mut unknown, &[5, 9, 1], 0), [(3, None)]);
     }
 
     #[test]
     fn every_advance_is_told_when_an_expression_reads_it() {
-        let mut every = Cutter { every_advance: true, ..cutter() };
-        assert_eq!(cut(&mut every, &[1, 1, 2], 0), [(1, Some(1)), (3, Some(2))]);
+        let every = Lateness { windows: vec![], every_advance: true };
+        assert_eq!(cut(&mut cutter(&every), &[1, 1, 2], 0), [(1, Some(1)), (3, Some(2))]);
     }
 }

@@ -5,6 +5,7 @@ use arus_core::plan::{ChangelogMode, Op};
 use arus_core::{LogicalType, TypeKind};
 
 use super::harness::*;
+use super::run::*;
 use crate::*;
 
 fn number(value: i32) -> Expr {

@@ -5,6 +5,7 @@ use arus_core::function::AggregateFunction::Count;
 use arus_core::plan::ChangelogMode;
 
 use super::harness::*;
+use super::run::*;
 use crate::*;
 
 fn budget() -> Budget {
@@ -60,6 +61,33 @@ fn metadata_columns_read_the_envelope() {
         0,
     );
     Test::new(plan.collect(scan), vec![Lines::one(&["a", "b"])]).check(&["+I[a, 0, 0, a, t]", "+I[b, 1, 0, b, t]"]);
+}
+
+#[test]
+fn what_a_split_says_stands_beside_each_record() {
+    let mut plan = Plan::default();
+    let scan = plan.scan(&[("k", string()), ("$file.size", bigint())], 0);
+    Test::new(plan.collect(scan), vec![Lines::one(&["a", "b"])]).check(&["+I[a, 2]", "+I[b, 2]"]);
+    let mut plan = Plan::default();
+    let scan = plan.scan(&[("k", string()), ("$weather", bigint())], 0);
+    let test = Test::new(plan.collect(scan), vec![Lines::one(&["a"])]);
+    let error = failure(test.build(1, None).step(budget()));
+    assert_eq!(error.message(), "table t has no metadata key 'weather'");
+}
+
+#[test]
+fn an_event_from_the_far_future_is_set_aside_alone() {
+    let lines = ["a 101", "b 86402002", "c 102", "d 86401003", "e 4070908800000", "f 103"];
+    let test = Test::new(windowed(0), vec![Lines::one(&lines)]);
+    // Records are appended at 1,000 ms and on, so that d is exactly at the limit; it closes the window of f.
+    test.check(&["+I[2, 100, 110, 109]", "+I[1, 86401000, 86401010, 86401009]"]);
+    let output = test.run(8_192);
+    assert_eq!(
+        output.quarantined.iter().map(|q| q.origin.as_ref().expect("a record").offset).collect::<Vec<_>>(),
+        [1, 4]
+    );
+    assert!(output.quarantined[0].reason.contains("more than 24 h ahead"), "{}", output.quarantined[0].reason);
+    assert_eq!(output.late.len(), 1);
 }
 
 #[test]

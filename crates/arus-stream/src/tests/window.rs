@@ -4,6 +4,7 @@ use arus_core::function::AggregateFunction::{Count, Max, Sum};
 use arus_core::types::TimeAttribute;
 
 use super::harness::*;
+use super::run::*;
 use crate::*;
 
 /// k, v, ts with a delay; TUMBLE 10 ms by k.

@@ -140,12 +140,15 @@ fn push_text(items: &mut Vec<Item>, text: &str) {
 // ---- formatting ----------------------------------------------------------------------------------------
 
 fn pad(out: &mut String, value: i64, width: usize) {
-    let digits = value.unsigned_abs().to_string();
     if value < 0 {
         out.push('-');
     }
-    (digits.len()..width).for_each(|_| out.push('0'));
-    out.push_str(&digits);
+    let value = value.unsigned_abs();
+    let digits = value.checked_ilog10().unwrap_or(0) as usize + 1;
+    (digits..width).for_each(|_| out.push('0'));
+    for place in (0..digits as u32).rev() {
+        out.push((b'0' + (value / 10u64.pow(place) % 10) as u8) as char);
+    }
 }
 
 fn name(out: &mut String, full: &str, count: usize) {

@@ -1,8 +1,8 @@
 //! Expressions compiled to a tree of kernels, and its evaluation on a batch.
 //!
-//! Invariants: AND, OR and CASE evaluate an operand that can fail only on the rows that need it, in the order
-//! written, so whether a row fails never depends on the rows beside it. An operand that cannot fail is evaluated on
-//! the whole batch, since that is cheaper than choosing rows. A value that is equal for all rows stays one value.
+//! Invariants: in AND, OR and CASE an operand counts for the rows alone that need it, in the order written: it fails
+//! no other row, so whether a row fails never depends on the rows beside it. Where that is cheaper, an operand is
+//! evaluated on the whole batch and the rest is thrown away. A value that is equal for all rows stays one value.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, make_array, new_null_array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -313,16 +313,24 @@ impl Node {
         Ok(if scalar { Value::Scalar(array) } else { Value::Array(array) })
     }
 
-    /// Evaluates on some rows of the input, in order; the values come in that order too.
-    fn evaluate_on(
+    /// Evaluates for some rows of the input. The values come for all rows of the input (`Extent::Whole`) when that is
+    /// cheaper than to choose rows, and else for the chosen rows in their order; either way only those rows can fail.
+    fn evaluate_for(
         &self,
         indices: &[u32],
         input: &Input<'_>,
         eval: &EvalContext,
         failed: &mut Vec<FailedRow>,
-    ) -> Result<Value> {
+    ) -> Result<(Value, Extent)> {
         if indices.len() == input.rows {
-            return self.evaluate(input, eval, failed);
+            return Ok((self.evaluate(input, eval, failed)?, Extent::Whole));
+        }
+        let mut own = Vec::new();
+        if indices.len() * 2 >= input.rows {
+            let value = self.evaluate(input, eval, &mut own)?;
+            own.retain(|f| indices.binary_search(&f.row).is_ok());
+            failed.append(&mut own);
+            return Ok((value, Extent::Whole));
         }
         let rows = UInt32Array::from(indices.to_vec());
         let mut columns = input.columns.to_vec();
@@ -331,11 +339,17 @@ impl Node {
                 *column = take(column, &rows, None).map_err(arrow_bug)?;
             }
         }
-        let mut own = Vec::new();
         let value = self.evaluate(&Input { columns: &columns, rows: indices.len() }, eval, &mut own)?;
         failed.extend(own.into_iter().map(|f| FailedRow { row: indices[f.row as usize], reason: f.reason }));
-        Ok(value)
+        Ok((value, Extent::Chosen))
     }
+}
+
+/// Which rows values stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Chosen,
 }
 
 /// The array with NULL at the failed rows, also where only a part of the value failed.
@@ -376,8 +390,10 @@ fn logic(
         };
         let right = if arg.fallible {
             let open = open_rows(&left, all, &failed[start..]);
-            let value = arg.evaluate_on(&open, input, eval, failed)?;
-            scatter(value, &open, input.rows)?
+            match arg.evaluate_for(&open, input, eval, failed)? {
+                (value, Extent::Whole) => value.into_array(input.rows)?,
+                (value, Extent::Chosen) => scatter(value, &open, input.rows)?,
+            }
         } else {
             arg.evaluate(input, eval, failed)?.into_array(input.rows)?
         };
@@ -401,9 +417,6 @@ fn open_rows(left: &BooleanArray, all: bool, failed: &[FailedRow]) -> Vec<u32> {
 
 /// Puts the values at their rows; NULL elsewhere.
 fn scatter(value: Value, indices: &[u32], rows: usize) -> Result<ArrayRef> {
-    if indices.len() == rows {
-        return value.into_array(rows);
-    }
     let scalar = value.is_scalar();
     let mut from = vec![None; rows];
     for (i, row) in indices.iter().enumerate() {
@@ -430,17 +443,13 @@ fn case(
         if chosen.is_empty() {
             return Ok(());
         }
-        // Without a risk the whole batch is cheaper than choosing rows, unless few of them are wanted.
-        let whole = !node.fallible && chosen.len() * 4 >= rows;
-        let value =
-            if whole { node.evaluate(input, eval, failed)? } else { node.evaluate_on(chosen, input, eval, failed)? };
-        let whole = whole || chosen.len() == rows;
+        let (value, extent) = node.evaluate_for(chosen, input, eval, failed)?;
         let source = sources.len();
         for (i, row) in chosen.iter().enumerate() {
-            let at = match (value.is_scalar(), whole) {
+            let at = match (value.is_scalar(), extent) {
                 (true, _) => 0,
-                (false, true) => *row as usize,
-                (false, false) => i,
+                (false, Extent::Whole) => *row as usize,
+                (false, Extent::Chosen) => i,
             };
             choice[*row as usize] = (source, at);
         }
@@ -452,8 +461,9 @@ fn case(
             break;
         }
         let start = failed.len();
-        let holds = condition.evaluate_on(&open, input, eval, failed)?.into_array(open.len())?;
-        let holds = holds.as_boolean();
+        let (tested, extent) = condition.evaluate_for(&open, input, eval, failed)?;
+        let scalar = tested.is_scalar();
+        let holds = tested.array().as_boolean();
         let is_failed = rows_of(&failed[start..], rows);
         let mut chosen = Vec::new();
         let mut rest = Vec::new();
@@ -461,7 +471,12 @@ fn case(
             if is_failed.value(*row as usize) {
                 continue;
             }
-            if holds.is_valid(i) && holds.value(i) { chosen.push(*row) } else { rest.push(*row) }
+            let at = match (scalar, extent) {
+                (true, _) => 0,
+                (false, Extent::Whole) => *row as usize,
+                (false, Extent::Chosen) => i,
+            };
+            if holds.is_valid(at) && holds.value(at) { chosen.push(*row) } else { rest.push(*row) }
         }
         choose(value, &chosen, failed)?;
         open = rest;

@@ -146,6 +146,11 @@ impl<'a> Longs<'a> {
             _ => Some(self.values[at]),
         }
     }
+
+    /// All values, whatever they are where the row is NULL, and the NULLs.
+    pub(crate) fn whole(&self) -> (&'a [i64], Option<&'a NullBuffer>) {
+        (self.values, self.nulls)
+    }
 }
 
 pub(crate) struct Strings<'a> {

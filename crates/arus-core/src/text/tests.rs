@@ -220,6 +220,7 @@ fn dates_and_times_from_text_by_cast() {
         ("24:00:00", None),
         ("12:60:00", None),
         ("12:34:5x", None),
+        ("12.7", None),
         ("-1:00:00", None),
         ("", None),
     ] {

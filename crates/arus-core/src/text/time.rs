@@ -26,19 +26,30 @@ pub fn write_date(out: &mut String, days: i32) {
 
 fn write_days(out: &mut String, days: i64) {
     let (year, month, day) = civil_from_days(days);
-    write_year(out, year);
-    out.push('-');
-    push_padded(out, month, 2);
-    out.push('-');
-    push_padded(out, day, 2);
+    if !(0..=9_999).contains(&year) {
+        write_year(out, year);
+        out.push('-');
+        push_padded(out, month, 2);
+        out.push('-');
+        return push_padded(out, day, 2);
+    }
+    let ([y1, y2], [y3, y4]) = (two(year as u32 / 100), two(year as u32 % 100));
+    let ([m1, m2], [d1, d2]) = (two(month), two(day));
+    push_ascii(out, &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
 }
 
 fn write_hms(out: &mut String, at: Civil) {
-    push_padded(out, at.hour(), 2);
-    out.push(':');
-    push_padded(out, at.minute(), 2);
-    out.push(':');
-    push_padded(out, at.second(), 2);
+    let ([h1, h2], [m1, m2], [s1, s2]) = (two(at.hour()), two(at.minute()), two(at.second()));
+    push_ascii(out, &[h1, h2, b':', m1, m2, b':', s1, s2]);
+}
+
+/// A number below 100 as two digits.
+fn two(value: u32) -> [u8; 2] {
+    [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]
+}
+
+fn push_ascii(out: &mut String, bytes: &[u8]) {
+    out.push_str(std::str::from_utf8(bytes).expect("digits and signs are ASCII"));
 }
 
 /// `.` and the fraction's digits without trailing zeros, but at least `least` digits.
@@ -390,14 +401,13 @@ pub fn parse_time(text: &str) -> Option<i32> {
         Some((at, sign)) => (&text[..at], sign, Some(&text[at + 1..])),
         None => (text, 1, None),
     };
-    let (clock, fraction) = match clock.split_once('.') {
-        Some((clock, fraction)) => (clock, fraction_ms(fraction.trim())?),
-        None => (clock, 0),
-    };
     let mut parts = clock.splitn(3, ':');
     let mut hour = number(parts.next()?)?;
     let mut minute = parts.next().map_or(Some(0), number)?;
-    let second = parts.next().map_or(Some(0), number)?;
+    let (second, fraction) = match parts.next().map(|seconds| seconds.split_once('.').unwrap_or((seconds, ""))) {
+        Some((second, fraction)) => (number(second)?, fraction_ms(fraction.trim())?),
+        None => (0, 0),
+    };
     if let Some(offset) = offset {
         let (offset_hour, offset_minute) = match offset.split_once(':') {
             Some((hour, minute)) => (number(hour)?, number(minute)?),

@@ -14,12 +14,14 @@ use crate::value::{Cx, FailedRow, Kernel, Value};
 
 pub(super) fn cast(from: &LogicalType, to: &LogicalType, zone: Zone) -> Result<Option<Compiled>> {
     match (&from.kind, &to.kind) {
-        (TypeKind::Array(a), TypeKind::Array(b)) => list(vec![(a, b)], to, zone),
+        (TypeKind::Array(a), TypeKind::Array(b)) => list(vec![(a.as_ref(), b.as_ref())], to, zone),
         (TypeKind::Multiset(a), TypeKind::Multiset(b)) => {
-            let count = Box::new(TypeKind::Int.not_null());
-            list(vec![(a, b), (&count, &count)], to, zone)
+            let count = TypeKind::Int.not_null();
+            list(vec![(a.as_ref(), b.as_ref()), (&count, &count)], to, zone)
         }
-        (TypeKind::Map(k, v), TypeKind::Map(l, w)) => list(vec![(k, l), (v, w)], to, zone),
+        (TypeKind::Map(k, v), TypeKind::Map(l, w)) => {
+            list(vec![(k.as_ref(), l.as_ref()), (v.as_ref(), w.as_ref())], to, zone)
+        }
         (TypeKind::Row(a), TypeKind::Row(b)) => {
             let parts: Vec<Part> = a.iter().zip(b).map(|(f, g)| part(&f.ty, &g.ty, zone)).collect::<Result<_>>()?;
             let ty = to.to_arrow();
@@ -44,7 +46,7 @@ fn built(parts: &[Part], same: bool) -> Option<bool> {
     if same { None } else { Some(parts.iter().flatten().any(|(_, fallible)| *fallible)) }
 }
 
-fn list(parts: Vec<(&Box<LogicalType>, &Box<LogicalType>)>, to: &LogicalType, zone: Zone) -> Result<Option<Compiled>> {
+fn list(parts: Vec<(&LogicalType, &LogicalType)>, to: &LogicalType, zone: Zone) -> Result<Option<Compiled>> {
     let parts: Vec<Part> = parts.into_iter().map(|(a, b)| part(a, b, zone)).collect::<Result<_>>()?;
     if parts.iter().all(Option::is_none) {
         return Ok(None);

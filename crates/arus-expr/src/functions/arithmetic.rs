@@ -10,8 +10,9 @@ use arrow::datatypes::{
     Int32Type, Int64Type, i256,
 };
 use arus_core::change::arrow_bug;
+use arus_core::expr::Expr;
 use arus_core::function::Argument;
-use arus_core::{Result, TypeKind};
+use arus_core::{Datum, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, as_is, coerced, fallible, interval, safe};
 use crate::typing::{adjusted, as_decimal, wider_integer};
@@ -124,7 +125,9 @@ fn compile(call: &CompileCall<'_>, op: Op) -> Result<Compiled> {
         }
         (TypeKind::Decimal { precision: p1, scale: s1 }, TypeKind::Decimal { precision: p2, scale: s2 }) => {
             let TypeKind::Decimal { precision, scale } = call.ty.kind else { return Err(call.bug()) };
-            compile_decimal(Decimals { from: [(p1, s1), (p2, s2)], precision, scale, op }, ty)
+            let safely = call.args.get(1).is_some_and(divides_safely);
+            let compiled = compile_decimal(Decimals { from: [(p1, s1), (p2, s2)], precision, scale, op }, ty)?;
+            Ok(Compiled { fallible: compiled.fallible && !safely, ..compiled })
         }
         (a, b) if a.is_interval() || b.is_interval() => interval::compile(call),
         _ => Err(call.bug()),
@@ -143,14 +146,35 @@ where
     }
 }
 
+/// Whether the divisor is a literal other than zero, so that no row fails.
+fn divides_safely(divisor: &Expr) -> bool {
+    match divisor {
+        Expr::Literal { value, .. } => match value {
+            Datum::TinyInt(v) => *v != 0,
+            Datum::SmallInt(v) => *v != 0,
+            Datum::Int(v) => *v != 0,
+            Datum::BigInt(v) => *v != 0,
+            Datum::Decimal(v) => *v != 0,
+            _ => false,
+        },
+        // A widening of an integer; DECIMAL could lose its digits.
+        Expr::Cast { input, ty, .. } if ty.kind.is_integer() && input.ty().kind.is_integer() => {
+            wider_integer(&ty.kind, &input.ty().kind) == Some(&ty.kind) && divides_safely(input)
+        }
+        _ => false,
+    }
+}
+
 fn compile_integer_division(wide: &TypeKind, ty: DataType, divide: bool, call: &CompileCall<'_>) -> Result<Compiled> {
     let result = call.ty.kind.clone();
-    Ok(match wide {
+    let safely = call.args.get(1).is_some_and(divides_safely);
+    let compiled = match wide {
         TypeKind::TinyInt => fallible(move |args, cx| integer_division::<Int8Type>(args, cx, divide, &result, &ty))?,
         TypeKind::SmallInt => fallible(move |args, cx| integer_division::<Int16Type>(args, cx, divide, &result, &ty))?,
         TypeKind::Int => fallible(move |args, cx| integer_division::<Int32Type>(args, cx, divide, &result, &ty))?,
         _ => fallible(move |args, cx| integer_division::<Int64Type>(args, cx, divide, &result, &ty))?,
-    })
+    };
+    Ok(Compiled { fallible: !safely, ..compiled })
 }
 
 fn integer_division<T: ArrowPrimitiveType>(

@@ -3,7 +3,7 @@
 use arus_core::function::Argument;
 use arus_core::text::{Civil, Zone, parse_timestamp};
 use arus_core::types::units_per_ms;
-use arus_core::{Datum, Error, Result, TypeKind};
+use arus_core::{Error, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, as_is, fallible};
 use crate::pattern::Pattern;
@@ -33,12 +33,9 @@ pub(super) enum Patterns {
 
 impl Patterns {
     pub(super) fn of(call: &CompileCall<'_>, arg: usize) -> Result<Patterns> {
-        match (call.text(arg), &call.args.get(arg)) {
-            (Some(text), _) => Ok(Patterns::Fixed(
-                Pattern::parse(text).map_err(|reason| Error::user(format!("'{text}' is no date pattern: {reason}")))?,
-            )),
-            (None, Some(arus_core::expr::Expr::Literal { value: Datum::Null, .. })) | (None, _) => Ok(Patterns::PerRow),
-        }
+        let Some(text) = call.text(arg) else { return Ok(Patterns::PerRow) };
+        let parsed = Pattern::parse(text);
+        parsed.map(Patterns::Fixed).map_err(|reason| Error::user(format!("'{text}' is no date pattern: {reason}")))
     }
 }
 
@@ -64,7 +61,7 @@ impl<'a> RowPatterns<'a> {
             return Some(Ok(fixed));
         }
         let text = self.texts.get(row)?;
-        if !self.last.as_ref().is_some_and(|(last, _)| *last == text) {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != text) {
             match Pattern::parse(text) {
                 Ok(pattern) => self.last = Some((text, pattern)),
                 Err(reason) => return Some(Err(format!("'{text}' is no date pattern: {reason}"))),

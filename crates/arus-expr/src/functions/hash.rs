@@ -21,12 +21,12 @@ fn compile(call: &CompileCall<'_>) -> Result<Compiled> {
     if call.kind(0)?.is_binary() {
         return safe(|args, cx| {
             let values = Bytes::of(&args[0])?;
-            Ok(strings(cx.rows, |row, out| Some(write_md5(values.get(row)?, out))))
+            Ok(strings(cx.rows, |row, out| values.get(row).map(|bytes| write_md5(bytes, out))))
         });
     }
     safe(|args, cx| {
         let values = Strings::of(&args[0])?;
-        Ok(strings(cx.rows, |row, out| Some(write_md5(values.get(row)?.as_bytes(), out))))
+        Ok(strings(cx.rows, |row, out| values.get(row).map(|text| write_md5(text.as_bytes(), out))))
     })
 }
 

@@ -13,7 +13,7 @@ use arus_core::types::units_per_ms;
 use arus_core::{LogicalType, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, any_nullable, as_is, coerced, fallible, is_small_integer, safe};
-use crate::value::{Cx, Longs, Numbers, Value, binary_numbers, longs, numbers};
+use crate::value::{Cx, Longs, Numbers, Value, binary_numbers, long_array, longs, numbers};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -168,9 +168,26 @@ fn out_of_range(cx: &mut Cx<'_>, row: usize) -> Option<i64> {
     None
 }
 
-/// The loop for the commonest case: no branch unless something overflows.
 fn shift_timestamps(args: &[Value], cx: &mut Cx<'_>, units: i64, ty: &DataType) -> Result<ArrayRef> {
     let (times, intervals) = (Longs::of(&args[0])?, Longs::of(&args[1])?);
+    // The commonest case, a column and a literal, has no branch unless something overflows.
+    if let (false, true, Some(ms)) = (args[0].is_scalar(), args[1].is_scalar(), intervals.get(0))
+        && let Some(by) = ms.checked_mul(units)
+    {
+        let (values, nulls) = times.whole();
+        let mut overflow = false;
+        let shifted: Vec<i64> = values
+            .iter()
+            .map(|time| {
+                let (shifted, overflows) = time.overflowing_add(by);
+                overflow |= overflows;
+                shifted
+            })
+            .collect();
+        if !overflow {
+            return long_array(shifted.into(), nulls.cloned(), ty);
+        }
+    }
     longs(cx.rows, ty, |row| {
         let (time, ms) = (times.get(row)?, intervals.get(row)?);
         let shifted = ms.checked_mul(units).and_then(|by| time.checked_add(by));

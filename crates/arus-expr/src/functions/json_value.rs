@@ -124,7 +124,10 @@ fn collected(results: &[Option<Scalar>], kind: &TypeKind, arrow: &DataType) -> A
             _ => None,
         }),
         _ => strings(rows, |row, out| match &results[row] {
-            Some(Scalar::Text(value)) => Some(out.push_str(value)),
+            Some(Scalar::Text(value)) => {
+                out.push_str(value);
+                Some(())
+            }
             _ => None,
         }),
     }

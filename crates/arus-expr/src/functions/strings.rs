@@ -24,13 +24,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(&["UPPER"], "UPPER(<CHARACTER>)", resolve_same, |_| {
         safe(|args, cx| {
             let values = Strings::of(&args[0])?;
-            Ok(strings(cx.rows, |row, out| Some(change_case(values.get(row)?, out, true))))
+            Ok(strings(cx.rows, |row, out| values.get(row).map(|text| change_case(text, out, true))))
         })
     }),
     Function::new(&["LOWER"], "LOWER(<CHARACTER>)", resolve_same, |_| {
         safe(|args, cx| {
             let values = Strings::of(&args[0])?;
-            Ok(strings(cx.rows, |row, out| Some(change_case(values.get(row)?, out, false))))
+            Ok(strings(cx.rows, |row, out| values.get(row).map(|text| change_case(text, out, false))))
         })
     }),
     Function::new(
@@ -108,7 +108,7 @@ fn resolve_concat(args: &[Argument]) -> Option<Call> {
 fn compile_concat(_: &CompileCall<'_>) -> Result<Compiled> {
     safe(|args, cx| {
         let parts = args.iter().map(Strings::of).collect::<Result<Vec<_>>>()?;
-        Ok(strings(cx.rows, |row, out| parts.iter().try_for_each(|part| Some(out.push_str(part.get(row)?)))))
+        Ok(strings(cx.rows, |row, out| parts.iter().try_for_each(|part| part.get(row).map(|text| out.push_str(text)))))
     })
 }
 

@@ -70,6 +70,7 @@ pub(crate) struct Inner {
     names_dirty: bool,
     footers_due: Vec<i64>,
     failed: Option<String>,
+    dropped: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,10 +135,19 @@ impl Place {
     /// A new file with its header; not synced.
     pub(crate) fn create_segment(&self, base: i64) -> std::io::Result<Segment> {
         let path = segment_path(&self.dir, base);
-        let file = self.fs.open_append(&path)?;
-        // What an abandoned attempt may have left.
-        file.truncate(0)?;
-        file.append(&segment_header(self.topic, self.number, base))?;
+        let create = || {
+            let file = self.fs.open_append(&path)?;
+            // What an abandoned attempt may have left.
+            file.truncate(0)?;
+            file.append(&segment_header(self.topic, self.number, base))?;
+            Ok(file)
+        };
+        let file = create().inspect_err(|_: &std::io::Error| {
+            // The segment before goes on, past this base.
+            if let Err(error) = self.fs.remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "a segment that could not be started stays for now");
+            }
+        })?;
         Ok(Segment { base, path, file, facts: Facts::empty(base), sealed: false })
     }
 }
@@ -353,7 +363,7 @@ impl Partition {
 
     fn closed(&self, reason: &str) -> Error {
         Error::external(format!("{} is closed: {reason}", self.place.label()))
-            .with_hint("restart the server: it recovers from what is on the disk")
+            .with_hint("after a failed write restart the server: it recovers from what is on the disk")
     }
 
     fn fail(&self, inner: &mut Inner, reason: String) -> Error {
@@ -383,6 +393,19 @@ impl Partition {
             return self.sync();
         }
         futures::executor::block_on(self.wait_synced(end))
+    }
+
+    /// Ends it without a failure: its topic is dropped. Waits for a sync that is under way.
+    pub(crate) fn close(&self) {
+        let _one = locked(&self.syncing);
+        let mut inner = locked(&self.inner);
+        inner.failed = Some("its topic was dropped".into());
+        inner.dropped = true;
+        self.synced.send_modify(|state| state.failed = true);
+    }
+
+    pub(crate) fn is_dropped(&self) -> bool {
+        locked(&self.inner).dropped
     }
 
     fn failure(&self) -> Error {

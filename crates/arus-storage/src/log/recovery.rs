@@ -89,6 +89,11 @@ impl Recovery<'_> {
             if unknown && i > 0 && (!self.keep_beyond || *base != expected) {
                 return self.remove(&bases[i..]);
             }
+            if *base < expected && self.is_unused(path)? {
+                // Its start failed for want of space, and the segment before went on.
+                self.remove(&bases[i..=i])?;
+                continue;
+            }
             if *base < expected {
                 let message = format!(
                     "{}: segment {} begins at offset {base}, but the one before it ends at {expected}",
@@ -107,6 +112,12 @@ impl Recovery<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the segment never got a batch.
+    fn is_unused(&self, path: &Path) -> Result<bool> {
+        let len = self.place.fs.open(path).and_then(|file| file.len());
+        Ok(len.map_err(|e| self.io("read a segment of", e))? <= SEGMENT_HEADER_BYTES)
     }
 
     /// The end of the last segment is missing: nothing may take its offsets again.

@@ -1,7 +1,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arus_core::error::Code;
 use arus_core::fs::Fs;
@@ -11,16 +10,16 @@ use bytes::Bytes;
 use super::record_batch::HEADER_BYTES;
 use super::segment::SEGMENT_HEADER_BYTES;
 use super::*;
-use crate::sim::{Fault, ManualClock, MemoryFs};
+use crate::sim::{ManualClock, MemoryFs};
 
-const DIR: &str = "/data/topics";
+pub(super) const DIR: &str = "/data/topics";
 
 fn options(segment_bytes: u64) -> LogOptions {
     LogOptions { segment_bytes, threaded: false, on_failure: None }
 }
 
 /// A disk with the folder of topics.
-fn disk() -> MemoryFs {
+pub(super) fn disk() -> MemoryFs {
     let fs = MemoryFs::new();
     fs.create_dir_all(Path::new(DIR)).expect("creates");
     for dir in Path::new(DIR).ancestors().skip(1) {
@@ -29,11 +28,11 @@ fn disk() -> MemoryFs {
     fs
 }
 
-fn open(fs: &MemoryFs, segment_bytes: u64) -> Log {
+pub(super) fn open(fs: &MemoryFs, segment_bytes: u64) -> Log {
     Log::open(fs.shared(), ManualClock::at(1_000_000), Path::new(DIR), options(segment_bytes)).expect("opens")
 }
 
-fn batch(values: &[String]) -> Vec<u8> {
+pub(super) fn batch(values: &[String]) -> Vec<u8> {
     let mut builder = BatchBuilder::new(1_000);
     for value in values {
         builder.push(Some(b"k"), Some(value.as_bytes()), &[("h", Some(b"v")), ("n", None)], 1_000);
@@ -67,7 +66,7 @@ fn values(partition: &Partition, mut from: i64, upto: ReadUpTo) -> (Vec<(i64, St
 }
 
 /// Everything that can be read, stepping over damage.
-fn readable(partition: &Partition) -> Vec<(i64, String)> {
+pub(super) fn readable(partition: &Partition) -> Vec<(i64, String)> {
     let mut out = vec![];
     let mut from = partition.start_offset();
     for _ in 0..10_000 {
@@ -84,7 +83,7 @@ fn readable(partition: &Partition) -> Vec<(i64, String)> {
     panic!("damage without end");
 }
 
-fn value(i: i64) -> String {
+pub(super) fn value(i: i64) -> String {
     format!("value {i} {}", "x".repeat((i as usize * 7) % 50))
 }
 
@@ -352,102 +351,6 @@ fn check_flip(read: &[(i64, String)], all: &[(i64, String)], p: &Partition, hits
         assert_eq!(damages[0].to_error().code(), Code::Corrupt);
     } else {
         assert_eq!(read.len(), all.len());
-    }
-}
-
-/// Appends and syncs until something fails; what was acknowledged has to be there after any crash.
-fn run_until_failure(fs: &MemoryFs, log: &Log, topic: &Topic, rng: &mut Rng) -> (Vec<i64>, i64) {
-    let p = topic.partition(0).expect("exists");
-    let mut acked = vec![];
-    let mut waiting = vec![];
-    let mut known = p.synced_end();
-    for _ in 0..60 {
-        if rng.below(3) < 2 {
-            let at = p.end_offset();
-            match p.append(&batch(&[value(at)])) {
-                Ok(appended) => waiting.push(appended.base_offset),
-                Err(_) => continue,
-            }
-        } else if log.sync_all().is_ok() {
-            acked.append(&mut waiting);
-            if rng.below(2) == 0 {
-                known = p.synced_end();
-            }
-        } else {
-            assert!(log.failure().is_some() && p.append(&batch(&[value(0)])).is_err(), "poisoned for ever");
-            assert!(p.sync().is_err());
-        }
-    }
-    let _ = fs;
-    (acked, known)
-}
-
-#[test]
-fn acknowledged_records_survive_crashes_and_failed_syncs() {
-    for seed in 0..600 {
-        let mut rng = Rng::seeded(seed);
-        let mut fs = disk();
-        let log = open(&fs, 1_200);
-        let mut topic = log.create_topic(1, "t", 1).expect("creates");
-        let mut log = log;
-        let mut acked: Vec<i64> = vec![];
-        for round in 0..4 {
-            if rng.below(2) == 0 {
-                let n = rng.below(40);
-                let fault = match rng.below(3) {
-                    0 => Fault::Sync(fs.syncs() + n),
-                    1 => Fault::Write(fs.writes() + n),
-                    _ => Fault::WriteNoSpace(fs.writes() + n),
-                };
-                fs.set_fault(Some(fault));
-            }
-            let (more, known) = run_until_failure(&fs, &log, &topic, &mut rng);
-            acked.extend(more);
-            fs = if rng.below(3) == 0 { fs.kill() } else { fs.crash(rng.next_u64()) };
-            log = open(&fs, 1_200);
-            topic = log.open_topic(1, "t", &[KnownEnd::Client(known)]).expect("recovers");
-            let p = topic.partition(0).expect("exists");
-            assert_eq!(p.damages(), vec![], "seed {seed}, round {round}");
-            let read = readable(p);
-            assert_eq!(read, (0..read.len() as i64).map(|i| (i, value(i))).collect::<Vec<_>>(), "seed {seed}");
-            let lost = acked.iter().find(|a| **a >= read.len() as i64);
-            assert_eq!(lost, None, "seed {seed}, round {round}: acknowledged and lost");
-            // What was read after a start is as good as acknowledged.
-            acked = (0..read.len() as i64).collect();
-        }
-    }
-}
-
-#[test]
-fn a_failed_sync_at_every_n_acknowledges_nothing_after_it() {
-    for n in 1..60 {
-        let fs = disk();
-        let failures = Arc::new(AtomicU64::new(0));
-        let told = failures.clone();
-        let on_failure: OnFailure = Arc::new(move |_| {
-            told.fetch_add(1, Ordering::SeqCst);
-        });
-        let options = LogOptions { segment_bytes: 800, threaded: false, on_failure: Some(on_failure) };
-        let log = Log::open(fs.shared(), ManualClock::at(0), Path::new(DIR), options).expect("opens");
-        let topic = log.create_topic(1, "t", 1).expect("creates");
-        let p = topic.partition(0).expect("exists");
-        fs.set_fault(Some(Fault::Sync(fs.syncs() + n)));
-        let mut acked = 0;
-        for i in 0..40 {
-            if p.append(&batch(&[value(i)])).is_ok() && p.wait_synced_blocking(i + 1).is_ok() {
-                assert!(log.failure().is_none());
-                acked = i + 1;
-            }
-        }
-        let failed = log.failure().is_some();
-        assert_eq!(failures.load(Ordering::SeqCst), u64::from(failed));
-        for seed in 0..5 {
-            let after = open(&fs.crash(seed), 800);
-            let topic = after.open_topic(1, "t", &[KnownEnd::Client(0)]).expect("recovers");
-            let read = readable(topic.partition(0).expect("exists"));
-            assert!(read.len() as i64 >= acked, "sync {n}, seed {seed}");
-            assert_eq!(read, (0..read.len() as i64).map(|i| (i, value(i))).collect::<Vec<_>>());
-        }
     }
 }
 

@@ -103,7 +103,7 @@ pub struct PipelineRestore<'a> {
 
 impl Pipeline {
     /// Polls the sources in turn and runs what they have through the operators, until the budget is used up or nothing
-    /// is left for now.
+    /// is left for now. After an error the pipeline is void: what goes on is a new one from the last checkpoint.
     pub fn step(&mut self, budget: Budget) -> Result<StepReport> {
         let start_ns = self.settings.clock.monotonic_ns();
         let mut report = StepReport::default();

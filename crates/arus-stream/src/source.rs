@@ -354,7 +354,8 @@ impl ScanTask {
         if all_idle && !self.idle {
             self.idle = true;
             // As an aligned input does when all are idle: what has been read is over for now.
-            let highest = self.splits.iter().map(|s| s.state.watermark).max().unwrap_or(WATERMARK_NONE);
+            let open = self.splits.iter().filter(|s| !s.state.finished);
+            let highest = open.map(|s| s.state.watermark).max().unwrap_or(WATERMARK_NONE);
             if highest > self.emitted {
                 self.emitted = highest;
                 cx.outputs.push(Message::Watermark(highest));

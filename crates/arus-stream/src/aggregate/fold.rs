@@ -29,7 +29,7 @@ impl<F: Fold> Folding<F> {
         Box::new(Folding { fold, states: vec![] })
     }
 
-    fn input<'a>(arg: Option<&'a dyn Array>) -> Result<&'a F::Input> {
+    fn input(arg: Option<&dyn Array>) -> Result<&F::Input> {
         let arg = arg.ok_or_else(|| Error::bug("an aggregate lost its argument"))?;
         arg.as_any()
             .downcast_ref()

@@ -9,7 +9,11 @@
 //! one group, and nothing is emitted before its first row. `compact` emits one change per touched group and batch, in
 //! the order in which the groups were first touched; otherwise every step in the order of the input.
 //!
-//! State, per group: count of records (i64), then each accumulator's bytes.
+//! With a state TTL a group that no row has touched for so long is forgotten without a word, as in Flink: its next row
+//! is a first one, its next retraction is dropped.
+//!
+//! State, per group: when it was last touched (i64 ms; 0: not known), count of records (i64), then each accumulator's
+//! bytes.
 
 use std::sync::Arc;
 
@@ -18,7 +22,7 @@ use arrow::compute::{interleave, take};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arus_core::change::arrow_bug;
 use arus_core::plan::{GroupAggregate, Node};
-use arus_core::{ChangeBatch, LogicalType, Result, RowKind};
+use arus_core::{ChangeBatch, Error, LogicalType, Result, RowKind};
 use arus_storage::codec::KeyCodec;
 
 use crate::aggregate::{Accumulator, CountRows, SlotRows, Trace, accumulator};
@@ -32,6 +36,8 @@ pub(crate) struct GroupAggregator {
     schema: SchemaRef,
     table: KeyTable,
     records: CountRows,
+    /// When each group was last touched; 0: not known.
+    touched_ms: Vec<i64>,
     accumulators: Vec<Box<dyn Accumulator>>,
     dirty: DirtySlots,
     /// Keys that are gone since the last freeze, but stand in a checkpoint.
@@ -52,6 +58,7 @@ impl GroupAggregator {
             schema: node.schema.to_arrow(),
             table: KeyTable::new(Arc::new(KeyCodec::new(types.iter().cloned())), &types),
             records: CountRows::default(),
+            touched_ms: vec![],
             accumulators,
             dirty: DirtySlots::default(),
             gone: vec![],
@@ -61,6 +68,7 @@ impl GroupAggregator {
     fn grow(&mut self) {
         let slots = self.table.slots();
         self.records.grow(slots);
+        self.touched_ms.resize(slots.max(self.touched_ms.len()), 0);
         self.dirty.grow(slots);
         for accumulator in &mut self.accumulators {
             accumulator.grow(slots);
@@ -102,6 +110,29 @@ impl GroupAggregator {
         self.plan.calls[call].args.first().map(|column| rows.column(*column).as_ref())
     }
 
+    fn is_expired(&self, slot: u32, now_ms: i64) -> bool {
+        let touched_ms = self.touched_ms[slot as usize];
+        touched_ms != 0 && touched_ms.saturating_add(self.plan.state_ttl_ms) <= now_ms
+    }
+
+    /// Starts the groups among `slots` anew that expired, and notes that all are touched.
+    fn touch(&mut self, slots: &[u32], now_ms: i64) {
+        for slot in self.dirty.first_touches(slots) {
+            if self.is_expired(slot, now_ms) {
+                self.clear(slot);
+            }
+            self.touched_ms[slot as usize] = now_ms;
+        }
+    }
+
+    fn clear(&mut self, slot: u32) {
+        self.records.clear(slot);
+        self.touched_ms[slot as usize] = 0;
+        for accumulator in &mut self.accumulators {
+            accumulator.clear(slot);
+        }
+    }
+
     /// Removes the groups among `slots` that have no record left.
     fn remove_empty(&mut self, slots: &[u32]) -> Result<()> {
         let mut empty = self.dirty.first_touches(slots);
@@ -109,14 +140,15 @@ impl GroupAggregator {
         if empty.is_empty() {
             return Ok(());
         }
-        let persisted: Vec<u32> = empty.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
+        self.remove(&empty)
+    }
+
+    fn remove(&mut self, slots: &[u32]) -> Result<()> {
+        let persisted: Vec<u32> = slots.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
         self.gone.extend(self.table.canonical(&persisted)?);
-        for slot in empty {
+        for &slot in slots {
             self.table.remove(slot);
-            self.records.clear(slot);
-            for accumulator in &mut self.accumulators {
-                accumulator.clear(slot);
-            }
+            self.clear(slot);
             self.dirty.free(slot);
         }
         Ok(())
@@ -182,7 +214,7 @@ impl GroupAggregator {
         // (0: before, 1: after; step)
         let mut picks: Vec<(usize, usize)> = Vec::new();
         let mut kinds = Vec::new();
-        for step in 0..steps.counts_before.len() {
+        for (step, differs) in differ.into_iter().enumerate() {
             match (steps.counts_before[step] != 0, steps.counts_after[step] != 0) {
                 (false, false) => {}
                 (false, true) => {
@@ -195,7 +227,7 @@ impl GroupAggregator {
                 }
                 (true, true) => {
                     // With a state TTL a touched group is told again, so that what is below can refresh its own state.
-                    if differ[step] || self.plan.state_ttl_ms > 0 {
+                    if differs || self.plan.state_ttl_ms > 0 {
                         if self.plan.update_before {
                             picks.push((0, step));
                             kinds.push(RowKind::UpdateBefore);
@@ -238,6 +270,9 @@ fn longs(array: &ArrayRef) -> Int64Array {
 impl Operator for GroupAggregator {
     fn on_batch(&mut self, _port: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let slots = self.slots_of(&batch)?;
+        if self.plan.state_ttl_ms > 0 {
+            self.touch(&slots, cx.now_ms());
+        }
         let filtered = self.without_stray_retractions(&batch, &slots)?;
         let all_slots = slots;
         let (batch, slots) = match &filtered {
@@ -256,13 +291,29 @@ impl Operator for GroupAggregator {
         Ok(())
     }
 
+    fn on_barrier(&mut self, _epoch: u64, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if self.plan.state_ttl_ms == 0 {
+            return Ok(());
+        }
+        let mut expired = vec![];
+        for slot in self.table.live() {
+            if self.touched_ms[slot as usize] == 0 {
+                self.touched_ms[slot as usize] = cx.now_ms();
+            } else if self.is_expired(slot, cx.now_ms()) {
+                expired.push(slot);
+            }
+        }
+        self.remove(&expired)
+    }
+
     fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
         for (group, key) in self.gone.drain(..) {
             state.delete(group, &key);
         }
         let dirty = self.dirty.take();
         for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?) {
-            let mut value = Vec::with_capacity(8 + 16 * self.accumulators.len());
+            let mut value = Vec::with_capacity(16 + 16 * self.accumulators.len());
+            value.extend_from_slice(&self.touched_ms[*slot as usize].to_le_bytes());
             self.records.save(*slot, &mut value);
             for accumulator in &self.accumulators {
                 accumulator.save(*slot, &mut value);
@@ -277,7 +328,10 @@ impl Operator for GroupAggregator {
         let slots = self.table.assign_canonical(&keys)?;
         self.grow();
         for (slot, entry) in slots.iter().zip(entries) {
-            let mut bytes = &entry.value[..];
+            let (touched_ms, mut bytes) = entry.value.split_first_chunk::<8>().ok_or_else(|| {
+                Error::bug(format!("a group's state has {} bytes, expected 16 or more", entry.value.len()))
+            })?;
+            self.touched_ms[*slot as usize] = i64::from_le_bytes(*touched_ms);
             self.records.load(*slot, &mut bytes)?;
             for accumulator in &mut self.accumulators {
                 accumulator.load(*slot, &mut bytes)?;

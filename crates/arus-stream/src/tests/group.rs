@@ -177,3 +177,35 @@ fn values_end_by_themselves() {
     let group = plan.group(values, &[0], &[(Sum, Some(1))], false);
     Test::new(plan.collect(group), vec![]).check(&["+I[a, 1]", "+I[b, 2]", "-U[a, 1]", "+U[a, 4]"]);
 }
+
+#[test]
+fn an_untouched_group_is_forgotten_after_the_state_ttl() {
+    let mut plan = Plan::default();
+    let scan = plan.scan(&[("k", string())], 0);
+    let group = plan.group(scan, &[0], &[(Count, None)], false);
+    if let Op::GroupAggregate(aggregate) = &mut plan.nodes[group].op {
+        aggregate.state_ttl_ms = 100;
+    }
+    let lines = Lines::one(&["a", "b", "a", "a", "b", "b"]);
+    // What is forgotten is told again, which the check of the changelog cannot know.
+    let test = Test { check_changelog: false, ..Test::new(plan.collect(group), vec![lines]) };
+    let mut stored: Option<Stored> = None;
+    let mut told = vec![];
+    for (epoch, rows) in [(1, 2), (2, 1), (3, 2), (4, 1)] {
+        let mut pipeline = test.build(8_192, stored.as_ref());
+        pipeline.step(Budget { rows, ns: u64::MAX }).expect("rows");
+        told.push(test.take().lines);
+        pipeline.barrier(epoch).expect("a barrier");
+        stored.get_or_insert_with(Stored::default).apply(pipeline.freeze().expect("a cut"));
+        test.clock.0.fetch_add(60, std::sync::atomic::Ordering::Relaxed);
+    }
+    assert_eq!(
+        told,
+        [
+            vec!["+I[a, 1]", "+I[b, 1]"],
+            vec!["-U[a, 1]", "+U[a, 2]"],
+            vec!["-U[a, 2]", "+U[a, 3]", "+I[b, 1]"],
+            vec!["-U[b, 1]", "+U[b, 2]"]
+        ]
+    );
+}

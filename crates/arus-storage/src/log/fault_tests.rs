@@ -10,7 +10,7 @@ use arus_core::rng::Rng;
 
 use super::tests::{DIR, batch, disk, open, readable, value};
 use super::*;
-use crate::sim::{Fault, ManualClock, MemoryFs};
+use crate::sim::{Fault, ManualClock};
 
 /// Appends and syncs until something fails; what was acknowledged has to be there after any crash.
 fn run_until_failure(log: &Log, topic: &Topic, rng: &mut Rng) -> (Vec<i64>, i64) {

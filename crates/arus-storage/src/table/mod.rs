@@ -5,12 +5,13 @@
 //! last freeze goes into the next checkpoint's delta.
 
 mod changes;
+mod key_hash;
 mod layout;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use arus_core::change::{ChangeBatch, RowKind};
@@ -27,6 +28,7 @@ pub use snapshot::{SnapshotTable, TableSnapshot};
 use crate::locked;
 use crate::state::StateDelta;
 use changes::{History, RowChange};
+use key_hash::KeyHash;
 use layout::Layout;
 
 pub(crate) type Bytes = Arc<[u8]>;
@@ -59,12 +61,12 @@ pub struct KeyedTable {
 #[derive(Default)]
 struct Writer {
     rows: Rows,
-    /// Rows that a scan gives: with counts more than keys.
-    row_count: i64,
+    /// Of a counted table: the sum of the counts above 0.
+    copies: i64,
     /// Keys that this epoch has touched, with what stood there before.
-    touched: HashMap<Bytes, Option<Bytes>>,
-    /// Keys that changed since the last freeze, but for the touched ones.
-    dirty: HashSet<Bytes>,
+    touched: HashMap<Bytes, Option<Bytes>, KeyHash>,
+    /// Keys that changed since the last freeze, but for the touched ones; some twice.
+    dirty: Vec<Bytes>,
     /// The touched ones are in the last freeze too.
     touched_are_frozen: bool,
     /// By age, of a capped table.
@@ -105,21 +107,26 @@ impl KeyedTable {
         let mut guard = locked(&self.writer);
         let writer = &mut *guard;
         writer.touched_are_frozen = false;
-        for row in 0..batch.num_rows() {
+        let mut order: Vec<usize> = (0..batch.num_rows()).collect();
+        // In the order of keys the way down the tree is short; changes of one key stay in theirs. Ages go by arrival.
+        if !matches!(self.layout.mode, TableMode::Capped(_)) {
+            order.sort_unstable_by(|a, b| encoded.keys.get(*a).cmp(encoded.keys.get(*b)).then(a.cmp(b)));
+        }
+        for row in order {
             let key = encoded.keys.get(row);
             let kind = batch.kind(row);
             match self.layout.mode {
                 TableMode::Counted => {
                     let before = writer.rows.get(key).map_or(0, |count| layout::count(count));
                     let after = before + if kind.adds() { 1 } else { -1 };
-                    writer.row_count += after.max(0) - before.max(0);
+                    writer.copies += after.max(0) - before.max(0);
                     writer.set(key, (after != 0).then(|| layout::count_bytes(after)));
                 }
                 TableMode::Keyed => match kind {
                     // A row that leaves a filtered query comes as -U alone, and one whose key changes as -U of the old key.
-                    RowKind::UpdateBefore | RowKind::Delete => writer.set_counting(key, None),
+                    RowKind::UpdateBefore | RowKind::Delete => writer.set(key, None),
                     RowKind::Insert | RowKind::UpdateAfter => {
-                        writer.set_counting(key, Some(encoded.values.get(row).into()));
+                        writer.set(key, Some(encoded.values.get(row).into()));
                     }
                 },
                 TableMode::Capped(limit) => match kind {
@@ -136,22 +143,22 @@ impl KeyedTable {
     pub fn publish(&self, cut: Cut, as_of_ms: i64) {
         let mut guard = locked(&self.writer);
         let writer = &mut *guard;
-        let touched = std::mem::take(&mut writer.touched);
+        let mut touched: Vec<_> = writer.touched.drain().collect();
+        // By key: the same input gives the same sequence, and look-ups in order are quick.
+        touched.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        if !writer.touched_are_frozen {
+            writer.dirty.extend(touched.iter().map(|(key, _)| key.clone()));
+        }
+        writer.touched_are_frozen = false;
         let mut changed: Vec<RowChange> = Vec::with_capacity(touched.len());
         for (key, before) in touched {
-            if !writer.touched_are_frozen {
-                writer.dirty.insert(key.clone());
-            }
             let after = writer.rows.get(&key).cloned();
             if before != after {
                 changed.push(RowChange { key, before, after });
             }
         }
-        writer.touched_are_frozen = false;
-        // By key: the same input gives the same sequence.
-        changed.sort_by(|a, b| a.key.cmp(&b.key));
         let snapshot =
-            TableSnapshot::new(self.layout.clone(), cut, as_of_ms, writer.rows.clone(), writer.row_count.max(0) as u64);
+            TableSnapshot::new(self.layout.clone(), cut, as_of_ms, writer.rows.clone(), writer.len(self.layout.mode));
         let mut published = locked(&self.published);
         published.history.push(cut, as_of_ms, changed);
         published.snapshot = snapshot;
@@ -180,9 +187,11 @@ impl KeyedTable {
     pub fn freeze(&self, uid: Uid, delta: &mut StateDelta) {
         let mut guard = locked(&self.writer);
         let writer = &mut *guard;
-        let dirty = std::mem::take(&mut writer.dirty);
-        let keys = dirty.iter().chain(writer.touched.keys().filter(|key| !dirty.contains(*key)));
-        for key in keys {
+        let mut keys = std::mem::take(&mut writer.dirty);
+        keys.extend(writer.touched.keys().cloned());
+        keys.sort_unstable();
+        keys.dedup();
+        for key in &keys {
             delta.put(uid, key, writer.rows.get(key).map(AsRef::as_ref));
         }
         writer.touched_are_frozen = true;
@@ -192,13 +201,12 @@ impl KeyedTable {
     pub fn restore_entry(&self, key: &[u8], value: &[u8]) -> Result<()> {
         let mut writer = locked(&self.writer);
         match self.layout.mode {
-            TableMode::Keyed => writer.row_count += 1,
-            TableMode::Counted => writer.row_count += layout::count(value).max(0),
+            TableMode::Keyed => {}
+            TableMode::Counted => writer.copies += layout::count(value).max(0),
             TableMode::Capped(_) => {
                 let (age, _) = layout::aged(value)
                     .ok_or_else(|| Error::bug("a row of a capped table at rest begins with its age"))?;
                 writer.order.insert(age, key.into());
-                writer.row_count += 1;
             }
         }
         writer.rows.insert(key.into(), value.into());
@@ -211,44 +219,42 @@ impl KeyedTable {
         let rows = writer.rows.clone();
         let mut published = locked(&self.published);
         published.history = History::new(cut);
-        published.snapshot =
-            TableSnapshot::new(self.layout.clone(), cut, as_of_ms, rows, writer.row_count.max(0) as u64);
+        published.snapshot = TableSnapshot::new(self.layout.clone(), cut, as_of_ms, rows, writer.len(self.layout.mode));
         drop(published);
         self.newest.send_replace(cut);
     }
 }
 
 impl Writer {
-    fn set(&mut self, key: &[u8], value: Option<Bytes>) {
-        // The map's own copy of the key, so that it is held once.
-        let known = self.rows.get_key_value(key).map(|(key, before)| (key.clone(), before.clone()));
-        let (key, before) = match known {
-            Some((key, before)) => (key, Some(before)),
-            None => (Bytes::from(key), None),
-        };
-        match value {
-            Some(value) => self.rows.insert(key.clone(), value),
-            None => self.rows.remove(&key),
-        };
-        self.touched.entry(key).or_insert(before);
+    /// Rows that a scan gives.
+    fn len(&self, mode: TableMode) -> u64 {
+        if mode == TableMode::Counted { self.copies.max(0) as u64 } else { self.rows.len() as u64 }
     }
 
-    fn set_counting(&mut self, key: &[u8], value: Option<Bytes>) {
-        let before = self.rows.contains_key(key);
-        self.row_count += i64::from(value.is_some()) - i64::from(before);
-        if before || value.is_some() {
-            self.set(key, value);
+    /// One way down the tree where the key is known.
+    fn set(&mut self, key: &[u8], value: Option<Bytes>) {
+        let is_some = value.is_some();
+        let before = match value {
+            Some(value) => match self.rows.get_mut(key) {
+                Some(slot) => Some(std::mem::replace(slot, value)),
+                None => self.rows.insert(key.into(), value),
+            },
+            None => self.rows.remove(key),
+        };
+        // Nothing happens where an unknown key is deleted.
+        if (is_some || before.is_some()) && !self.touched.contains_key(key) {
+            self.touched.insert(key.into(), before);
         }
     }
 
     fn put_aged(&mut self, key: &[u8], row: &[u8], limit: usize) {
         let known = self.rows.get(key).and_then(|value| layout::aged(value)).map(|(age, _)| age);
         let age = known.unwrap_or_else(|| self.order.last_key_value().map_or(0, |(age, _)| age + 1));
-        self.set_counting(key, Some(layout::aged_bytes(age, row)));
+        self.set(key, Some(layout::aged_bytes(age, row)));
         self.order.insert(age, key.into());
         while self.order.len() > limit {
             let Some((_, oldest)) = self.order.pop_first() else { break };
-            self.set_counting(&oldest, None);
+            self.set(&oldest, None);
         }
     }
 
@@ -256,6 +262,6 @@ impl Writer {
         if let Some((age, _)) = self.rows.get(key).and_then(|value| layout::aged(value)) {
             self.order.remove(&age);
         }
-        self.set_counting(key, None);
+        self.set(key, None);
     }
 }

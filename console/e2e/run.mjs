@@ -14,7 +14,7 @@ const args = process.argv.slice(2);
 const option = (name, otherwise = null) => (args.includes(`--${name}`) ? args[args.indexOf(`--${name}`) + 1] : otherwise);
 const mock = args.includes('--mock');
 const binary = option('arus');
-const picture = resolve(option('picture', `${root}/docs/images/console.png`));
+const picture = resolve(option('picture', `${root}/docs/images/demo.png`));
 const only = option('only')?.split(',');
 if (!mock && !(binary && existsSync(binary))) {
   console.error('usage: node e2e/run.mjs --arus PATH_TO_BINARY (or --mock)');
@@ -327,7 +327,7 @@ async function takePicture({ browser, server }) {
   await page.context().close();
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sparing, accessible, firstEvent, killAndRestart, takePicture };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

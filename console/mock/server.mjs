@@ -53,7 +53,7 @@ function tables(now) {
     row('host_metrics', 'source', HOST, { connector: 'host-metrics', rows: Math.floor(96 * age), bytes: Math.floor(96 * age * 74), rate: 84 + 30 * wave(1, now, 9_000), newest: iso(now - 320), watermark: iso(now - 1_300), readers: 'host_5s,top_processes', late: 3 }),
     row('page_views', 'topic', KAFKA, { rows: Math.floor(1840 * age), bytes: Math.floor(1840 * age * 210), rate: 1500 + 800 * wave(2, now, 7_000), newest: iso(now - 210), readers: '', bad: 57 }),
     helloRow,
-    row('host_5s', 'keyed table', HOST_5S, { rows: Math.floor(19 * age / 5), bytes: 1_912_000, rate: 12 + 14 * wave(3, now, 11_000), newest: iso(now - 1_900), watermark: iso(now - (LATE ? 40_000 : 1_900)), writer: 'host_5s', readers: '', more: ',\n    PRIMARY KEY (window_start, window_end, metric, device) NOT ENFORCED' }),
+    row('host_5s', 'topic', HOST_5S, { rows: Math.floor(19 * age / 5), bytes: 1_912_000, rate: 12 + 14 * wave(3, now, 11_000), newest: iso(now - 1_900), watermark: iso(now - (LATE ? 40_000 : 1_900)), writer: 'host_5s', readers: '' }),
     row('top_processes', 'keyed table', TOP, { rows: 42, bytes: 9_100, rate: 3 + 6 * wave(4, now, 6_000), newest: iso(now - 400), writer: 'top_processes' }),
     row('hello_counts', 'keyed table', [column('name', 'STRING', false), column('events', 'BIGINT'), column('total', 'BIGINT')], { rows: new Set(hello.map((each) => each.name)).size, bytes: 320, rate: 0, newest: hello.length ? iso(hello.at(-1).at) : null, writer: 'hello_counts' }),
   ]);
@@ -155,6 +155,8 @@ function query(sql, params = {}) {
 
 function newest(name, limit) {
   if (name === 'hello') return answer(fields('name:text n:int4'), hello.slice(-limit).reverse().map((each) => [each.name, each.n]));
+  const own = query(`"${name}"`);
+  if (own) return own;
   const now = Date.now();
   const rows = Array.from({ length: limit }, (_, i) => { const n = Math.floor(now / 40) - i; return [null, `\\x7b22706167${n.toString(16)}`, `{"page":"/shop/${n % 97}","user":${n % 4001}}`, {}, iso(n * 40), n % 4, Math.floor(n / 4)]; });
   return answer(fields('key:bytea value:bytea text:text headers:jsonb timestamp:timestamptz partition:int4 offset:int8'), rows);

@@ -92,7 +92,7 @@ function runningText(pipelines: PipelineInfo[]): string {
 
 function wellVerdict(tables: TableInfo[], pipelines: PipelineInfo[]): Verdict {
   const running = pipelines.filter((pipeline) => pipeline.state === 'running');
-  const arriving = tables.filter((table) => (table.kind === 'topic' || table.kind === 'source') && (table.rowsPerS ?? 0) > 0);
+  const arriving = tables.filter((table) => (table.kind === 'topic' || table.kind === 'source') && table.writtenBy.length === 0 && (table.rowsPerS ?? 0) > 0);
   const perS = arriving.reduce((sum, table) => sum + (table.rowsPerS ?? 0), 0);
   const worst = Math.max(0, ...running.map((pipeline) => pipeline.behindMs ?? 0));
   const evidence: Words = [];

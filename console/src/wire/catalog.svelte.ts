@@ -55,6 +55,9 @@ export interface PipelineInfo {
   catchingUp: boolean;
 }
 
+/** Whether rows come from outside: a source, or a topic that no pipeline writes. */
+export const isInput = (table: TableInfo): boolean => (table.kind === 'topic' || table.kind === 'source') && table.writtenBy.length === 0;
+
 export interface Snapshot<T> {
   epoch: number;
   incarnation: number;
@@ -156,8 +159,9 @@ class Catalog {
   readonly dashboards: DashboardName[] = $derived(this.#dashboards.value ?? []);
   readonly server: ServerInfo | undefined = $derived(this.#server.value);
 
-  readonly topics = $derived(this.tables.filter((table) => table.kind === 'topic' || table.kind === 'source'));
-  readonly results = $derived(this.tables.filter((table) => table.kind === 'keyed table' || table.kind === 'sink'));
+  /** Where rows come in, and what pipelines make of them: a topic may be either. */
+  readonly topics = $derived(this.tables.filter(isInput));
+  readonly results = $derived(this.tables.filter((table) => !isInput(table) && table.kind !== 'view'));
 
   get known(): boolean {
     return this.#tables.value !== undefined && this.#pipelines.value !== undefined;
@@ -200,7 +204,7 @@ class Catalog {
     for (const table of this.tables) {
       const perS = table.rowsPerS ?? 0;
       yield [`table ${table.name}`, perS];
-      if (table.kind === 'topic' || table.kind === 'source') arriving += perS;
+      if (isInput(table)) arriving += perS;
       else if (table.kind !== 'view') leaving += perS;
     }
     for (const pipeline of this.pipelines) {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use arus_core::read::Cut;
 use arus_core::{Error, Result};
 use arus_storage::log::Topic;
-use arus_storage::manifest::{CatalogChange, CheckpointRecord, Manifest, ManifestRecord, PipelineCheckpoint};
+use arus_storage::manifest::{Change, Checkpoint, Manifest, PipelineCheckpoint};
 use arus_storage::state::{StateDelta, StateFileRef, StateStore};
 
 use crate::domain::Control;
@@ -19,15 +19,17 @@ use crate::domain::Control;
 /// A cut that is to become durable.
 pub(crate) struct CheckpointJob {
     pub(crate) cut: Cut,
+    pub(crate) as_of_ms: i64,
     pub(crate) state: StateDelta,
-    pub(crate) pipelines: BTreeMap<String, PipelineCheckpoint>,
+    /// By the catalog's id.
+    pub(crate) pipelines: BTreeMap<u64, PipelineCheckpoint>,
     /// By topic id, of topics that pipelines write.
     pub(crate) markers: BTreeMap<u64, Vec<i64>>,
     /// What has to be synced up to its marker.
     pub(crate) pipeline_topics: Vec<Arc<Topic>>,
     /// Their synced ends are noted.
     pub(crate) client_topics: Vec<Arc<Topic>>,
-    pub(crate) catalog: Vec<CatalogChange>,
+    pub(crate) catalog: Vec<Change>,
     pub(crate) started_ns: u64,
 }
 
@@ -41,11 +43,11 @@ pub(crate) struct CheckpointDone {
 pub(crate) struct Abandoned {
     pub(crate) error: Error,
     pub(crate) state: StateDelta,
-    /// The manifest itself could not be written: whether the record stands is in doubt, so the server stops.
+    /// A sync has failed: whether the record stands is in doubt, so the server stops and recovery decides.
     pub(crate) in_doubt: bool,
 }
 
-pub(crate) struct CheckpointWriter {
+struct Writer {
     manifest: Manifest,
     store: StateStore,
     files: Vec<StateFileRef>,
@@ -55,11 +57,11 @@ pub(crate) struct CheckpointWriter {
 pub(crate) fn spawn(
     manifest: Manifest,
     store: StateStore,
-    files: Vec<StateFileRef>,
     jobs: Receiver<CheckpointJob>,
     done: SyncSender<Control>,
 ) -> Result<JoinHandle<()>> {
-    let mut writer = CheckpointWriter { manifest, store, files };
+    let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
+    let mut writer = Writer { manifest, store, files };
     std::thread::Builder::new()
         .name("arus-checkpoint".into())
         .spawn(move || {
@@ -73,35 +75,38 @@ pub(crate) fn spawn(
         .map_err(|e| Error::io("start", "the checkpoint thread", e))
 }
 
-impl CheckpointWriter {
+impl Writer {
     fn run(&mut self, job: CheckpointJob) -> CheckpointDone {
         let (cut, started_ns, markers) = (job.cut, job.started_ns, job.markers.clone());
-        let outcome = match self.write_files(&job) {
-            Err(error) => Err(Abandoned { error, state: job.state, in_doubt: false }),
-            Ok(files) => {
-                let synced = job.client_topics.iter().map(|t| (t.id(), t.synced_ends())).collect();
-                let record = CheckpointRecord {
-                    cut,
-                    pipelines: job.pipelines,
-                    markers: job.markers,
-                    synced,
-                    files: files.clone(),
-                    outboxes: vec![],
-                };
-                let record = ManifestRecord { catalog: job.catalog, checkpoint: Some(record), ..ManifestRecord::default() };
-                match self.manifest.append(&record) {
-                    Ok(()) => {
-                        self.files = files;
-                        if let Err(e) = self.store.remove_unreferenced(&self.files) {
-                            tracing::warn!("old state files stay: {e}");
-                        }
-                        Ok(())
-                    }
-                    Err(error) => Err(Abandoned { error, state: job.state, in_doubt: true }),
-                }
-            }
-        };
+        let outcome = self.commit(job);
         CheckpointDone { cut, markers, started_ns, outcome }
+    }
+
+    fn commit(&mut self, job: CheckpointJob) -> Result<(), Abandoned> {
+        let files = match self.write_files(&job) {
+            Ok(files) => files,
+            Err(error) => return Err(Abandoned { error, state: job.state, in_doubt: false }),
+        };
+        let checkpoint = Checkpoint {
+            cut: job.cut,
+            as_of_ms: job.as_of_ms,
+            pipelines: job.pipelines,
+            markers: job.markers,
+            synced: job.client_topics.iter().map(|t| (t.id(), t.synced_ends())).collect(),
+            files: files.clone(),
+            outboxes: vec![],
+        };
+        let mut changes = job.catalog;
+        changes.push(Change::Checkpoint(Box::new(checkpoint)));
+        if let Err(error) = self.manifest.append(&changes) {
+            let in_doubt = self.manifest.failure().is_some();
+            return Err(Abandoned { error, state: job.state, in_doubt });
+        }
+        self.files = files;
+        if let Err(e) = self.store.remove_unreferenced(&self.files) {
+            tracing::warn!("old state files stay until the next checkpoint: {e}");
+        }
+        Ok(())
     }
 
     /// The files that the record will name.
@@ -113,8 +118,8 @@ impl CheckpointWriter {
         for topic in &job.pipeline_topics {
             topic.sync()?;
         }
-        if files.len() > arus_core::limits::STATE_DELTAS {
-            files = vec![self.store.merge(job.cut, &files)?];
+        if StateStore::merge_due(&files) {
+            files = vec![self.store.merge(&files, true)?];
         }
         Ok(files)
     }

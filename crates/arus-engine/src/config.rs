@@ -1,14 +1,17 @@
 //! What an engine is started with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arus_core::clock::{SharedClock, SystemClock};
 use arus_core::connector::{LineOutput, PathPolicy};
-use arus_core::fs::SharedFs;
+use arus_core::fs::{Fs, SharedFs};
 use arus_core::rng::Rng;
 use arus_core::{Error, Result};
 use arus_storage::DiskFs;
+
+/// Assumed where the machine does not say.
+const MEMORY_MIN: u64 = 1 << 30;
 
 /// A fresh session that ends, or a server that goes on where it left off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl EngineConfig {
             data: working_dir.join(data),
             mode: Mode::Server,
             name: working_dir.file_name().map_or_else(|| "arus".into(), |n| n.to_string_lossy().into_owned()),
-            memory_bytes: machine_memory() / 2,
+            memory_bytes: kilobytes(&DiskFs, "/proc/meminfo", "MemTotal:").max(MEMORY_MIN) / 2,
             allow_paths: vec![],
             working_dir,
             dashboards: vec![],
@@ -85,10 +88,10 @@ impl EngineConfig {
     }
 }
 
-/// The physical memory in bytes.
-fn machine_memory() -> u64 {
-    let pages = rustix::param::page_size() as u64;
-    let info = rustix::system::sysinfo();
-    let total = info.totalram * u64::from(info.mem_unit.max(1));
-    total.max(pages)
+/// A figure of a file of /proc, in bytes; 0 where there is none.
+pub(crate) fn kilobytes(fs: &dyn Fs, file: &str, name: &str) -> u64 {
+    let bytes = fs.read(Path::new(file)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
 }

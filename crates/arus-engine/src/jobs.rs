@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use arus_core::catalog::ObjectPath;
 use arus_core::plan::PhysicalPlan;
 use arus_core::settings::Settings;
+use arus_storage::manifest::CatalogItem;
 use arus_stream::PipelineStats;
 use tokio::sync::watch;
 
@@ -46,6 +47,8 @@ pub(crate) struct JobSpec {
     pub(crate) targets: Vec<ObjectPath>,
     pub(crate) sources: Vec<ObjectPath>,
     pub(crate) started_ms: i64,
+    /// How it stands in the catalog; `None`: nowhere, it ends with the process.
+    pub(crate) item: Option<CatalogItem>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,7 @@ pub(crate) struct Job {
     pub(crate) status: watch::Sender<JobStatus>,
     pub(crate) stats: Mutex<Option<PipelineStats>>,
     pub(crate) rates: Mutex<Rates>,
+    pub(crate) operator_rates: Mutex<Rates>,
 }
 
 impl Job {
@@ -88,6 +92,7 @@ impl Job {
             status: watch::Sender::new(JobStatus::Running),
             stats: Mutex::new(None),
             rates: Mutex::new(Rates::default()),
+            operator_rates: Mutex::new(Rates::default()),
         })
     }
 

@@ -1,1 +1,38 @@
-//! arus-engine
+//! The engine: pipelines, epochs and checkpoints, the catalog, and what the doors ask of it.
+//!
+//! A statement's way: [`session`] parses and plans it, [`ddl`] makes it durable with the help of the data thread
+//! ([`domain`]) and the checkpoint thread ([`checkpoint`]). A row's way: [`ingest`] or the Kafka door appends it to the log, the data
+//! thread runs it through its pipelines, [`published`] shows the epoch to readers.
+
+mod bounded;
+mod catalog;
+mod changes;
+mod check;
+mod checkpoint;
+mod config;
+mod ddl;
+mod domain;
+mod engine;
+mod figures;
+mod ingest;
+mod io;
+mod jobs;
+mod log_door;
+mod platform;
+mod published;
+mod pump;
+mod rates;
+mod recovery;
+mod restore;
+mod script;
+mod session;
+mod shared;
+mod snapshot;
+mod status;
+mod system;
+mod tables;
+
+pub use check::{CheckReport, check_script};
+pub use config::{EngineConfig, Mode};
+pub use engine::Engine;
+pub use script::ScriptEnd;

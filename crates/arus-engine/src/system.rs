@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringViewArray, TimestampMillisecondArray,
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringViewArray,
+    TimestampMillisecondArray,
 };
 use arus_core::catalog::{ObjectPath, SYSTEM_DATABASE};
 use arus_core::change::arrow_bug;

@@ -1,17 +1,18 @@
 //! Tables at run time: where their rows are, who writes them, what was set aside.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 
 use arus_core::catalog::{ObjectPath, TableDef};
 use arus_core::error::Code;
 use arus_core::key_group::KEY_GROUPS;
 use arus_core::plan::Uid;
+use arus_core::read::Cut;
 use arus_core::types::{TimeAttribute, TypeKind};
 use arus_core::{Column, Error, Result, RowSchema};
-use arus_storage::KeyedTable;
 use arus_storage::log::Topic;
+use arus_storage::table::{KeyedTable, TableMode};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::rates::Rates;
@@ -25,7 +26,9 @@ pub(crate) enum Store {
         inbox: Arc<Topic>,
     },
     /// A connector; with an inbox when its source cannot replay.
-    Connector { inbox: Option<Arc<Topic>> },
+    Connector {
+        inbox: Option<Arc<Topic>>,
+    },
 }
 
 /// A table is written by clients or by one pipeline, never by both.
@@ -49,22 +52,28 @@ pub(crate) struct Table {
     pub(crate) rows_in: AtomicU64,
     pub(crate) newest_ms: AtomicI64,
     pub(crate) rates: Mutex<Rates>,
+    /// Its pipeline has failed: what came after the last checkpoint is neither shown nor kept.
+    frozen: AtomicBool,
+    /// Where the last epoch was: the cut of the rows, the end of the topic.
+    seen: Mutex<(Cut, i64)>,
 }
 
 impl Table {
-    pub(crate) fn new(id: u64, def: Arc<TableDef>, store: Store) -> Result<Arc<Self>> {
-        Ok(Arc::new(Table {
+    pub(crate) fn new(id: u64, def: Arc<TableDef>, store: Store) -> Arc<Self> {
+        Arc::new(Table {
             id,
             def,
             store,
-            late: Arc::new(KeyedTable::side(late_schema())?),
-            quarantine: Arc::new(KeyedTable::side(quarantine_schema())?),
+            late: Arc::new(KeyedTable::new(late_schema(), &[0], TableMode::SIDE)),
+            quarantine: Arc::new(KeyedTable::new(quarantine_schema(), &[0], TableMode::SIDE)),
             writer: Mutex::new(Writer::Nobody),
             visible: Mutex::new(vec![]),
             rows_in: AtomicU64::new(0),
             newest_ms: AtomicI64::new(i64::MIN),
             rates: Mutex::new(Rates::default()),
-        }))
+            frozen: AtomicBool::new(false),
+            seen: Mutex::new((Cut { incarnation: 0, epoch: 0 }, 0)),
+        })
     }
 
     /// The topic behind the table's own rows, if it is one.
@@ -147,6 +156,34 @@ impl Table {
         *self.visible.lock().expect("no holder of this lock panics") = ends;
     }
 
+    pub(crate) fn freeze(&self) {
+        self.frozen.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Relaxed)
+    }
+
+    /// Called at each epoch: whether the table has rows that it did not have before.
+    pub(crate) fn note_progress(&self, now_ms: i64) {
+        let changed = match &self.store {
+            Store::Keyed { table, .. } => {
+                let mut seen = self.seen.lock().expect("no holder of this lock panics");
+                let changes = table.changes_since(seen.0);
+                seen.0 = table.snapshot().cut();
+                changes.is_some_and(|epochs| epochs.iter().any(|e| !e.is_empty()))
+            }
+            _ => {
+                let end = self.topic().map_or(0, |t| t.ends().iter().sum::<i64>());
+                let mut seen = self.seen.lock().expect("no holder of this lock panics");
+                std::mem::replace(&mut seen.1, end) < end
+            }
+        };
+        if changed {
+            self.newest_ms.store(now_ms, Relaxed);
+        }
+    }
+
     pub(crate) fn note_rows(&self, rows: u64, now_ms: i64) {
         self.rows_in.fetch_add(rows, Relaxed);
         self.newest_ms.store(now_ms, Relaxed);
@@ -160,7 +197,7 @@ impl Table {
     /// The keyed state behind this table with its uids: the rows, the late ones, the quarantined ones.
     pub(crate) fn states(&self) -> Vec<(Uid, &Arc<KeyedTable>)> {
         let mut states = vec![(self.state_uid("late"), &self.late), (self.state_uid("quarantine"), &self.quarantine)];
-        if let Some(table) = self.keyed() {
+        if let Some(table) = self.keyed().filter(|_| !self.is_frozen()) {
             states.push((self.state_uid("rows"), table));
         }
         states
@@ -229,8 +266,7 @@ impl Tables {
         self.get(path).ok_or_else(|| {
             let names: Vec<String> = self.all().iter().map(|t| t.def.path.to_string()).collect();
             let wanted = path.to_string();
-            let error =
-                Error::user(format!("table '{wanted}' does not exist")).with_code(Code::UndefinedTable);
+            let error = Error::user(format!("table '{wanted}' does not exist")).with_code(Code::UndefinedTable);
             match arus_sql::nearest::nearest(&wanted, names.iter().map(String::as_str)) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
                 None => error.with_hint("CREATE TABLE makes one; SHOW TABLES lists them"),

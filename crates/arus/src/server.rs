@@ -100,10 +100,9 @@ impl Doors {
     /// Serves until SIGTERM or Ctrl-C, then checkpoints.
     pub(crate) async fn serve(self, engine: &Arc<Engine>) -> Result<ExitCode> {
         for (endpoint, listener) in self.listeners {
-            tokio::spawn((endpoint.serve)(listener, engine.clone(), self.addresses));
+            tokio::spawn((endpoint.serve)(listener, engine.platform(), self.addresses));
         }
-        let mut terminate =
-            signal(SignalKind::terminate()).map_err(|e| Error::io("listen to", "SIGTERM", e))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::io("listen to", "SIGTERM", e))?;
         let code = tokio::select! {
             _ = terminate.recv() => ExitCode::SUCCESS,
             _ = tokio::signal::ctrl_c() => ExitCode::from(130),

@@ -1,0 +1,215 @@
+//! `/changes`: a snapshot, then the changes of every epoch. And streaming SELECTs.
+//!
+//! A keyed table knows the changes of its newest epochs; a client that comes back with its last cut continues there, or gets
+//! a reset and a snapshot. A topic's rows are inserts up to where each epoch ends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use arus_core::catalog::{ObjectPath, TableKind};
+use arus_core::error::Code;
+use arus_core::plan::PhysicalPlan;
+use arus_core::platform::ChangeEvent;
+use arus_core::read::{Cut, ReadTable, Snapshot};
+use arus_core::settings::Settings;
+use arus_core::{ChangeBatch, Error, Result};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use crate::published::{Published, PublishedTable};
+use crate::shared::Shared;
+use crate::snapshot::EngineSnapshot;
+
+/// Events between a table and a slow client.
+const READ_AHEAD: usize = 16;
+
+pub(crate) fn changes(
+    shared: &Arc<Shared>,
+    path: &ObjectPath,
+    from: Option<Cut>,
+) -> Result<BoxStream<'static, Result<ChangeEvent>>> {
+    let table = shared.tables.require(path)?;
+    if table.def.kind == TableKind::Connector && table.topic().is_none() {
+        return Err(Error::user(format!("table '{path}' belongs to a connector: it has no changes here"))
+            .with_code(Code::NotSupported));
+    }
+    let feed = Feed { shared: shared.clone(), path: path.clone(), at: None, from, first: true, queue: VecDeque::new() };
+    Ok(stream::unfold(feed, |mut feed| async move { feed.next().await.map(|event| (event, feed)) }).boxed())
+}
+
+struct Feed {
+    shared: Arc<Shared>,
+    path: ObjectPath,
+    /// What the client has: the cut, and the ends of the topic there.
+    at: Option<(Cut, Vec<i64>)>,
+    from: Option<Cut>,
+    first: bool,
+    queue: VecDeque<Result<ChangeEvent>>,
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<Result<ChangeEvent>> {
+        let mut published = self.shared.published.subscribe();
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return Some(event);
+            }
+            let newest = published.borrow_and_update().clone();
+            if self.at.as_ref().is_none_or(|(cut, _)| newest.cut > *cut) {
+                let Some(found) = newest.tables.get(&self.path).cloned() else {
+                    // Before the first epoch there is nothing to show; a dropped table ends its stream.
+                    if self.at.is_some() || self.shared.tables.get(&self.path).is_none() {
+                        return None;
+                    }
+                    published.changed().await.ok()?;
+                    continue;
+                };
+                if let Err(e) = self.advance(&newest, &found) {
+                    self.queue.push_back(Err(e));
+                }
+                continue;
+            }
+            published.changed().await.ok()?;
+        }
+    }
+
+    /// Queues what leads from the client's cut to this epoch.
+    fn advance(&mut self, newest: &Arc<Published>, found: &PublishedTable) -> Result<()> {
+        let durable = self.shared.durable.borrow().cut;
+        if self.first {
+            self.first = false;
+            let resumed = self.from.filter(|cut| *cut <= newest.cut && found.table.keyed().is_some());
+            if let Some(cut) = resumed
+                && self.queue_changes(cut, found, durable)?
+            {
+                self.at = Some((newest.cut, found.ends.clone()));
+                return Ok(());
+            }
+            if self.from.is_some() {
+                self.queue.push_back(Ok(ChangeEvent::Reset { cut: newest.cut }));
+            }
+            return self.queue_snapshot(newest, found, durable);
+        }
+        let Some((cut, ends)) = self.at.clone() else { return self.queue_snapshot(newest, found, durable) };
+        if found.table.keyed().is_some() {
+            if !self.queue_changes(cut, found, durable)? {
+                self.queue.push_back(Ok(ChangeEvent::Reset { cut: newest.cut }));
+                return self.queue_snapshot(newest, found, durable);
+            }
+        } else if ends != found.ends {
+            self.queue_rows(newest, found, Some(ends), durable)?;
+        }
+        self.at = Some((newest.cut, found.ends.clone()));
+        Ok(())
+    }
+
+    fn queue_changes(&mut self, cut: Cut, found: &PublishedTable, durable: Cut) -> Result<bool> {
+        let Some(table) = found.table.keyed() else { return Ok(false) };
+        let Some(epochs) = table.changes_since(cut) else { return Ok(false) };
+        for epoch in epochs.iter().filter(|e| !e.is_empty()) {
+            let batch = epoch.batch()?;
+            let schema = table.schema().clone();
+            self.queue.push_back(Ok(ChangeEvent::Changes {
+                batch,
+                schema,
+                cut: epoch.cut,
+                durable: epoch.cut <= durable,
+            }));
+        }
+        Ok(true)
+    }
+
+    fn queue_snapshot(&mut self, newest: &Arc<Published>, found: &PublishedTable, durable: Cut) -> Result<()> {
+        self.queue_rows(newest, found, None, durable)?;
+        self.at = Some((newest.cut, found.ends.clone()));
+        Ok(())
+    }
+
+    /// All rows of the table, or those of its topic after `ends`.
+    fn queue_rows(
+        &mut self,
+        newest: &Arc<Published>,
+        found: &PublishedTable,
+        after: Option<Vec<i64>>,
+        durable: Cut,
+    ) -> Result<()> {
+        let snapshot = EngineSnapshot { shared: self.shared.clone(), published: newest.clone() };
+        let table = match after {
+            Some(starts) => snapshot.rows_after(&self.path, found, starts),
+            None => snapshot.table(&self.path),
+        };
+        let Some(table): Option<Arc<dyn ReadTable>> = table else { return Ok(()) };
+        let all: Vec<usize> = (0..table.schema().len()).collect();
+        for batch in table.scan(&all, None)? {
+            self.queue.push_back(Ok(ChangeEvent::Changes {
+                batch: ChangeBatch::inserts(batch?),
+                schema: table.schema().clone(),
+                cut: newest.cut,
+                durable: newest.cut <= durable,
+            }));
+        }
+        Ok(())
+    }
+}
+
+/// A streaming SELECT: its pipeline runs on a thread of its own until the reader goes.
+pub(crate) fn stream_select(
+    shared: &Arc<Shared>,
+    plan: PhysicalPlan,
+    settings: &Settings,
+) -> Result<BoxStream<'static, Result<ChangeBatch>>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
+    let (started, start) = sync_channel(1);
+    let (shared, settings) = (shared.clone(), settings.clone());
+    std::thread::Builder::new()
+        .name("arus-select".into())
+        .spawn(move || run_select(&shared, &plan, &settings, &sender, &started))
+        .map_err(|e| Error::io("start", "the thread of a query", e))?;
+    start.recv_timeout(Duration::from_secs(10)).map_err(|_| Error::external("the query did not start"))??;
+    Ok(stream::unfold(receiver, |mut r| async move { r.recv().await.map(|b| (b, r)) }).boxed())
+}
+
+fn run_select(
+    shared: &Arc<Shared>,
+    plan: &PhysicalPlan,
+    settings: &Settings,
+    sender: &tokio::sync::mpsc::Sender<Result<ChangeBatch>>,
+    started: &SyncSender<Result<()>>,
+) {
+    let outcome = crate::bounded::live(shared, plan, settings, sender.clone());
+    let mut pipeline = match outcome {
+        Ok(pipeline) => {
+            if started.send(Ok(())).is_err() {
+                return;
+            }
+            pipeline
+        }
+        Err(e) => {
+            if started.send(Err(e)).is_err() {
+                tracing::debug!("nobody waits for the query");
+            }
+            return;
+        }
+    };
+    let (_quiet, rest) = std::sync::mpsc::channel::<()>();
+    while !sender.is_closed() {
+        match pipeline.step(crate::bounded::TURN) {
+            Ok(report) if report.ended => return,
+            Ok(report) if report.moved => {}
+            // Nothing now: look again soon.
+            Ok(_) => {
+                if rest.recv_timeout(Duration::from_millis(10)).is_ok() {
+                    return;
+                }
+            }
+            Err(e) => {
+                if sender.blocking_send(Err(e)).is_err() {
+                    tracing::debug!("the reader of a query has gone");
+                }
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Starting and stopping.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+
+use arus_connect::Registry;
+use arus_core::connector::ConnectContext;
+use arus_core::read::Cut;
+use arus_core::{Error, Result};
+use arus_expr::Functions;
+use arus_query::QueryEngine;
+use arus_storage::DataFolder;
+use arus_storage::log::{Log, LogOptions};
+use arus_storage::manifest::Manifest;
+use arus_storage::state::StateStore;
+use tokio::sync::watch;
+
+use crate::catalog::ServerCatalog;
+use crate::config::{EngineConfig, Mode};
+use crate::domain::{Control, Domain};
+use crate::figures::Figures;
+use crate::jobs::Jobs;
+use crate::published::{Durable, Published};
+use crate::restore::RestoredState;
+use crate::shared::Shared;
+use crate::tables::Tables;
+use crate::{checkpoint, recovery, snapshot};
+
+/// Statements and wake-ups that may wait for the data thread.
+const CONTROL_QUEUE: usize = 1_024;
+
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    /// Made at the first query: `arus run` needs none.
+    query: OnceLock<QueryEngine>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Recovers the data folder and starts its pipelines.
+    pub fn start(config: EngineConfig) -> Result<Arc<Self>> {
+        let folder = DataFolder::open(config.fs.clone(), &config.data)?;
+        let started_ms = config.clock.now_ms();
+        let manifest = Manifest::open(&folder, started_ms)?;
+        let state = manifest.state().clone();
+        let failure = watch::Sender::new(None);
+        let on_failure = {
+            let failure = failure.clone();
+            Arc::new(move |e: &Error| {
+                failure.send_replace(Some(e.to_string()));
+            })
+        };
+        let log_options = LogOptions { on_failure: Some(on_failure), ..LogOptions::default() };
+        let log = Log::open(config.fs.clone(), config.clock.clone(), &folder.topics(), log_options)?;
+        let store = StateStore::open(config.fs.clone(), &folder.state())?;
+        let cut = state.checkpoint.as_ref().map_or(Cut { incarnation: 0, epoch: 0 }, |c| c.cut);
+        let (control, inbox) = sync_channel(CONTROL_QUEUE);
+        let (jobs, job_queue) = sync_channel(1);
+        let shared = Arc::new(Shared {
+            connect: connect_context(&config),
+            folder,
+            log,
+            catalog: ServerCatalog::default(),
+            tables: Tables::default(),
+            jobs: Jobs::default(),
+            registry: Registry,
+            functions: Functions::default(),
+            incarnation: state.incarnation,
+            started_ms,
+            next_id: AtomicU64::new(state.next_id),
+            item_ids: Mutex::new(BTreeMap::new()),
+            control: control.clone(),
+            published: watch::Sender::new(Arc::new(Published::empty(state.incarnation))),
+            durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
+            figures: Figures::default(),
+            failure,
+            ready: AtomicBool::new(false),
+            ddl: tokio::sync::Mutex::new(()),
+            config,
+        });
+        let files = state.checkpoint.as_ref().map(|c| c.files.as_slice()).unwrap_or_default();
+        let restored = RestoredState::read(&store, files)?;
+        let recovered = recovery::recover(&shared, &state, &restored)?;
+        let mut domain = Domain::new(shared.clone(), inbox, jobs, cut.epoch)?;
+        recovery::resume(&shared, &mut domain, recovered, state.checkpoint, &restored);
+        drop(restored);
+        let writer = checkpoint::spawn(manifest, store, job_queue, control)?;
+        let data = std::thread::Builder::new()
+            .name("arus-data-0".into())
+            .spawn(move || domain.run())
+            .map_err(|e| Error::io("start", "the data thread", e))?;
+        for table in shared.tables.all() {
+            shared.start_pump(&table)?;
+        }
+        shared.ready.store(true, Relaxed);
+        Ok(Arc::new(Engine { shared, query: OnceLock::new(), threads: Mutex::new(vec![data, writer]) }))
+    }
+
+    /// A last checkpoint; afterwards nothing is taken any more.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.shared.ready.store(false, Relaxed);
+        let result = self.shared.ask(|reply| Control::Shutdown { reply }).await;
+        let threads = std::mem::take(&mut *self.threads.lock().expect("no holder of this lock panics"));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads.into_iter().take(1) {
+                if thread.join().is_err() {
+                    tracing::error!("the data thread has panicked");
+                }
+            }
+        });
+        if joined.await.is_err() {
+            tracing::error!("the data thread was not awaited");
+        }
+        result
+    }
+
+    /// Resolves when the server has to stop, with the reason.
+    pub async fn failed(&self) -> Error {
+        let mut failure = self.shared.failure.subscribe();
+        let reason = match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the engine is gone".into(),
+        };
+        Error::external(reason).with_hint("start the server again: recovery decides what is durable")
+    }
+
+    pub(crate) fn query_engine(&self) -> Result<&QueryEngine> {
+        if let Some(engine) = self.query.get() {
+            return Ok(engine);
+        }
+        let source = Arc::new(snapshot::Snapshots(self.shared.clone()));
+        let engine = QueryEngine::new(source, (self.shared.config.memory_bytes / 4) as usize)?;
+        Ok(self.query.get_or_init(|| engine))
+    }
+}
+
+fn connect_context(config: &EngineConfig) -> ConnectContext {
+    ConnectContext {
+        fs: config.fs.clone(),
+        clock: config.clock.clone(),
+        seed: config.seed,
+        paths: Arc::new(config.paths()),
+        working_dir: config.working_dir.clone(),
+        stdout: config.stdout.clone(),
+        stderr: config.stderr.clone(),
+        time_zone: machine_zone(config),
+        mark_watermarks: config.mark_watermarks && config.mode == Mode::Run,
+    }
+}
+
+/// The machine's zone by its IANA name: TZ, or what /etc/localtime links to.
+fn machine_zone(config: &EngineConfig) -> String {
+    let known = |name: &str| arus_core::text::Zone::parse(name).is_ok();
+    if let Ok(zone) = std::env::var("TZ")
+        && known(zone.trim_start_matches(':'))
+    {
+        return zone.trim_start_matches(':').to_string();
+    }
+    let link = config.fs.canonicalize(std::path::Path::new("/etc/localtime"));
+    let linked = link.ok().and_then(|path| {
+        let text = path.to_string_lossy().into_owned();
+        text.split_once("/zoneinfo/").map(|(_, zone)| zone.trim_start_matches("posix/").to_string())
+    });
+    linked.filter(|zone| known(zone)).unwrap_or_else(|| "UTC".into())
+}

@@ -1,0 +1,180 @@
+//! Rows of clients: checked, appended, synced, then acknowledged.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arrow::array::Array;
+use arus_connect::{split_json, split_ndjson, unknown_fields};
+use arus_core::catalog::{ObjectPath, TableDef};
+use arus_core::connector::{EncodedRecords, RawBatch};
+use arus_core::error::Code;
+use arus_core::plan::PhysicalPlan;
+use arus_core::platform::{IngestFormat, IngestReply, IngestRequest, RejectedRow};
+use arus_core::settings::Settings;
+use arus_core::{Error, Result};
+use arus_storage::log::{BatchBuilder, IDEMPOTENCY_HEADER, Partition};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bounded;
+use crate::io;
+use crate::shared::Shared;
+use crate::tables::Table;
+
+/// A key is a name, not a document.
+const KEY_BYTES: usize = 256;
+
+impl Shared {
+    /// One request: one record batch. The reply comes when it is durable.
+    pub(crate) async fn ingest(self: &Arc<Self>, request: IngestRequest) -> Result<IngestReply> {
+        let table = self.client_table(&request.table)?;
+        let def = &table.def;
+        if let Some(key) = &request.idempotency_key
+            && (key.is_empty() || key.len() > KEY_BYTES)
+        {
+            let message = format!("Idempotency-Key: expected 1 to {KEY_BYTES} bytes, found {}", key.len());
+            return Err(Error::user(message).with_code(Code::InvalidValue));
+        }
+        let raw = match request.format {
+            IngestFormat::Json => split_json(request.body.clone())?,
+            IngestFormat::Ndjson => split_ndjson(request.body.clone()),
+        };
+        let rejected = self.check(def, &raw)?;
+        let unknown_fields = unknown_fields(&raw, &def.physical_schema());
+        let bad: BTreeSet<usize> = rejected.iter().map(|r| r.index).collect();
+        let good: Vec<&[u8]> = (0..raw.records.len()).filter(|i| !bad.contains(i)).map(|i| bytes_of(&raw, i)).collect();
+        self.keep_rejected(&table, &request, &raw, &rejected)?;
+        self.figures.rows_rejected.fetch_add(rejected.len() as u64, Relaxed);
+        let accepted = good.len();
+        if accepted > 0 {
+            self.ensure_client_writer(&table).await?;
+            self.append(&table, good.into_iter(), request.idempotency_key.as_deref()).await?;
+        }
+        Ok(IngestReply { accepted, rejected, unknown_fields })
+    }
+
+    /// INSERT INTO .. VALUES by a client: how many rows, and where they ended.
+    pub(crate) async fn insert_values(
+        self: &Arc<Self>,
+        path: &ObjectPath,
+        plan: &PhysicalPlan,
+        settings: &Settings,
+    ) -> Result<(usize, Vec<(ObjectPath, u32, i64)>)> {
+        let table = self.client_table(path)?;
+        let mut encoder = io::encoder(self, &table.def, &self.connect_context(settings))?;
+        let mut encoded = EncodedRecords::default();
+        for batch in bounded::changes(self, &self.published(), plan, settings)? {
+            encoder.encode(&batch?, &mut encoded)?;
+        }
+        self.ensure_client_writer(&table).await?;
+        let starts = std::iter::once(0).chain(encoded.ends.iter().copied());
+        let values = starts.zip(&encoded.ends).map(|(start, end)| &encoded.data[start..*end]);
+        let (partition, end) = self.append(&table, values, None).await?;
+        Ok((encoded.ends.len(), vec![(path.clone(), partition, end)]))
+    }
+
+    /// A table that clients may write.
+    fn client_table(&self, path: &ObjectPath) -> Result<Arc<Table>> {
+        let table = self.tables.require(path)?;
+        if table.inbox().is_none() {
+            let connector = table.def.connector().unwrap_or_default();
+            return Err(Error::user(format!(
+                "table '{path}' belongs to connector '{connector}': clients do not write it"
+            ))
+            .with_code(Code::Conflict)
+            .with_hint("create a table without a 'connector' to post rows to"));
+        }
+        table.claim_for_clients()?;
+        Ok(table)
+    }
+
+    async fn append<'a>(
+        self: &Arc<Self>,
+        table: &Arc<Table>,
+        values: impl Iterator<Item = &'a [u8]>,
+        key: Option<&str>,
+    ) -> Result<(u32, i64)> {
+        let inbox = table.inbox().ok_or_else(|| Error::bug("a table without a topic"))?;
+        let now_ms = self.config.clock.now_ms();
+        let mut batch = BatchBuilder::new(now_ms);
+        for (i, value) in values.enumerate() {
+            match key.filter(|_| i == 0) {
+                Some(key) => batch.push(None, Some(value), &[(IDEMPOTENCY_HEADER, Some(key.as_bytes()))], now_ms),
+                None => batch.push(None, Some(value), &[], now_ms),
+            }
+        }
+        let rows = batch.len() as u64;
+        let Some(bytes) = batch.finish() else { return Ok((0, 0)) };
+        let partition = route(inbox.partitions(), key, now_ms);
+        let appended = match key {
+            Some(key) => partition.append_idempotent(key.as_bytes(), &bytes)?,
+            None => partition.append(&bytes)?,
+        };
+        partition.wait_synced(appended.end()).await?;
+        if !appended.duplicate {
+            table.note_rows(rows, now_ms);
+            self.figures.rows_accepted.fetch_add(rows, Relaxed);
+        }
+        self.wake();
+        Ok((partition.number(), appended.end()))
+    }
+
+    /// Rows that the table's columns cannot hold.
+    fn check(&self, def: &TableDef, raw: &RawBatch) -> Result<Vec<RejectedRow>> {
+        let schema = def.physical_schema();
+        let mut decoder = io::decoder_of(self, def, &schema, &self.connect)?;
+        let decoded = decoder.decode(raw)?;
+        let mut rejected: Vec<RejectedRow> =
+            decoded.rejected.into_iter().map(|r| RejectedRow { index: r.record as usize, reason: r.reason }).collect();
+        for (i, column) in schema.columns().iter().enumerate().filter(|(_, c)| !c.ty.nullable) {
+            let values = decoded.rows.column(i);
+            for row in (0..values.len()).filter(|row| values.is_null(*row)) {
+                let index = decoded.records[row] as usize;
+                if rejected.iter().all(|r| r.index != index) {
+                    let reason = format!("field '{}' is missing or null, expected {}", column.name, column.ty);
+                    rejected.push(RejectedRow { index, reason });
+                }
+            }
+        }
+        rejected.sort_by_key(|r| r.index);
+        Ok(rejected)
+    }
+
+    /// Rejected rows are in the table's quarantine, named by the request and their index.
+    fn keep_rejected(
+        &self,
+        table: &Table,
+        request: &IngestRequest,
+        raw: &RawBatch,
+        rejected: &[RejectedRow],
+    ) -> Result<()> {
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        let now_ms = self.config.clock.now_ms();
+        let name = match &request.idempotency_key {
+            Some(key) => format!("http/{key}"),
+            None => format!("http/{now_ms}-{:016x}", xxh3_64(&request.body)),
+        };
+        let rows = rejected.iter().map(|r| io::RejectedRecord {
+            id: format!("{name}/{:010}", r.index),
+            bytes: bytes_of(raw, r.index),
+            reason: &r.reason,
+            source: &name,
+            index: r.index as i64,
+        });
+        table.quarantine.apply(&io::rejected_batch(rows, now_ms)?)?;
+        self.wake();
+        Ok(())
+    }
+}
+
+/// Rows without a key of their own go by the idempotency key, so that a retry finds the first attempt.
+fn route<'a>(partitions: &'a [Arc<Partition>], key: Option<&str>, now_ms: i64) -> &'a Arc<Partition> {
+    let hash = key.map_or(now_ms as u64, |k| xxh3_64(k.as_bytes()));
+    &partitions[(hash % partitions.len() as u64) as usize]
+}
+
+fn bytes_of(raw: &RawBatch, record: usize) -> &[u8] {
+    raw.records.get(record).and_then(|r| r.value).map_or(&[], |span| raw.bytes(span))
+}

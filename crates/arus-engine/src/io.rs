@@ -1,0 +1,264 @@
+//! The ends of a pipeline: connectors, topics, keyed tables, side tables.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryViewArray, Int32Array, Int64Array, RecordBatch, StringViewArray, TimestampMillisecondArray,
+};
+use arus_connect::{RowLines, TopicSource};
+use arus_core::catalog::{ColumnKind, ConnectorCatalog, ObjectPath, TableDef, TableKind};
+use arus_core::change::arrow_bug;
+use arus_core::connector::{ConnectContext, Decoder, Encoder, Format, Source};
+use arus_core::plan::{NodeId, Scan, Sink, SinkTarget};
+use arus_core::{ChangeBatch, Column, Error, Result, RowSchema};
+use arus_storage::log::Topic;
+use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle};
+
+use crate::jobs::Job;
+use crate::shared::Shared;
+use crate::tables::{Store, Table, late_schema, quarantine_schema};
+
+/// The ends of a running job.
+pub(crate) struct EngineIo {
+    shared: Arc<Shared>,
+    job: Arc<Job>,
+    connect: ConnectContext,
+}
+
+impl EngineIo {
+    pub(crate) fn new(shared: Arc<Shared>, job: Arc<Job>) -> Self {
+        let connect = shared.connect_context(&job.spec.settings);
+        EngineIo { shared, job, connect }
+    }
+}
+
+impl PipelineIo for EngineIo {
+    fn scan(&self, _node: NodeId, scan: &Scan) -> Result<ScanHandle> {
+        Ok(ScanHandle {
+            source: running_source(&self.shared, scan, &self.connect)?,
+            decoder: decoder(&self.shared, scan, &self.connect)?,
+        })
+    }
+
+    fn sink(&self, _node: NodeId, sink: &Sink) -> Result<SinkHandle> {
+        let def = match &sink.target {
+            SinkTarget::Collect => return Ok(SinkHandle::Collect(print_rows(&self.job, &self.connect))),
+            SinkTarget::Table(def) => def,
+        };
+        if def.kind == TableKind::Connector {
+            let name = def.connector().unwrap_or_default();
+            let connector = self.shared.registry.connector(name);
+            let connector = connector.ok_or_else(|| Error::user(format!("connector '{name}' does not exist")))?;
+            return Ok(SinkHandle::Writer(connector.sink(def, &self.connect)?));
+        }
+        let table = self.shared.tables.require(&def.path)?;
+        Ok(match &table.store {
+            Store::Keyed { table, .. } => SinkHandle::Keyed(table.clone()),
+            Store::Topic(topic) => SinkHandle::Topic {
+                partitions: topic.partitions().to_vec(),
+                encoder: encoder(&self.shared, def, &self.connect)?,
+                keys: vec![],
+            },
+            Store::Connector { .. } => return Err(Error::bug(format!("'{}' is no managed table", def.path))),
+        })
+    }
+
+    fn side_tables(&self) -> Result<Box<dyn SideTables>> {
+        Ok(Box::new(SideWriter { shared: self.shared.clone(), pipeline: self.job.spec.name.clone() }))
+    }
+}
+
+/// The source of a pipeline that runs.
+pub(crate) fn running_source(shared: &Shared, scan: &Scan, connect: &ConnectContext) -> Result<Arc<dyn Source>> {
+    let def = &scan.table;
+    let Some((table, is_inbox)) = shared.table_of(&def.path) else {
+        return Err(Error::bug(format!("table '{}' of a plan does not exist", def.path)));
+    };
+    let topic = |def: &TableDef, topic: &Topic, by_pipeline: bool| -> Result<Arc<dyn Source>> {
+        Ok(Arc::new(TopicSource::new(def, topic.partitions().to_vec(), by_pipeline, None)?))
+    };
+    match (&table.store, is_inbox) {
+        (Store::Keyed { inbox, .. }, true) => topic(def, inbox, false),
+        (Store::Topic(t), _) => topic(def, t, table.is_written_by_pipeline()),
+        (Store::Connector { inbox: Some(t) }, _) => topic(&as_topic(def), t, false),
+        (Store::Connector { inbox: None }, _) => connector_source(shared, def, connect),
+        (Store::Keyed { .. }, false) => {
+            Err(Error::not_supported(format!("a pipeline that reads keyed table '{}'", def.path)))
+        }
+    }
+}
+
+/// A bare SELECT prints its rows as the print sink would.
+fn print_rows(job: &Job, connect: &ConnectContext) -> CollectFn {
+    let sink = job.spec.plan.sinks().next().and_then(|(id, _)| job.spec.plan.nodes.get(id));
+    let types = sink.map(|node| node.schema.types().cloned().collect()).unwrap_or_default();
+    let lines = RowLines::new(types, String::new());
+    let output = connect.stdout.clone();
+    Box::new(move |batch| {
+        let mut text = String::new();
+        lines.write(batch, &mut text);
+        output.write_lines(&text)
+    })
+}
+
+pub(crate) fn connector_source(shared: &Shared, def: &TableDef, connect: &ConnectContext) -> Result<Arc<dyn Source>> {
+    let name = def.connector().unwrap_or_default();
+    match shared.registry.connector(name) {
+        Some(connector) => connector.source(def, connect),
+        None => Err(Error::user(format!("connector '{name}' does not exist"))),
+    }
+}
+
+/// The table as the topic that its rows go through: JSON, from the start.
+pub(crate) fn as_topic(def: &TableDef) -> TableDef {
+    let mut topic = def.clone();
+    topic.kind = TableKind::Topic;
+    topic.options.clear();
+    topic
+}
+
+/// Decodes what a scan reads of the table's physical columns; `None` where the source makes rows.
+pub(crate) fn decoder(shared: &Shared, scan: &Scan, connect: &ConnectContext) -> Result<Option<Box<dyn Decoder>>> {
+    let def = &scan.table;
+    let through_topic =
+        shared.tables.get(&def.path).is_some_and(|t| matches!(t.store, Store::Connector { inbox: Some(_) }));
+    if def.kind == TableKind::Connector && def.option("format").is_none() && !through_topic {
+        return Ok(None);
+    }
+    let columns: RowSchema = scan
+        .read
+        .iter()
+        .map(|i| &def.columns[*i])
+        .filter(|c| matches!(c.kind, ColumnKind::Physical))
+        .map(|c| Column { name: c.name.clone(), ty: c.ty.clone() })
+        .collect();
+    if through_topic {
+        let def = as_topic(def);
+        return format(shared, &def)?.decoder(&def, &columns, connect).map(Some);
+    }
+    format(shared, def)?.decoder(def, &columns, connect).map(Some)
+}
+
+/// Decodes these columns of a managed table.
+pub(crate) fn decoder_of(
+    shared: &Shared,
+    def: &TableDef,
+    columns: &RowSchema,
+    connect: &ConnectContext,
+) -> Result<Box<dyn Decoder>> {
+    format(shared, def)?.decoder(def, columns, connect)
+}
+
+pub(crate) fn encoder(shared: &Shared, def: &TableDef, connect: &ConnectContext) -> Result<Box<dyn Encoder>> {
+    format(shared, def)?.encoder(def, &def.physical_schema(), connect)
+}
+
+fn format<'a>(shared: &'a Shared, def: &TableDef) -> Result<&'a dyn Format> {
+    let name = def.option("format").or(def.option("value.format")).unwrap_or("json");
+    shared.registry.format(name).ok_or_else(|| Error::user(format!("format '{name}' does not exist")))
+}
+
+/// Puts late and quarantined rows into the tables that keep them.
+struct SideWriter {
+    shared: Arc<Shared>,
+    pipeline: String,
+}
+
+impl SideWriter {
+    /// Rows by their table; those of a table that is gone meanwhile go with it.
+    fn by_table<R>(&self, rows: Vec<R>, path: impl Fn(&R) -> ObjectPath) -> Vec<(Arc<Table>, Vec<R>)> {
+        let mut groups: Vec<(Arc<Table>, Vec<R>)> = vec![];
+        for row in rows {
+            let Some((table, _)) = self.shared.table_of(&path(&row)) else { continue };
+            match groups.iter_mut().find(|(t, _)| Arc::ptr_eq(t, &table)) {
+                Some((_, group)) => group.push(row),
+                None => groups.push((table, vec![row])),
+            }
+        }
+        groups
+    }
+}
+
+impl SideTables for SideWriter {
+    fn late(&mut self, rows: Vec<LateRow>) -> Result<()> {
+        for (table, rows) in self.by_table(rows, |r| r.table.clone()) {
+            let n = rows.len();
+            let ids = rows.iter().map(|r| side_id(&self.pipeline, r.key.uid.0, r.key.epoch, r.key.ordinal));
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(ids.map(Some).collect::<StringViewArray>()),
+                Arc::new(rows.iter().map(|r| Some(r.row.as_str())).collect::<StringViewArray>()),
+                instants(rows.iter().map(|r| Some(r.time_ms))),
+                instants(rows.iter().map(|r| Some(r.watermark_ms))),
+                Arc::new((0..n).map(|_| Some(self.pipeline.as_str())).collect::<StringViewArray>()),
+                Arc::new(rows.iter().map(|r| Some(r.operator)).collect::<StringViewArray>()),
+            ];
+            let batch = RecordBatch::try_new(late_schema().to_arrow(), columns).map_err(arrow_bug)?;
+            table.late.apply(&ChangeBatch::inserts(batch))?;
+        }
+        Ok(())
+    }
+
+    fn quarantine(&mut self, rows: Vec<QuarantinedRow>) -> Result<()> {
+        for (table, rows) in self.by_table(rows, |r| r.table.clone()) {
+            let n = rows.len();
+            let ids = rows.iter().map(|r| match &r.origin {
+                // A record is named by its place: a replay sets the same one aside once.
+                Some(origin) => format!("{}/{}/{:020}", self.pipeline, origin.split, origin.offset),
+                None => side_id(&self.pipeline, r.key.uid.0, r.key.epoch, r.key.ordinal),
+            });
+            let source = |r: &QuarantinedRow| match &r.origin {
+                Some(origin) => origin.split.clone(),
+                None => r.operator.to_string(),
+            };
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(ids.map(Some).collect::<StringViewArray>()),
+                Arc::new(rows.iter().map(|r| Some(r.bytes.as_slice())).collect::<BinaryViewArray>()),
+                Arc::new(rows.iter().map(|r| Some(r.reason.as_str())).collect::<StringViewArray>()),
+                Arc::new(rows.iter().map(|r| Some(source(r))).collect::<StringViewArray>()),
+                Arc::new(rows.iter().map(|r| r.origin.as_ref().map(|o| o.partition)).collect::<Int32Array>()),
+                Arc::new(rows.iter().map(|r| r.origin.as_ref().map(|o| o.offset)).collect::<Int64Array>()),
+                Arc::new((0..n).map(|_| Some(self.pipeline.as_str())).collect::<StringViewArray>()),
+                instants(rows.iter().map(|r| Some(r.now_ms))),
+            ];
+            let batch = RecordBatch::try_new(quarantine_schema().to_arrow(), columns).map_err(arrow_bug)?;
+            table.quarantine.apply(&ChangeBatch::inserts(batch))?;
+        }
+        Ok(())
+    }
+}
+
+fn side_id(pipeline: &str, uid: u64, epoch: u64, ordinal: u64) -> String {
+    format!("{pipeline}/{uid:016x}/{epoch:016}/{ordinal:016}")
+}
+
+fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+}
+
+/// A row that was refused before it was appended.
+pub(crate) struct RejectedRecord<'a> {
+    pub(crate) id: String,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) reason: &'a str,
+    pub(crate) source: &'a str,
+    /// Within its request.
+    pub(crate) index: i64,
+}
+
+/// Refused rows as rows of a quarantine.
+pub(crate) fn rejected_batch<'a>(rows: impl Iterator<Item = RejectedRecord<'a>>, now_ms: i64) -> Result<ChangeBatch> {
+    let rows: Vec<_> = rows.collect();
+    let n = rows.len();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(rows.iter().map(|r| Some(r.id.as_str())).collect::<StringViewArray>()),
+        Arc::new(rows.iter().map(|r| Some(r.bytes)).collect::<BinaryViewArray>()),
+        Arc::new(rows.iter().map(|r| Some(r.reason)).collect::<StringViewArray>()),
+        Arc::new(rows.iter().map(|r| Some(r.source)).collect::<StringViewArray>()),
+        Arc::new((0..n).map(|_| None).collect::<Int32Array>()),
+        Arc::new(rows.iter().map(|r| Some(r.index)).collect::<Int64Array>()),
+        Arc::new((0..n).map(|_| None::<&str>).collect::<StringViewArray>()),
+        instants((0..n).map(|_| Some(now_ms))),
+    ];
+    let batch = RecordBatch::try_new(quarantine_schema().to_arrow(), columns).map_err(arrow_bug)?;
+    Ok(ChangeBatch::inserts(batch))
+}

@@ -1,0 +1,138 @@
+//! The log as the Kafka protocol sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arus_connect::kafka_record_columns;
+use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath, TableKind};
+use arus_core::error::Code;
+use arus_core::platform::{FetchedBatches, LogDoor, ProduceAck, TopicInfo};
+use arus_core::settings::Settings;
+use arus_core::{Error, Result};
+use arus_sql::Planned;
+use arus_storage::log::{Partition, ReadUpTo};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::ddl::Origin;
+use crate::shared::Shared;
+use crate::tables::{Table, Writer};
+
+pub(crate) struct EngineLog(pub(crate) Arc<Shared>);
+
+impl EngineLog {
+    fn table(&self, topic: &str) -> Result<Arc<Table>> {
+        let path = match topic.split_once('.') {
+            Some((database, name)) => ObjectPath::new(database, name),
+            None => ObjectPath::new(DEFAULT_DATABASE, topic),
+        };
+        let whole = ObjectPath::new(DEFAULT_DATABASE, topic);
+        let found = self.0.tables.get(&path).or_else(|| self.0.tables.get(&whole)).filter(|t| is_topic(t));
+        found.ok_or_else(|| Error::user(format!("topic '{topic}' does not exist")).with_code(Code::UndefinedTable))
+    }
+
+    fn partition(&self, topic: &str, partition: i32) -> Result<(Arc<Table>, Arc<Partition>, i64)> {
+        let table = self.table(topic)?;
+        let found = u32::try_from(partition).ok().and_then(|n| table.topic().and_then(|t| t.partition(n)).cloned());
+        let found = found.ok_or_else(|| {
+            Error::user(format!("topic '{topic}' has no partition {partition}")).with_code(Code::UndefinedTable)
+        })?;
+        let end = table.visible_ends().get(partition as usize).copied().unwrap_or(0);
+        Ok((table, found, end))
+    }
+}
+
+fn is_topic(table: &Table) -> bool {
+    table.def.kind == TableKind::Topic
+}
+
+fn info(table: &Table) -> TopicInfo {
+    TopicInfo {
+        name: table.def.path.to_string(),
+        partitions: table.topic().map_or(0, |t| t.partitions().len() as i32),
+        written_by: match table.writer() {
+            Writer::Pipeline(name) => Some(name),
+            Writer::Nobody | Writer::Clients => None,
+        },
+    }
+}
+
+#[async_trait]
+impl LogDoor for EngineLog {
+    fn topics(&self) -> Vec<TopicInfo> {
+        self.0.tables.all().iter().filter(|t| is_topic(t)).map(|t| info(t)).collect()
+    }
+
+    fn topic(&self, name: &str) -> Option<TopicInfo> {
+        self.table(name).ok().map(|t| info(&t))
+    }
+
+    async fn create_topic(&self, name: &str, partitions: Option<i32>) -> Result<TopicInfo> {
+        // Through SQL, so that the catalog can make it again from its text.
+        let columns: Vec<String> =
+            kafka_record_columns().columns().iter().map(|c| format!("`{}` {}", c.name, c.ty)).collect();
+        let sql = format!(
+            "CREATE TABLE `{}` ({}) WITH ('format' = 'kafka-record', 'partitions' = '{}')",
+            name.replace('`', "``"),
+            columns.join(", "),
+            partitions.unwrap_or(1).max(1)
+        );
+        let settings = Settings::default();
+        let Planned::CreateTable { table, .. } = self.0.plan(&sql, &settings, false)?.planned else {
+            return Err(Error::bug("a topic's statement is no CREATE TABLE"));
+        };
+        self.0.create_table(table, Origin { sql: &sql, settings: &settings }).await?;
+        self.table(name).map(|t| info(&t))
+    }
+
+    async fn produce(&self, topic: &str, partition: i32, batches: Bytes) -> Result<ProduceAck> {
+        let (table, partition, _) = self.partition(topic, partition)?;
+        table.claim_for_clients()?;
+        let appended = partition.append(&batches)?;
+        partition.wait_synced(appended.end()).await?;
+        let rows = (appended.end() - appended.base_offset).max(0) as u64;
+        table.note_rows(rows, self.0.config.clock.now_ms());
+        self.0.figures.rows_accepted.fetch_add(rows, Relaxed);
+        self.0.wake();
+        Ok(ProduceAck { base_offset: appended.base_offset, log_start_offset: partition.start_offset() })
+    }
+
+    fn fetch(&self, topic: &str, partition: i32, offset: i64, max_bytes: usize) -> Result<FetchedBatches> {
+        let (_, partition, end) = self.partition(topic, partition)?;
+        let batches = partition.read(offset, max_bytes, ReadUpTo::Offset(end))?;
+        Ok(FetchedBatches { batches, high_watermark: end, log_start_offset: partition.start_offset() })
+    }
+
+    async fn wait_for(&self, topic: &str, partition: i32, offset: i64) {
+        let mut published = self.0.published.subscribe();
+        loop {
+            // A topic that is gone has no news: the caller's timeout ends the wait.
+            let Ok((table, found, end)) = self.partition(topic, partition) else {
+                return std::future::pending().await;
+            };
+            if end > offset {
+                return;
+            }
+            let news = async {
+                if table.is_written_by_pipeline() {
+                    published.changed().await.is_ok()
+                } else {
+                    found.wait_for(offset).await.is_ok()
+                }
+            };
+            if !news.await {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
+        let (_, partition, end) = self.partition(topic, partition)?;
+        Ok((partition.start_offset(), end))
+    }
+
+    fn offset_for_time(&self, topic: &str, partition: i32, timestamp_ms: i64) -> Result<Option<i64>> {
+        let (_, partition, end) = self.partition(topic, partition)?;
+        Ok(partition.offset_for_time(timestamp_ms)?.filter(|offset| *offset < end))
+    }
+}

@@ -1,0 +1,277 @@
+//! What the doors ask of the engine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use arrow::compute::concat_batches;
+use arus_core::Result;
+use arus_core::catalog::{ColumnKind, ObjectPath, TableKind};
+use arus_core::change::arrow_bug;
+use arus_core::platform::{
+    ChangeEvent, DiskUsage, Door, IngestReply, IngestRequest, LogDoor, Platform, QueryRows, ServerStatus, Session,
+    Tick, Usage,
+};
+use arus_core::read::{Cut, Snapshot};
+use arus_query::Params;
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::TryStreamExt;
+use futures::stream::{self, BoxStream};
+
+use crate::changes;
+use crate::config::kilobytes;
+use crate::engine::Engine;
+use crate::jobs::JobStatus;
+use crate::log_door::EngineLog;
+use crate::session::EngineSession;
+use crate::shared::Shared;
+use crate::snapshot::EngineSnapshot;
+
+/// The console redraws at most four times a second.
+const TICK_MIN: Duration = Duration::from_millis(250);
+const TICK_MAX: Duration = Duration::from_secs(1);
+
+/// The engine as the doors hold it.
+pub(crate) struct EnginePlatform(pub(crate) Arc<Engine>);
+
+impl Engine {
+    pub fn platform(self: &Arc<Self>) -> Arc<dyn Platform> {
+        Arc::new(EnginePlatform(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Platform for EnginePlatform {
+    fn session(&self, door: Door) -> Box<dyn Session> {
+        Box::new(EngineSession::new(self.0.clone(), door))
+    }
+
+    async fn ingest(&self, request: IngestRequest) -> Result<IngestReply> {
+        self.0.shared.ingest(request).await
+    }
+
+    fn changes(&self, table: &ObjectPath, from: Option<Cut>) -> Result<BoxStream<'static, Result<ChangeEvent>>> {
+        changes::changes(&self.0.shared, table, from)
+    }
+
+    async fn query(&self, sql: &str, params: &BTreeMap<String, serde_json::Value>) -> Result<QueryRows> {
+        let query = self.0.query_engine()?;
+        let stream = query.query(sql, query.latest(), Params::Named(params)).await?;
+        let cut = stream.cut.unwrap_or(Cut { incarnation: 0, epoch: 0 });
+        let (schema, as_of_ms) = (stream.schema.clone(), stream.as_of_ms);
+        Ok(QueryRows { schema, cut, as_of_ms, batches: stream.batches.try_collect().await? })
+    }
+
+    async fn newest(&self, table: &ObjectPath, limit: usize) -> Result<QueryRows> {
+        let shared = self.0.shared.clone();
+        let path = table.clone();
+        let read = tokio::task::spawn_blocking(move || newest(&shared, &path, limit));
+        read.await.map_err(|e| arus_core::Error::bug(format!("a read has panicked: {e}")))?
+    }
+
+    fn ticks(&self) -> BoxStream<'static, Tick> {
+        let shared = self.0.shared.clone();
+        let published = shared.published.subscribe();
+        stream::unfold((shared, published, true), |(shared, mut published, first)| async move {
+            if !first {
+                tokio::time::sleep(TICK_MIN).await;
+                let wait = tokio::time::timeout(TICK_MAX - TICK_MIN, published.changed()).await;
+                if let Ok(Err(_)) = wait {
+                    return None;
+                }
+            }
+            let tick = tick(&shared);
+            Some((tick, (shared, published, false)))
+        })
+        .boxed()
+    }
+
+    fn status(&self) -> ServerStatus {
+        let shared = &self.0.shared;
+        let used = shared.folder.used_bytes().unwrap_or_default();
+        let free = shared.folder.free_bytes().unwrap_or_default();
+        ServerStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            name: shared.config.name.clone(),
+            started_ms: shared.started_ms,
+            incarnation: shared.incarnation,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: Usage { used_bytes: resident_bytes(shared), budget_bytes: shared.config.memory_bytes },
+            disk: DiskUsage { used_bytes: used, free_bytes: free },
+        }
+    }
+
+    fn metrics(&self) -> String {
+        metrics(&self.0.shared)
+    }
+
+    fn ready(&self) -> bool {
+        self.0.shared.ready.load(Relaxed)
+    }
+
+    fn dashboards(&self) -> Result<Vec<(String, String)>> {
+        Ok(self.0.shared.config.dashboards.clone())
+    }
+
+    fn log(&self) -> Arc<dyn LogDoor> {
+        Arc::new(EngineLog(self.0.shared.clone()))
+    }
+}
+
+fn tick(shared: &Shared) -> Tick {
+    let published = shared.published();
+    let durable = *shared.durable.borrow();
+    let now_ms = shared.config.clock.now_ms();
+    Tick {
+        incarnation: published.cut.incarnation,
+        epoch: published.cut.epoch,
+        durable_epoch: durable.cut.epoch,
+        now_ms,
+        checkpoint_age_ms: (now_ms - durable.at_ms).max(0),
+    }
+}
+
+/// The last rows of a topic, or some rows of a keyed table; newest first.
+fn newest(shared: &Arc<Shared>, path: &ObjectPath, limit: usize) -> Result<QueryRows> {
+    let published = shared.published();
+    let snapshot = EngineSnapshot { shared: shared.clone(), published: published.clone() };
+    let found = published.tables.get(path);
+    let tail = found.filter(|f| f.table.topic().is_some()).map(|f| {
+        let starts = f.ends.iter().map(|end| (end - limit as i64).max(0)).collect();
+        (f, starts)
+    });
+    let table = match tail {
+        Some((found, starts)) => snapshot.rows_after(path, found, starts),
+        None => snapshot.table(path),
+    };
+    let Some(table) = table else {
+        return Err(shared.tables.require(path).err().unwrap_or_else(|| {
+            arus_core::Error::user(format!("table '{path}' cannot be read"))
+                .with_code(arus_core::error::Code::UndefinedTable)
+        }));
+    };
+    let physical = |i: &usize| {
+        found.is_none_or(|f| {
+            f.table.def.kind != TableKind::System
+                && !matches!(f.table.def.columns[*i].kind, ColumnKind::Metadata { .. })
+        })
+    };
+    let columns: Vec<usize> = (0..table.schema().len()).filter(physical).collect();
+    let schema = Arc::new(table.schema().to_arrow().project(&columns).map_err(arrow_bug)?);
+    let mut batches = vec![];
+    let mut rows = 0;
+    for batch in table.scan(&columns, Some(limit))? {
+        let batch = batch?;
+        rows += batch.num_rows();
+        batches.push(batch);
+        if found.is_none_or(|f| f.table.topic().is_none()) && rows >= limit {
+            break;
+        }
+    }
+    let all = concat_batches(&schema, &batches).map_err(arrow_bug)?;
+    let newest_first: arrow::array::UInt32Array = (0..all.num_rows() as u32).rev().take(limit).collect();
+    let all = arrow::compute::take_record_batch(&all, &newest_first).map_err(arrow_bug)?;
+    Ok(QueryRows { schema, cut: published.cut, as_of_ms: published.as_of_ms, batches: vec![all] })
+}
+
+/// Resident memory, from /proc where there is one.
+fn resident_bytes(shared: &Shared) -> u64 {
+    kilobytes(shared.config.fs.as_ref(), "/proc/self/status", "VmRSS:")
+}
+
+fn metrics(shared: &Shared) -> String {
+    let mut out = String::new();
+    let published = shared.published();
+    let durable = *shared.durable.borrow();
+    let f = &shared.figures;
+    let (last, all) = f.checkpoint_seconds();
+    let mut one = |name: &str, kind: &str, help: &str, value: f64| {
+        write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n").expect("a String takes all");
+    };
+    one("arus_incarnation", "gauge", "number of this start of the server", published.cut.incarnation as f64);
+    one("arus_epoch", "gauge", "newest epoch that readers see", published.cut.epoch as f64);
+    one("arus_durable_epoch", "gauge", "epoch of the last checkpoint", durable.cut.epoch as f64);
+    one(
+        "arus_recovery_epoch",
+        "gauge",
+        "epoch that this start restored, 0 if none",
+        f.recovery_epoch.load(Relaxed) as f64,
+    );
+    let replayed = f.recovery_replayed_rows.load(Relaxed) as f64;
+    one("arus_recovery_replayed_rows", "gauge", "rows read again after the restored checkpoint", replayed);
+    one("arus_checkpoint_seconds", "gauge", "how long the last checkpoint took", last);
+    one("arus_checkpoint_seconds_total", "counter", "time of all checkpoints", all);
+    one("arus_checkpoints_total", "counter", "checkpoints of this start", f.checkpoints.load(Relaxed) as f64);
+    let abandoned = f.checkpoints_failed.load(Relaxed) as f64;
+    one("arus_checkpoints_abandoned_total", "counter", "checkpoints that could not be written", abandoned);
+    one(
+        "arus_rows_accepted_total",
+        "counter",
+        "rows of clients that were acknowledged",
+        f.rows_accepted.load(Relaxed) as f64,
+    );
+    one(
+        "arus_rows_rejected_total",
+        "counter",
+        "rows of clients that were refused",
+        f.rows_rejected.load(Relaxed) as f64,
+    );
+    one("arus_resident_bytes", "gauge", "resident memory", resident_bytes(shared) as f64);
+    let running = shared.jobs.all().iter().filter(|j| j.status() == JobStatus::Running).count();
+    one("arus_pipelines_running", "gauge", "pipelines that run", running as f64);
+    per_table(shared, &mut out);
+    per_operator(shared, &mut out);
+    out
+}
+
+fn per_table(shared: &Shared, out: &mut String) {
+    let tables = shared.published();
+    let mut found: Vec<_> = tables.tables.values().collect();
+    found.sort_by(|a, b| a.table.def.path.cmp(&b.table.def.path));
+    for (name, help) in [
+        ("arus_late_rows_total", "rows that came after their window had fired"),
+        ("arus_quarantined_rows_total", "rows and records that were set aside"),
+    ] {
+        write!(out, "# HELP {name} {help}\n# TYPE {name} counter\n").expect("a String takes all");
+        for table in &found {
+            let rows = if name.contains("late") { table.late.len() } else { table.quarantine.len() };
+            writeln!(out, "{name}{{table=\"{}\"}} {rows}", label(&table.table.def.path.to_string()))
+                .expect("a String takes all");
+        }
+    }
+}
+
+fn per_operator(shared: &Shared, out: &mut String) {
+    let jobs = shared.jobs.all();
+    for (name, kind, help) in [
+        ("arus_operator_rows_in_total", "counter", "rows that an operator has taken"),
+        ("arus_operator_rows_out_total", "counter", "rows that an operator has given"),
+        ("arus_operator_busy_seconds_total", "counter", "time that an operator has worked"),
+        ("arus_operator_state_bytes", "gauge", "memory of an operator's state"),
+    ] {
+        write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").expect("a String takes all");
+        for job in &jobs {
+            let Some(stats) = job.stats() else { continue };
+            for operator in stats.operators() {
+                let figures = operator.figures();
+                let value = match name {
+                    "arus_operator_rows_in_total" => figures.rows_in as f64,
+                    "arus_operator_rows_out_total" => figures.rows_out as f64,
+                    "arus_operator_busy_seconds_total" => figures.busy_ns as f64 / 1e9,
+                    _ => figures.state_bytes as f64,
+                };
+                let pipeline = label(&job.spec.name);
+                let (node, operator) = (operator.node, operator.name);
+                writeln!(out, "{name}{{pipeline=\"{pipeline}\",operator=\"{operator}\",node=\"{node}\"}} {value}")
+                    .expect("a String takes all");
+            }
+        }
+    }
+}
+
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ")
+}

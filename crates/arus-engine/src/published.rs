@@ -1,0 +1,59 @@
+//! What readers see: the newest epoch, whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arus_core::catalog::ObjectPath;
+use arus_core::read::Cut;
+use arus_storage::table::TableSnapshot;
+
+use crate::tables::Table;
+
+/// One epoch of all tables. Whoever holds it reads that epoch.
+pub(crate) struct Published {
+    pub(crate) cut: Cut,
+    pub(crate) as_of_ms: i64,
+    pub(crate) tables: HashMap<ObjectPath, PublishedTable>,
+    /// By pipeline and source table, the offset up to which each partition is covered.
+    pub(crate) positions: BTreeMap<(String, ObjectPath), Vec<i64>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct PublishedTable {
+    pub(crate) table: Arc<Table>,
+    pub(crate) rows: Option<TableSnapshot>,
+    pub(crate) late: TableSnapshot,
+    pub(crate) quarantine: TableSnapshot,
+    /// Of the table's topic: where this epoch's rows end.
+    pub(crate) ends: Vec<i64>,
+}
+
+impl PublishedTable {
+    pub(crate) fn of(table: Arc<Table>) -> Self {
+        PublishedTable {
+            rows: table.keyed().map(|t| t.snapshot()),
+            late: table.late.snapshot(),
+            quarantine: table.quarantine.snapshot(),
+            ends: table.visible_ends(),
+            table,
+        }
+    }
+}
+
+impl Published {
+    pub(crate) fn empty(incarnation: u64) -> Self {
+        Published {
+            cut: Cut { incarnation, epoch: 0 },
+            as_of_ms: 0,
+            tables: HashMap::new(),
+            positions: BTreeMap::new(),
+        }
+    }
+}
+
+/// The last checkpoint, for freshness and `durable`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Durable {
+    pub(crate) cut: Cut,
+    pub(crate) at_ms: i64,
+}

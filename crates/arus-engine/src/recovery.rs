@@ -1,0 +1,203 @@
+//! From a data folder to running pipelines: the manifest says what there is, the log and the state files hold it.
+//!
+//! Nothing is read, told, deleted or delivered before the manifest's raised incarnation is durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arus_core::catalog::{CatalogObject, ObjectPath, TableDef};
+use arus_core::{Error, Result};
+use arus_sql::Planned;
+use arus_storage::log::{KnownEnd, Topic};
+use arus_storage::manifest::{CatalogItem, Checkpoint, ManifestState};
+use arus_stream::Checkpoint as TaskCheckpoint;
+
+use crate::ddl::{CLIENT_WRITER, MATERIALIZED, PIPELINE, TABLE, VIEW, settings_of};
+use crate::domain::Domain;
+use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
+use crate::restore::RestoredState;
+use crate::shared::Shared;
+use crate::tables::{Table, Writer};
+
+/// A job of the catalog, planned again from its text.
+pub(crate) struct RecoveredJob {
+    id: u64,
+    job: Arc<Job>,
+    cut: Option<TaskCheckpoint>,
+}
+
+/// Makes tables, views and jobs of the catalog, by the order of their creation.
+pub(crate) fn recover(
+    shared: &Arc<Shared>,
+    state: &ManifestState,
+    restored: &RestoredState,
+) -> Result<Vec<RecoveredJob>> {
+    let checkpoint = state.checkpoint.as_ref();
+    let mut jobs = vec![];
+    for item in state.catalog.values() {
+        let recovered = recover_item(shared, item, checkpoint, restored)
+            .map_err(|e| e.in_context(format!("recovery of {} '{}'", item.kind.replace('_', " "), item.path)))?;
+        if let Some(spec) = recovered {
+            let record = checkpoint.and_then(|c| c.pipelines.get(&item.id));
+            let cut = record
+                .map(|r| serde_json::from_value(r.task.clone()))
+                .transpose()
+                .map_err(|e| Error::bug(format!("the cut of pipeline '{}' cannot be read: {e}", spec.name)))?;
+            let finished = item.extra["finished"].as_bool() == Some(true);
+            let job = Job::new(spec);
+            if finished {
+                job.status.send_replace(JobStatus::Finished);
+            }
+            shared.jobs.put(job.clone());
+            for path in &job.spec.targets {
+                if let Some(table) = shared.tables.get(path) {
+                    let by_clients = job.spec.kind == JobKind::ClientWriter;
+                    table.set_writer(if by_clients {
+                        Writer::Clients
+                    } else {
+                        Writer::Pipeline(job.spec.name.clone())
+                    });
+                }
+            }
+            if !finished {
+                jobs.push(RecoveredJob { id: item.id, job, cut });
+            }
+        }
+    }
+    shared.log.remove_unknown()?;
+    if let Some(checkpoint) = checkpoint {
+        for table in shared.tables.all() {
+            if let Some(ends) = table.topic().and_then(|t| checkpoint.markers.get(&t.id())) {
+                table.set_visible(ends.clone());
+            }
+        }
+        shared.figures.recovery_epoch.store(checkpoint.cut.epoch, Relaxed);
+    }
+    Ok(jobs)
+}
+
+fn recover_item(
+    shared: &Arc<Shared>,
+    item: &CatalogItem,
+    checkpoint: Option<&Checkpoint>,
+    restored: &RestoredState,
+) -> Result<Option<JobSpec>> {
+    if item.kind == CLIENT_WRITER {
+        let table = shared.tables.require(&item.path)?;
+        return Ok(Some(shared.client_writer_spec(item, &table.def)));
+    }
+    let settings = settings_of(item);
+    let planned = shared.plan(&item.sql, &settings, false)?.planned;
+    match (item.kind.as_str(), planned) {
+        (TABLE, Planned::CreateTable { table, .. }) => {
+            recover_table(shared, item, table, checkpoint, restored)?;
+            Ok(None)
+        }
+        (VIEW, Planned::CreateView { view, .. }) => {
+            lock(&shared.item_ids).insert(item.id, view.path.clone());
+            shared.catalog.put(CatalogObject::View(Arc::new(view)));
+            Ok(None)
+        }
+        (MATERIALIZED, Planned::CreateMaterializedTable { table, plan }) => {
+            let path = table.path.clone();
+            recover_table(shared, item, table, checkpoint, restored)?;
+            Ok(Some(shared.spec_of_item(item, JobKind::MaterializedTable, path.to_string(), plan, vec![path])))
+        }
+        (PIPELINE, Planned::Insert { plan, target }) => {
+            Ok(Some(job(shared, item, JobKind::Insert, plan, vec![target])))
+        }
+        (PIPELINE, Planned::InsertValues { plan, table, .. }) => {
+            Ok(Some(job(shared, item, JobKind::Insert, plan, vec![table.path.clone()])))
+        }
+        (PIPELINE, Planned::StatementSet { plan, targets }) => {
+            Ok(Some(job(shared, item, JobKind::StatementSet, plan, targets)))
+        }
+        (kind, _) => Err(Error::bug(format!("a statement of the catalog is no {kind}"))),
+    }
+}
+
+fn job(
+    shared: &Shared,
+    item: &CatalogItem,
+    kind: JobKind,
+    plan: arus_core::plan::PhysicalPlan,
+    targets: Vec<ObjectPath>,
+) -> JobSpec {
+    let name = item.extra["name"].as_str().unwrap_or("pipeline").to_string();
+    shared.spec_of_item(item, kind, name, plan, targets)
+}
+
+fn recover_table(
+    shared: &Arc<Shared>,
+    item: &CatalogItem,
+    def: TableDef,
+    checkpoint: Option<&Checkpoint>,
+    restored: &RestoredState,
+) -> Result<Arc<Table>> {
+    let topic = item.topic.map(|id| open_topic(shared, item, id, checkpoint)).transpose()?;
+    let table = shared.install_table(item.id, Arc::new(def), topic)?;
+    if let Some(checkpoint) = checkpoint {
+        for (uid, keyed) in table.states() {
+            for entry in restored.of(uid) {
+                keyed.restore_entry(&entry.key, &entry.value)?;
+            }
+            keyed.finish_restore(checkpoint.cut, checkpoint.as_of_ms);
+        }
+    }
+    Ok(table)
+}
+
+/// A pipeline's topic is cut to its markers; a client's keeps what is whole beyond the last known sync.
+fn open_topic(shared: &Shared, item: &CatalogItem, id: u64, checkpoint: Option<&Checkpoint>) -> Result<Arc<Topic>> {
+    let count = item.partitions.unwrap_or(1) as usize;
+    let markers = checkpoint.and_then(|c| c.markers.get(&id));
+    let synced = checkpoint.and_then(|c| c.synced.get(&id));
+    let known: Vec<KnownEnd> = (0..count)
+        .map(|partition| match (markers, synced) {
+            (Some(ends), _) => KnownEnd::Pipeline(ends.get(partition).copied().unwrap_or(0)),
+            (None, ends) => KnownEnd::Client(ends.and_then(|e| e.get(partition)).copied().unwrap_or(0)),
+        })
+        .collect();
+    shared.log.open_topic(id, &item.path.to_string(), &known)
+}
+
+/// Hands the jobs to the data thread, and notes what they will read again.
+pub(crate) fn resume(
+    shared: &Arc<Shared>,
+    domain: &mut Domain,
+    jobs: Vec<RecoveredJob>,
+    checkpoint: Option<Checkpoint>,
+    restored: &RestoredState,
+) {
+    let mut replayed = 0;
+    for RecoveredJob { id, job, cut } in jobs {
+        let cut = cut.unwrap_or_default();
+        replayed += rows_to_replay(shared, &job, &cut);
+        domain.restore(id, job, &cut, restored);
+    }
+    shared.figures.recovery_replayed_rows.store(replayed, Relaxed);
+    let (records, markers) = checkpoint.map_or((BTreeMap::new(), BTreeMap::new()), |c| (c.pipelines, c.markers));
+    domain.adopt(records, markers);
+}
+
+/// Rows of topics between the checkpoint's position and the end of the log.
+fn rows_to_replay(shared: &Shared, job: &Job, cut: &TaskCheckpoint) -> u64 {
+    let mut rows = 0;
+    for (id, scan) in job.spec.plan.scans() {
+        let Some((table, _)) = shared.table_of(&scan.table.path) else { continue };
+        let Some(topic) = table.topic().or(table.inbox()) else { continue };
+        let Some(state) = job.spec.plan.nodes.get(id).and_then(|n| cut.scans.get(&n.uid)) else { continue };
+        for split in &state.splits {
+            let number = split.split.id.trim_start_matches('p').parse::<u32>().ok();
+            let Some(partition) = number.and_then(|n| topic.partition(n)) else { continue };
+            let position = split.position.as_ref().and_then(|p| p.as_u64()).unwrap_or(0);
+            rows += (partition.end_offset().max(0) as u64).saturating_sub(position);
+        }
+    }
+    rows
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}

@@ -1,0 +1,345 @@
+//! One connection's statements: parsed, planned, done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arus_core::catalog::ObjectPath;
+use arus_core::change::arrow_bug;
+use arus_core::error::Code;
+use arus_core::platform::{Done, Door, QueryStream, Session, StatementOutput, StatementShape};
+use arus_core::read::Snapshot;
+use arus_core::settings::{DIALECT, DML_SYNC, Settings};
+use arus_core::{ChangeBatch, Error, Result, RowSchema};
+use arus_query::Params;
+use arus_sql::Planned;
+use arus_sql::parser::{Cut as TextCut, cut_statement};
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use crate::bounded;
+use crate::config::Mode;
+use crate::ddl::Origin;
+use crate::engine::Engine;
+use crate::jobs::{JobKind, JobStatus};
+use crate::snapshot::EngineSnapshot;
+
+/// A read waits for at most so long for the epoch that holds what its session wrote.
+const READ_OWN_WRITES: Duration = Duration::from_secs(10);
+/// Batches between a bounded pipeline and its reader.
+const READ_AHEAD: usize = 4;
+
+pub(crate) struct EngineSession {
+    engine: Arc<Engine>,
+    door: Door,
+    pub(crate) settings: Settings,
+    pinned: bool,
+    snapshot: Option<Arc<dyn Snapshot>>,
+    /// What this session wrote: a later read sees it.
+    written: Vec<(ObjectPath, u32, i64)>,
+    /// Names of jobs that this session started and whose end it waits for.
+    pub(crate) jobs: Vec<String>,
+}
+
+impl EngineSession {
+    pub(crate) fn new(engine: Arc<Engine>, door: Door) -> Self {
+        EngineSession {
+            engine,
+            door,
+            settings: Settings::default(),
+            pinned: false,
+            snapshot: None,
+            written: vec![],
+            jobs: vec![],
+        }
+    }
+
+    /// The epoch that this read sees: the pinned one, else the newest, with this session's own writes.
+    async fn read_snapshot(&mut self) -> Result<Arc<dyn Snapshot>> {
+        if let Some(snapshot) = &self.snapshot {
+            return Ok(snapshot.clone());
+        }
+        let shared = &self.engine.shared;
+        let mut published = shared.published.subscribe();
+        let written = std::mem::take(&mut self.written);
+        let covered = published.wait_for(|p| {
+            written.iter().all(|(path, partition, end)| {
+                let Some(found) = p.tables.get(path) else { return true };
+                let partition = *partition as usize;
+                match found.table.keyed() {
+                    None => found.ends.get(partition).is_some_and(|e| e >= end),
+                    Some(_) => {
+                        let inbox = format!("{}{}", path.name, crate::shared::INBOX_SUFFIX);
+                        let inbox = ObjectPath::new(&path.database, inbox);
+                        p.positions
+                            .iter()
+                            .filter(|((_, table), _)| *table == inbox)
+                            .any(|(_, ends)| ends.get(partition).is_some_and(|e| e >= end))
+                    }
+                }
+            })
+        });
+        let published = match tokio::time::timeout(READ_OWN_WRITES, covered).await {
+            Ok(Ok(published)) => published.clone(),
+            Ok(Err(_)) => return Err(Error::external("the server is stopping")),
+            Err(_) => {
+                return Err(Error::external("the rows that this session wrote are durable but not readable yet")
+                    .with_hint("a pipeline is behind; read arus.pipelines"));
+            }
+        };
+        let snapshot: Arc<dyn Snapshot> = Arc::new(EngineSnapshot { shared: shared.clone(), published });
+        if self.pinned {
+            self.snapshot = Some(snapshot.clone());
+        }
+        Ok(snapshot)
+    }
+
+    /// Plans a statement of Flink's dialect and does it.
+    async fn run(&mut self, statement: &str) -> Result<StatementOutput> {
+        let shared = self.engine.shared.clone();
+        let snapshot_select = shared.config.mode == Mode::Server;
+        let planned = shared.plan(statement, &self.settings, snapshot_select && is_query(statement))?;
+        let notices = planned.notices;
+        let settings = self.settings.clone();
+        let origin = Origin { sql: statement, settings: &settings };
+        let done = |tag: &str| Done { tag: tag.into(), job: None, notices: vec![] };
+        let mut outcome = match planned.planned {
+            Planned::CreateTable { table, .. } => {
+                shared.create_table(table, origin).await?;
+                done("CREATE TABLE")
+            }
+            Planned::CreateView { view, .. } => {
+                shared.create_view(view, origin).await?;
+                done("CREATE VIEW")
+            }
+            Planned::CreateMaterializedTable { table, plan } => {
+                let job = shared.create_materialized(table, plan, origin).await?;
+                Done { job: Some(job), ..done("CREATE MATERIALIZED TABLE") }
+            }
+            Planned::Drop { kind, path, .. } => {
+                shared.drop_object(kind, &path).await?;
+                done(&format!("DROP {}", kind.as_str()))
+            }
+            Planned::Insert { plan, target } => {
+                let job = shared.start_job(JobKind::Insert, plan, vec![target], origin).await?;
+                self.started(&job).await?;
+                Done { job: Some(job), ..done("INSERT 0 0") }
+            }
+            Planned::InsertValues { table, plan, .. } => {
+                let clients_write = shared.tables.get(&table.path).is_some_and(|t| t.inbox().is_some());
+                if clients_write && shared.config.mode == Mode::Server {
+                    let (count, written) = shared.insert_values(&table.path, &plan, &settings).await?;
+                    self.written.extend(written);
+                    done(&format!("INSERT 0 {count}"))
+                } else {
+                    let job = shared.start_job(JobKind::Insert, plan, vec![table.path.clone()], origin).await?;
+                    self.started(&job).await?;
+                    Done { job: Some(job), ..done("INSERT 0 0") }
+                }
+            }
+            Planned::StatementSet { plan, targets } => {
+                let job = shared.start_job(JobKind::StatementSet, plan, targets, origin).await?;
+                self.started(&job).await?;
+                Done { job: Some(job), ..done("STATEMENT SET") }
+            }
+            Planned::Select { plan, .. } if shared.config.mode == Mode::Run => {
+                let job = shared.start_job(JobKind::Select, plan, vec![], origin).await?;
+                self.wait_for(&job).await?;
+                Done { job: Some(job), ..done("SELECT") }
+            }
+            Planned::Select { plan, schema } => return self.select(plan, &schema).await.map(StatementOutput::Rows),
+            Planned::Rows { columns, rows } => return text_rows(&columns, &rows).map(StatementOutput::Rows),
+            Planned::Set { key, value } => {
+                self.settings.set(key, value);
+                done("SET")
+            }
+            Planned::Reset { key } => {
+                match key {
+                    Some(key) => self.settings.reset(&key),
+                    None => self.settings.reset_all(),
+                }
+                done("RESET")
+            }
+            Planned::ShowJobs => return text_rows(&JOB_COLUMNS, &self.job_rows(None)).map(StatementOutput::Rows),
+            Planned::DescribeJob { id } => {
+                return text_rows(&JOB_COLUMNS, &self.job_rows(Some(&id))).map(StatementOutput::Rows);
+            }
+            Planned::StopJob { id, with_savepoint: false, with_drain: false } => {
+                shared.stop_job(&id).await?;
+                done("STOP JOB")
+            }
+            Planned::StopJob { .. } => return Err(Error::not_supported("STOP JOB WITH SAVEPOINT or DRAIN")),
+            Planned::CreateDatabase { .. } | Planned::DropDatabase { .. } | Planned::UseDatabase { .. } => {
+                return Err(Error::not_supported("another database than default_database"));
+            }
+            Planned::Nothing => done("OK"),
+        };
+        outcome.notices = notices;
+        Ok(StatementOutput::Done(outcome))
+    }
+
+    /// A job runs: whether the statement waits for its end says `table.dml-sync`.
+    async fn started(&mut self, job: &str) -> Result<()> {
+        if self.settings.flag(DML_SYNC)? {
+            return self.wait_for(job).await;
+        }
+        self.jobs.push(job.to_string());
+        Ok(())
+    }
+
+    pub(crate) async fn wait_for(&self, job: &str) -> Result<()> {
+        let Some(job) = self.engine.shared.jobs.get(job) else { return Ok(()) };
+        match job.ended().await {
+            JobStatus::Failed(reason) => Err(Error::data(format!("job '{}' has failed: {reason}", job.spec.name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The rows of a SELECT in Flink's dialect over one epoch.
+    async fn select(&mut self, plan: arus_core::plan::PhysicalPlan, schema: &RowSchema) -> Result<QueryStream> {
+        let snapshot = self.read_snapshot().await?;
+        let shared = self.engine.shared.clone();
+        let published = shared.published();
+        let settings = self.settings.clone();
+        let (cut, as_of_ms) = (snapshot.cut(), snapshot.as_of_ms());
+        let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
+        tokio::task::spawn_blocking(move || {
+            let batches = match bounded::rows(&shared, &published, &plan, &settings) {
+                Ok(batches) => batches,
+                Err(e) => Box::new(std::iter::once(Err(e))),
+            };
+            for batch in batches {
+                // The reader has gone: so does the query.
+                if sender.blocking_send(batch).is_err() {
+                    return;
+                }
+            }
+        });
+        let batches = stream::unfold(receiver, |mut r| async move { r.recv().await.map(|b| (b, r)) }).boxed();
+        Ok(QueryStream { schema: schema.to_arrow(), cut: Some(cut), as_of_ms, batches })
+    }
+
+    fn job_rows(&self, only: Option<&str>) -> Vec<Vec<Option<String>>> {
+        let jobs = self.engine.shared.jobs.all();
+        let shown =
+            jobs.iter().filter(|j| j.spec.kind != JobKind::ClientWriter && only.is_none_or(|id| id == j.spec.id));
+        shown
+            .map(|job| {
+                let mut started = String::new();
+                arus_core::text::write_timestamp_ltz_print(&mut started, job.spec.started_ms, 3);
+                let status = job.status();
+                vec![
+                    Some(job.spec.id.clone()),
+                    Some(job.spec.name.clone()),
+                    Some(status.name().to_uppercase()),
+                    Some(started),
+                ]
+            })
+            .collect()
+    }
+}
+
+const JOB_COLUMNS: [&str; 4] = ["job id", "job name", "status", "start time"];
+
+/// Whether the statement only reads, by its first word.
+fn is_query(statement: &str) -> bool {
+    let text = skip_comments(statement);
+    let word: String = text.chars().take_while(|c| c.is_ascii_alphabetic()).collect();
+    text.starts_with('(') || ["SELECT", "WITH", "VALUES"].iter().any(|w| word.eq_ignore_ascii_case(w))
+}
+
+fn skip_comments(text: &str) -> &str {
+    let mut text = text.trim_start();
+    loop {
+        if let Some(rest) = text.strip_prefix("--") {
+            text = rest.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
+        } else if let Some(rest) = text.strip_prefix("/*").filter(|r| !r.starts_with('+')) {
+            text = rest.split_once("*/").map_or("", |(_, rest)| rest).trim_start();
+        } else {
+            return text;
+        }
+    }
+}
+
+fn text_schema(columns: &[&str]) -> SchemaRef {
+    Arc::new(Schema::new(columns.iter().map(|c| Field::new(*c, DataType::Utf8, true)).collect::<Vec<_>>()))
+}
+
+fn text_rows(columns: &[&str], rows: &[Vec<Option<String>>]) -> Result<QueryStream> {
+    let schema = text_schema(columns);
+    let arrays = (0..columns.len())
+        .map(|i| Arc::new(rows.iter().map(|r| r[i].as_deref()).collect::<StringArray>()) as ArrayRef)
+        .collect();
+    let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(arrow_bug)?;
+    Ok(QueryStream { schema, cut: None, as_of_ms: 0, batches: stream::iter([Ok(batch)]).boxed() })
+}
+
+#[async_trait]
+impl Session for EngineSession {
+    fn cut_statement<'a>(&self, text: &'a str) -> Result<Option<(&'a str, &'a str)>> {
+        Ok(match cut_statement(text) {
+            TextCut::Blank => Some(("", "")),
+            TextCut::Complete { end } => {
+                let (statement, rest) = text.split_at(end);
+                Some((statement.trim_end().trim_end_matches(';'), rest))
+            }
+            TextCut::Incomplete { open: true } => None,
+            TextCut::Incomplete { open: false } => Some((text, "")),
+        })
+    }
+
+    async fn execute(&mut self, statement: &str, params: &[Option<String>]) -> Result<StatementOutput> {
+        if self.is_postgres_query(statement) {
+            let snapshot = self.read_snapshot().await?;
+            let query = self.engine.query_engine()?;
+            return query.query(statement, snapshot, Params::Positional(params)).await.map(StatementOutput::Rows);
+        }
+        if !params.is_empty() {
+            return Err(
+                Error::not_supported("parameters in another statement than SELECT").with_code(Code::NotSupported)
+            );
+        }
+        self.run(statement).await
+    }
+
+    async fn describe(&mut self, statement: &str) -> Result<StatementShape> {
+        if self.is_postgres_query(statement) {
+            let snapshot = self.read_snapshot().await?;
+            let shape = self.engine.query_engine()?.describe(statement, snapshot).await?;
+            return Ok(StatementShape { schema: Some(shape.schema), params: shape.params });
+        }
+        let planned = self.engine.shared.plan(statement, &self.settings, is_query(statement))?;
+        let schema = match planned.planned {
+            Planned::Rows { columns, .. } => Some(text_schema(&columns)),
+            Planned::ShowJobs | Planned::DescribeJob { .. } => Some(text_schema(&JOB_COLUMNS)),
+            Planned::Select { schema, .. } => Some(schema.to_arrow()),
+            _ => None,
+        };
+        Ok(StatementShape { schema, params: 0 })
+    }
+
+    async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<ChangeBatch>>)> {
+        let shared = self.engine.shared.clone();
+        let Planned::Select { plan, schema } = shared.plan(statement, &self.settings, false)?.planned else {
+            return Err(Error::user("only SELECT gives a stream").with_code(Code::NotSupported));
+        };
+        let changes = crate::changes::stream_select(&shared, plan, &self.settings)?;
+        Ok((schema, changes))
+    }
+
+    fn pin(&mut self, pinned: bool) {
+        self.pinned = pinned;
+        self.snapshot = None;
+    }
+
+    fn is_postgres_query(&self, statement: &str) -> bool {
+        let postgres = match self.settings.get(DIALECT) {
+            "flink" => false,
+            "postgresql" => true,
+            _ => self.door != Door::Http,
+        };
+        postgres && is_query(statement)
+    }
+}

@@ -1,0 +1,160 @@
+//! What all parts of the engine share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex};
+
+use arus_connect::Registry;
+use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath, TableDef};
+use arus_core::connector::ConnectContext;
+use arus_core::settings::{LOCAL_TIME_ZONE, Settings};
+use arus_core::{Error, Result};
+use arus_expr::{ConstantEvaluator, Functions};
+use arus_sql::{Planned, PlannedStatement, Planner, PlannerOptions};
+use arus_storage::DataFolder;
+use arus_storage::log::Log;
+use arus_stream::{ErrorPolicy, PipelineSettings};
+use tokio::sync::{oneshot, watch};
+
+use crate::catalog::ServerCatalog;
+use crate::config::{EngineConfig, Mode};
+use crate::domain::{Control, Reply};
+use crate::figures::Figures;
+use crate::jobs::Jobs;
+use crate::published::{Durable, Published};
+use crate::tables::{Store, Table, Tables};
+
+pub(crate) struct Shared {
+    pub(crate) config: EngineConfig,
+    pub(crate) connect: ConnectContext,
+    pub(crate) folder: DataFolder,
+    pub(crate) log: Log,
+    pub(crate) catalog: ServerCatalog,
+    pub(crate) tables: Tables,
+    pub(crate) jobs: Jobs,
+    pub(crate) registry: Registry,
+    pub(crate) functions: Functions,
+    pub(crate) incarnation: u64,
+    pub(crate) started_ms: i64,
+    pub(crate) next_id: AtomicU64,
+    /// The catalog's items that tables and views stand for.
+    pub(crate) item_ids: Mutex<BTreeMap<u64, ObjectPath>>,
+    pub(crate) control: SyncSender<Control>,
+    pub(crate) published: watch::Sender<Arc<Published>>,
+    pub(crate) durable: watch::Sender<Durable>,
+    pub(crate) figures: Figures,
+    /// Why the server has to stop.
+    pub(crate) failure: watch::Sender<Option<String>>,
+    pub(crate) ready: AtomicBool,
+    /// One statement that changes the catalog at a time.
+    pub(crate) ddl: tokio::sync::Mutex<()>,
+}
+
+impl Shared {
+    /// The disk can no longer be trusted, or a thread is gone: the server stops, and recovery decides.
+    pub(crate) fn fail(&self, error: &Error) {
+        tracing::error!("the server has to stop: {error}");
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            if first {
+                *failure = Some(error.to_string());
+            }
+            first
+        });
+    }
+
+    pub(crate) fn published(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    pub(crate) fn new_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
+    }
+
+    /// Tells the data thread that there is something to do. A full queue wakes it as well.
+    pub(crate) fn wake(&self) {
+        if let Err(TrySendError::Disconnected(_)) = self.control.try_send(Control::Wake) {
+            tracing::debug!("the data thread has ended");
+        }
+    }
+
+    /// Sends to the data thread and waits for its answer.
+    pub(crate) async fn ask(self: &Arc<Self>, message: impl FnOnce(Reply) -> Control) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let (shared, message) = (self.clone(), message(reply));
+        let sent = tokio::task::spawn_blocking(move || shared.control.send(message).is_ok()).await;
+        let gone = || Error::external("the server is stopping");
+        if !sent.map_err(|_| gone())? {
+            return Err(gone());
+        }
+        answer.await.map_err(|_| gone())?
+    }
+
+    pub(crate) fn pipeline_settings(&self, settings: &Settings) -> Result<PipelineSettings> {
+        let mut pipeline = PipelineSettings::new(self.config.clock.clone(), self.time_zone(settings));
+        pipeline.error_policy = ErrorPolicy::from_settings(settings)?;
+        Ok(pipeline)
+    }
+
+    /// The session's zone by its IANA name.
+    pub(crate) fn time_zone(&self, settings: &Settings) -> String {
+        match settings.get(LOCAL_TIME_ZONE) {
+            "" | "default" => self.connect.time_zone.clone(),
+            zone => zone.to_string(),
+        }
+    }
+
+    /// What a connector may use, in this session's zone.
+    pub(crate) fn connect_context(&self, settings: &Settings) -> ConnectContext {
+        ConnectContext { time_zone: self.time_zone(settings), ..self.connect.clone() }
+    }
+
+    /// Plans one statement. `batch_snapshot`: a query over one epoch rather than a pipeline.
+    pub(crate) fn plan(&self, text: &str, settings: &Settings, batch_snapshot: bool) -> Result<PlannedStatement> {
+        let evaluator = ConstantEvaluator::new(self.config.clock.clone(), &self.time_zone(settings));
+        let planner = Planner {
+            catalog: &self.catalog,
+            functions: &self.functions,
+            connectors: &self.registry,
+            evaluator: &evaluator,
+            settings,
+            current_database: DEFAULT_DATABASE,
+            options: PlannerOptions { batch_snapshot },
+        };
+        planner.plan_text(text)
+    }
+
+    /// The table as SHOW CREATE TABLE gives it.
+    pub(crate) fn ddl_text(&self, path: &ObjectPath) -> Option<String> {
+        let statement = format!("SHOW CREATE TABLE `{}`", path.name.replace('`', "``"));
+        match self.plan(&statement, &Settings::default(), false).ok()?.planned {
+            Planned::Rows { rows, .. } => rows.into_iter().flatten().flatten().next(),
+            _ => None,
+        }
+    }
+
+    /// Whether this table's connector cannot replay, so that its rows go through an internal topic.
+    pub(crate) fn needs_inbox(&self, def: &TableDef) -> bool {
+        if self.config.mode == Mode::Run {
+            return false;
+        }
+        use arus_core::catalog::ConnectorCatalog;
+        let connector = def.connector().and_then(|name| self.registry.connector(name));
+        let source = connector.filter(|c| c.is_source()).and_then(|c| c.source(def, &self.connect).ok());
+        source.is_some_and(|s| !s.replayable())
+    }
+
+    /// The table that a scan or sink of a plan means; the client writer's scan means a keyed table's inbox.
+    pub(crate) fn table_of(&self, path: &ObjectPath) -> Option<(Arc<Table>, bool)> {
+        if let Some(table) = self.tables.get(path) {
+            return Some((table, false));
+        }
+        let name = path.name.strip_suffix(INBOX_SUFFIX)?;
+        let table = self.tables.get(&ObjectPath::new(&path.database, name))?;
+        matches!(table.store, Store::Keyed { .. }).then_some((table, true))
+    }
+}
+
+/// Names the hidden topic of a keyed table.
+pub(crate) const INBOX_SUFFIX: &str = "$inbox";

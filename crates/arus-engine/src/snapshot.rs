@@ -1,0 +1,273 @@
+//! The newest epoch as ad-hoc queries read it: keyed tables, topics, views, side tables, system tables.
+
+use std::sync::Arc;
+
+use arus_core::catalog::{Catalog, CatalogObject, DEFAULT_DATABASE, ObjectPath, SYSTEM_DATABASE, TableDef};
+use arus_core::change::arrow_bug;
+use arus_core::expr::Expr;
+use arus_core::plan::{ChangelogMode, Node, Op, PLAN_VERSION, PhysicalPlan, Scan, Sink, SinkTarget, Uid};
+use arus_core::read::{BatchIterator, Cut, ReadTable, ReadTableKind, Snapshot};
+use arus_core::settings::Settings;
+use arus_core::{Result, RowSchema};
+use arus_query::SnapshotSource;
+use arus_sql::Planned;
+use arus_storage::table::TableSnapshot;
+
+use crate::bounded;
+use crate::published::{Published, PublishedTable};
+use crate::shared::Shared;
+use crate::status;
+
+pub(crate) struct Snapshots(pub(crate) Arc<Shared>);
+
+impl SnapshotSource for Snapshots {
+    fn latest(&self) -> Arc<dyn Snapshot> {
+        Arc::new(EngineSnapshot { shared: self.0.clone(), published: self.0.published() })
+    }
+}
+
+pub(crate) struct EngineSnapshot {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Snapshot for EngineSnapshot {
+    fn cut(&self) -> Cut {
+        self.published.cut
+    }
+
+    fn as_of_ms(&self) -> i64 {
+        self.published.as_of_ms
+    }
+
+    fn databases(&self) -> Vec<String> {
+        vec![DEFAULT_DATABASE.into(), SYSTEM_DATABASE.into()]
+    }
+
+    fn table_names(&self, database: &str) -> Vec<String> {
+        if database == SYSTEM_DATABASE {
+            return status::names();
+        }
+        let mut names: Vec<String> =
+            self.published.tables.keys().filter(|p| p.database == database).map(|p| p.name.clone()).collect();
+        names.extend(self.shared.catalog.objects(database).into_iter().filter_map(|object| match object {
+            CatalogObject::View(view) => Some(view.path.name.clone()),
+            CatalogObject::Table(_) => None,
+        }));
+        names.sort();
+        names
+    }
+
+    fn table(&self, path: &ObjectPath) -> Option<Arc<dyn ReadTable>> {
+        if path.database == SYSTEM_DATABASE {
+            return status::table(&self.shared, &self.published, &path.name);
+        }
+        if let Some(found) = self.published.tables.get(path) {
+            return Some(self.managed(path, found));
+        }
+        if let Some((name, side)) = path.name.rsplit_once('$') {
+            let found = self.published.tables.get(&ObjectPath::new(&path.database, name))?;
+            let rows = match side {
+                "late" => &found.late,
+                "quarantine" => &found.quarantine,
+                _ => return None,
+            };
+            return Some(Arc::new(SideTable::new(path.clone(), rows.clone())));
+        }
+        match self.shared.catalog.object(path)? {
+            CatalogObject::View(view) => {
+                let sql = format!("SELECT * FROM `{}`", path.name.replace('`', "``"));
+                Some(Arc::new(Planless {
+                    path: path.clone(),
+                    kind: ReadTableKind::View,
+                    schema: view.columns.clone(),
+                    shared: self.shared.clone(),
+                    published: self.published.clone(),
+                    source: RowSource::Sql(sql),
+                }))
+            }
+            CatalogObject::Table(_) => None,
+        }
+    }
+}
+
+impl EngineSnapshot {
+    /// The rows of a table's topic from these offsets on.
+    pub(crate) fn rows_after(
+        &self,
+        path: &ObjectPath,
+        found: &PublishedTable,
+        starts: Vec<i64>,
+    ) -> Option<Arc<dyn ReadTable>> {
+        found.table.topic()?;
+        Some(Arc::new(Planless {
+            path: path.clone(),
+            kind: ReadTableKind::Table,
+            schema: found.table.def.row_schema(),
+            shared: self.shared.clone(),
+            published: self.published.clone(),
+            source: RowSource::Tail(found.table.def.clone(), starts),
+        }))
+    }
+
+    fn managed(&self, path: &ObjectPath, found: &PublishedTable) -> Arc<dyn ReadTable> {
+        if let Some(rows) = &found.rows {
+            return Arc::new(rows.clone().named(path.clone(), ReadTableKind::Table));
+        }
+        Arc::new(Planless {
+            path: path.clone(),
+            kind: ReadTableKind::Table,
+            schema: found.table.def.row_schema(),
+            shared: self.shared.clone(),
+            published: self.published.clone(),
+            source: RowSource::Table(found.table.def.clone()),
+        })
+    }
+}
+
+enum RowSource {
+    Table(Arc<TableDef>),
+    /// From these offsets on.
+    Tail(Arc<TableDef>, Vec<i64>),
+    Sql(String),
+}
+
+/// A table or view that a bounded pipeline reads.
+struct Planless {
+    path: ObjectPath,
+    kind: ReadTableKind,
+    schema: RowSchema,
+    shared: Arc<Shared>,
+    published: Arc<Published>,
+    source: RowSource,
+}
+
+impl ReadTable for Planless {
+    fn path(&self) -> &ObjectPath {
+        &self.path
+    }
+
+    fn kind(&self) -> ReadTableKind {
+        self.kind
+    }
+
+    fn schema(&self) -> &RowSchema {
+        &self.schema
+    }
+
+    fn primary_key(&self) -> &[usize] {
+        &[]
+    }
+
+    fn scan(&self, projection: &[usize], _limit: Option<usize>) -> Result<BatchIterator> {
+        let settings = Settings::default();
+        match &self.source {
+            RowSource::Table(def) | RowSource::Tail(def, _) => {
+                let plan = scan_plan(def, projection);
+                let starts = match &self.source {
+                    RowSource::Tail(_, starts) => Some(starts.as_slice()),
+                    _ => None,
+                };
+                let rows = bounded::rows_from(&self.shared, &self.published, &plan, &settings, starts)?;
+                let (schema, columns) = (self.schema.to_arrow(), projection.to_vec());
+                // A count reads no columns: the batches keep their number of rows.
+                Ok(Box::new(rows.map(move |batch| {
+                    let batch = batch?;
+                    let wanted = Arc::new(schema.project(&columns).map_err(arrow_bug)?);
+                    let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    let kept = batch.columns()[..columns.len()].to_vec();
+                    arrow::array::RecordBatch::try_new_with_options(wanted, kept, &count).map_err(arrow_bug)
+                })))
+            }
+            RowSource::Sql(sql) => {
+                let Planned::Select { plan, .. } = self.shared.plan(sql, &settings, true)?.planned else {
+                    return Err(arus_core::Error::bug("a view is no query"));
+                };
+                let rows = bounded::rows(&self.shared, &self.published, &plan, &settings)?;
+                let columns = projection.to_vec();
+                Ok(Box::new(rows.map(move |batch| batch?.project(&columns).map_err(arrow_bug))))
+            }
+        }
+    }
+
+    fn rows(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// All that a read of these columns needs: scan -> collect. At least one column is read, since rows have to be counted.
+fn scan_plan(def: &Arc<TableDef>, projection: &[usize]) -> PhysicalPlan {
+    let wanted = if projection.is_empty() { vec![0] } else { projection.to_vec() };
+    let mut read: Vec<usize> = vec![];
+    let mut output = vec![];
+    for &index in &wanted {
+        let column = &def.columns[index];
+        let mut expr = match &column.kind {
+            arus_core::catalog::ColumnKind::Computed { expr, .. } => expr.clone(),
+            _ => Expr::column(index, column.ty.clone()),
+        };
+        expr.visit_columns(&mut |i| {
+            if !read.contains(&i) {
+                read.push(i);
+            }
+        });
+        expr.map_columns(&|i| read.iter().position(|r| *r == i).unwrap_or(0));
+        output.push(expr);
+    }
+    let all = def.row_schema();
+    let schema: RowSchema = wanted.iter().map(|i| all.columns()[*i].clone()).collect();
+    let node = |uid: u64, op: Op, inputs: Vec<usize>| Node {
+        uid: Uid(uid),
+        op,
+        inputs,
+        schema: schema.clone(),
+        mode: ChangelogMode::INSERT_ONLY,
+        upsert_keys: vec![],
+    };
+    let scan = Scan { table: def.clone(), read, output, watermark: None };
+    PhysicalPlan {
+        version: PLAN_VERSION,
+        nodes: vec![node(1, Op::Scan(scan), vec![]), node(2, Op::Sink(Sink { target: SinkTarget::Collect }), vec![0])],
+    }
+}
+
+/// `t$late` and `t$quarantine`, without the column that names the row.
+struct SideTable {
+    path: ObjectPath,
+    schema: RowSchema,
+    rows: TableSnapshot,
+}
+
+impl SideTable {
+    fn new(path: ObjectPath, rows: TableSnapshot) -> Self {
+        let schema = rows.schema().columns().iter().skip(1).cloned().collect();
+        SideTable { path, schema, rows }
+    }
+}
+
+impl ReadTable for SideTable {
+    fn path(&self) -> &ObjectPath {
+        &self.path
+    }
+
+    fn kind(&self) -> ReadTableKind {
+        ReadTableKind::System
+    }
+
+    fn schema(&self) -> &RowSchema {
+        &self.schema
+    }
+
+    fn primary_key(&self) -> &[usize] {
+        &[]
+    }
+
+    fn scan(&self, projection: &[usize], limit: Option<usize>) -> Result<BatchIterator> {
+        let shifted: Vec<usize> = projection.iter().map(|i| i + 1).collect();
+        Ok(self.rows.scan(&shifted, limit))
+    }
+
+    fn rows(&self) -> Option<u64> {
+        Some(self.rows.len())
+    }
+}

@@ -194,7 +194,7 @@ impl Table {
         Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))
     }
 
-    /// The keyed state behind this table with its uids: the rows, the late ones, the quarantined ones.
+    /// The state behind this table with its uids: the rows, the late ones, the quarantined ones.
     pub(crate) fn states(&self) -> Vec<(Uid, &Arc<KeyedTable>)> {
         let mut states = vec![(self.state_uid("late"), &self.late), (self.state_uid("quarantine"), &self.quarantine)];
         if let Some(table) = self.keyed().filter(|_| !self.is_frozen()) {

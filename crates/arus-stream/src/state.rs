@@ -24,10 +24,6 @@ impl<'a> StateWriter<'a> {
     pub fn delete(&mut self, key_group: u16, key: &[u8]) {
         self.delta.put_in(self.uid, key_group, key, None);
     }
-
-    pub(crate) fn parts(&mut self) -> (Uid, &mut StateDelta) {
-        (self.uid, self.delta)
-    }
 }
 
 /// One entry of an operator's state as a restore brings it.

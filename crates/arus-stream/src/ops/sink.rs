@@ -84,23 +84,13 @@ impl Operator for NotNullSink {
 }
 
 /// Applies changes to a keyed table: +I and +U put the row of its key, -D and -U remove it (a -U comes alone when the row
-/// leaves a filtered query or changes its key). The table is this operator's state: its entries stand under the sink's uid. The engine publishes its epochs and
-/// ends its restore.
+/// leaves a filtered query or changes its key). The table outlives its pipeline, so its rows are not this operator's
+/// state: the engine publishes, freezes and restores them under the table's own uid, at the same barriers.
 pub(crate) struct MaterializeSink(pub(crate) Arc<KeyedTable>);
 
 impl Operator for MaterializeSink {
     fn on_batch(&mut self, _port: usize, batch: ChangeBatch, _cx: &mut OperatorContext<'_>) -> Result<()> {
         self.0.apply(&batch)
-    }
-
-    fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
-        let (uid, delta) = state.parts();
-        self.0.freeze(uid, delta);
-        Ok(())
-    }
-
-    fn restore(&mut self, entries: &[StateEntry]) -> Result<()> {
-        entries.iter().try_for_each(|entry| self.0.restore_entry(&entry.key, &entry.value))
     }
 }
 

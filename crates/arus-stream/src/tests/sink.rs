@@ -79,7 +79,7 @@ fn a_topic_gets_records_and_a_barrier_its_marker() {
 }
 
 #[test]
-fn a_keyed_table_is_the_state_of_its_sink() {
+fn a_keyed_table_outlives_its_pipeline() {
     let mut plan = Plan::default();
     let scan = plan.scan(&[("k", string()), ("v", int())], 0);
     let group = plan.group(scan, &[0], &[(Count, None), (Sum, Some(1))], true);
@@ -89,12 +89,11 @@ fn a_keyed_table_is_the_state_of_its_sink() {
     let newest: Arc<Mutex<Option<Arc<KeyedTable>>>> = Arc::default();
     let made = newest.clone();
     test.sink = Some(Arc::new(move || {
-        let table = Arc::new(KeyedTable::new(schema.clone(), &[0], TableMode::Keyed));
-        *made.lock().expect("slot") = Some(table.clone());
-        SinkHandle::Keyed(table)
+        let fresh = || Arc::new(KeyedTable::new(schema.clone(), &[0], TableMode::Keyed));
+        SinkHandle::Keyed(made.lock().expect("slot").get_or_insert_with(fresh).clone())
     }));
     let rows = || {
-        let table = newest.lock().expect("slot").clone().expect("a table");
+        let table = newest.lock().expect("slot").take().expect("a table");
         table.publish(Cut { incarnation: 1, epoch: 99 }, 0);
         let mut lines = vec![];
         for batch in table.snapshot().scan(&[0, 1, 2], None) {

@@ -1,4 +1,4 @@
-// The browser test: node e2e/run.mjs --arus PATH [--demo-args ".."] | --mock   [--picture FILE] [--only NAME,..] [--keep]
+// The browser test: node e2e/run.mjs --arus PATH [--demo-args ".."] | --mock   [--picture FILE] [--picture-after SECONDS] [--only NAME,..] [--keep]
 // Starts servers of its own on free ports and folders of its own, and stops exactly those.
 
 import assert from 'node:assert/strict';
@@ -320,7 +320,7 @@ async function takePicture({ browser, server }) {
   const path = await firstBoard(server.base);
   const page = await open(browser, `${server.base}${path}?last=5m`, { theme: 'dark', scale: 2 });
   await page.waitForSelector('.uplot canvas');
-  await page.waitForTimeout(Math.max(2_000, (mock ? 0 : 90_000) - (Date.now() - server.startedAt)));
+  await page.waitForTimeout(Math.max(2_000, (mock ? 0 : Number(option('picture-after', 90)) * 1000) - (Date.now() - server.startedAt)));
   mkdirSync(dirname(picture), { recursive: true });
   await page.screenshot({ path: picture });
   console.log(`   ${picture}`);
@@ -336,7 +336,11 @@ if (missing.length > 0) {
 }
 const browser = await launch();
 const ports = { http: await freePort(), postgres: await freePort(), kafka: await freePort() };
-const server = await demo(ports);
+const server = await demo(ports).catch(async (error) => {
+  await browser.close();
+  console.error(error.message);
+  process.exit(1);
+});
 let failed = 0;
 try {
   for (const [name, check] of Object.entries(CHECKS)) {

@@ -66,6 +66,7 @@ function supervise(command, args, base) {
           server.postgres = server.doors.postgres;
           return;
         }
+        if (Date.now() > until) await server.kill('SIGKILL');
         if (Date.now() > until) throw new Error(`no answer from ${base} within ${START_LIMIT_MS / 1000} s:\n${text}`);
         await new Promise((wake) => setTimeout(wake, 50));
       }

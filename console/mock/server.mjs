@@ -78,23 +78,23 @@ function operators(now, params) {
   const hot = LATE ? 0.98 : 0.018;
   const all = {
     p1: [
-      [1, 'Source', 'source', 'host_metrics', '', null, 812_000, null, rate, LATE ? 412_000 : 0, mark, 0, 0.006],
-      [2, 'Calc', 'calc', 'ts, metric, device, value', '1', 812_000, 812_000, rate, rate, 0, mark, 0, 0.004],
-      [3, 'WindowAggregate', 'aggregate', 'TUMBLE 5 s, AVG', '2', 812_000, 161_000, rate, out, 0, mark, 310_000, hot],
-      [4, 'Calc', 'calc', 'window_end, value', '3', 161_000, 161_000, out, out, 0, mark, 0, 0.001],
-      [5, 'Materialize', 'sink', 'host_5s', '4', 161_000, 161_000, out, out, 0, mark, 0, 0.002],
+      [1, 'TableSourceScan', 'FROM', 'host_metrics', '', null, 812_000, null, rate, LATE ? 412_000 : 0, mark, 0, 0.006],
+      [2, 'Calc', 'SELECT', 'ts, metric, device, value', '1', 812_000, 812_000, rate, rate, 0, mark, 0, 0.004],
+      [3, 'WindowAggregate', 'TUMBLE', '5 s, AVG', '2', 812_000, 161_000, rate, out, 0, mark, 310_000, hot],
+      [4, 'Calc', 'SELECT', 'window_end, value', '3', 161_000, 161_000, out, out, 0, mark, 0, 0.001],
+      [5, 'Sink', 'INTO', 'host_5s', '4', 161_000, 161_000, out, out, 0, mark, 0, 0.002],
     ],
     p2: [
-      [1, 'Source', 'source', 'host_metrics', '', null, 812_000, null, rate, 0, mark, 0, 0.004],
-      [2, 'Calc', 'calc', "metric = 'process_cpu'", '1', 812_000, 90_000, rate, rate / 9, 0, mark, 0, 0.003],
-      [5, 'Exchange', 'exchange', 'by device', '2', 90_000, 90_000, rate / 9, rate / 9, 0, mark, 0, 0.001],
-      [3, 'GroupAggregate', 'aggregate', 'device: MAX, COUNT', '5', 90_000, 40_000, rate / 9, rate / 12, 0, mark, 41_000, 0.004],
-      [4, 'Materialize', 'sink', 'top_processes', '3', 40_000, 40_000, rate / 12, rate / 12, 0, mark, 0, 0.001],
+      [1, 'TableSourceScan', 'FROM', 'host_metrics', '', null, 812_000, null, rate, 0, mark, 0, 0.004],
+      [2, 'Calc', 'WHERE', "metric = 'process_cpu'", '1', 812_000, 90_000, rate, rate / 9, 0, mark, 0, 0.003],
+      [5, 'Exchange', 'EXCHANGE', 'by device', '2', 90_000, 90_000, rate / 9, rate / 9, 0, mark, 0, 0.001],
+      [3, 'GroupAggregate', 'GROUP BY', 'device: MAX, COUNT', '5', 90_000, 40_000, rate / 9, rate / 12, 0, mark, 41_000, 0.004],
+      [4, 'Sink', 'INTO', 'top_processes', '3', 40_000, 40_000, rate / 12, rate / 12, 0, mark, 0, 0.001],
     ],
     p3: [
-      [1, 'Source', 'source', 'hello', '', null, hello.length, null, 0, 0, null, 0, 0],
-      [2, 'GroupAggregate', 'aggregate', 'name: COUNT, SUM', '1', hello.length, hello.length, 0, 0, 0, null, 2_400, 0],
-      [3, 'Materialize', 'sink', 'hello_counts', '2', hello.length, hello.length, 0, 0, 0, null, 0, 0],
+      [1, 'TableSourceScan', 'FROM', 'hello', '', null, hello.length, null, 0, 0, null, 0, 0],
+      [2, 'GroupAggregate', 'GROUP BY', 'name: COUNT, SUM', '1', hello.length, hello.length, 0, 0, 0, null, 2_400, 0],
+      [3, 'Sink', 'INTO', 'hello_counts', '2', hello.length, hello.length, 0, 0, 0, null, 0, 0],
     ],
   };
   return answer(columns, (all[params.id] ?? []).map((row) => [params.id, ...row]));

@@ -58,7 +58,7 @@ export function bytesOf(part: number, whole: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
   const at = Math.max(0, Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, whole)) / 3)));
   const scale = 1000 ** at;
-  const figure = (value: number) => decimal(value / scale, value / scale >= 99.5 ? 0 : 1);
+  const figure = (value: number) => decimal(value / scale, value / scale >= 9.95 ? 0 : 1);
   return `${figure(part)} of ${figure(whole).replace(/\.0$/, '')} ${units[at]}`;
 }
 

@@ -79,17 +79,18 @@ function coloured(all: Named[], stacked: boolean): Line[] {
   return [...kept, { name: `other, ${rest.length}`, values: sum ?? [], color: 0 }];
 }
 
-/** Running sums from the first line up; a point without any value stays without. */
+/** Running sums from the first line up; a point without any value stays without, and so does a line of nothing but zeros: it would cover the one below. */
 export function stack(lines: Line[]): (number | null)[][] {
   const base: number[] = [];
-  return lines.map((line) =>
-    line.values.map((value, i) => {
-      if (lines.every((each) => each.values[i] === null)) return null;
+  return lines.map((line) => {
+    const nothing = line.values.every((value) => !value) && lines.length > 1;
+    return line.values.map((value, i) => {
+      if (nothing || lines.every((each) => each.values[i] === null)) return null;
       const sum = (base[i] ?? 0) + (value ?? 0);
       base[i] = sum;
       return sum;
-    }),
-  );
+    });
+  });
 }
 
 export function lastValue(line: Line): number | null {

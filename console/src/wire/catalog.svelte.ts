@@ -28,6 +28,7 @@ export interface TableInfo {
   rowsPerS: number | null;
   newestMs: number | null;
   watermarkMs: number | null;
+  /** The pipelines that write it; none where clients do. */
   writtenBy: string[];
   readBy: string[];
   late: number;
@@ -69,6 +70,8 @@ const text = (cell: Cell | undefined): string => (cell === null || cell === unde
 const list = (cell: Cell | undefined): string[] =>
   text(cell).split(',').map((part) => part.trim()).filter(Boolean);
 
+/** How the server says that no pipeline writes a table. */
+const CLIENTS = 'clients';
 const DEFAULT_DATABASES = new Set(['', 'default_database', 'public']);
 
 function tableOf(record: Record<string, Cell>): TableInfo {
@@ -87,7 +90,7 @@ function tableOf(record: Record<string, Cell>): TableInfo {
     rowsPerS: numberOf(record['rows_per_s']),
     newestMs: timeOf(record['newest']),
     watermarkMs: timeOf(record['watermark']),
-    writtenBy: list(record['written_by']),
+    writtenBy: list(record['written_by']).filter((writer) => writer !== CLIENTS),
     readBy: list(record['read_by']),
     late: numberOf(record['late_rows']) ?? 0,
     quarantined: numberOf(record['quarantined_rows']) ?? 0,

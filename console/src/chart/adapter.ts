@@ -103,7 +103,8 @@ export class TimePlot {
       label: line.name,
       stroke: colorOf(line.color),
       width: 1.5,
-      points: { show: false },
+      // A line of one point is no line: it shows as a dot until there are more.
+      points: { show: (plot, at) => lonely(plot.data[at]), size: 5, width: 1.5 },
       spanGaps: false,
       ...(shape.stacked ? { fill: `${colorOf(line.color)}${AREA_OPACITY}` } : {}),
     }));
@@ -171,6 +172,12 @@ export class TimePlot {
   get shape(): ChartShape {
     return this.#shape;
   }
+}
+
+function lonely(values: ArrayLike<number | null | undefined> | undefined): boolean {
+  let seen = 0;
+  for (let i = 0; i < (values?.length ?? 0) && seen < 2; i += 1) if (values?.[i] !== null && values?.[i] !== undefined) seen += 1;
+  return seen === 1;
 }
 
 function yRange(shape: ChartShape, low: number | null, high: number | null): [number, number] {

@@ -19,10 +19,6 @@ impl ServerCatalog {
         self.write().remove(path);
     }
 
-    pub(crate) fn all(&self) -> Vec<CatalogObject> {
-        self.read().values().cloned().collect()
-    }
-
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<ObjectPath, CatalogObject>> {
         self.objects.read().expect("no holder of the catalog's lock panics")
     }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use arus_core::read::Cut;
 use arus_core::{Error, Result};
-use arus_storage::log::Topic;
+use arus_storage::log::{Partition, Topic};
 use arus_storage::manifest::{Change, Checkpoint, Manifest, PipelineCheckpoint};
 use arus_storage::state::{StateDelta, StateFileRef, StateStore};
 
@@ -30,7 +30,18 @@ pub(crate) struct CheckpointJob {
     /// Their synced ends are noted.
     pub(crate) client_topics: Vec<Arc<Topic>>,
     pub(crate) catalog: Vec<Change>,
+    /// What may go once the record stands.
+    pub(crate) retention: Vec<Retention>,
     pub(crate) started_ns: u64,
+}
+
+/// What a partition keeps. Nothing that a pipeline has still to read goes.
+pub(crate) struct Retention {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) time_ms: Option<i64>,
+    pub(crate) bytes: Option<u64>,
+    /// The lowest checkpointed position of its readers.
+    pub(crate) floor: i64,
 }
 
 pub(crate) struct CheckpointDone {
@@ -103,6 +114,11 @@ impl Writer {
             return Err(Abandoned { error, state: job.state, in_doubt });
         }
         self.files = files;
+        for r in job.retention {
+            if let Err(e) = r.partition.retain(r.time_ms, r.bytes, r.floor) {
+                tracing::warn!("old segments stay until the next try: {e}");
+            }
+        }
         if let Err(e) = self.store.remove_unreferenced(&self.files) {
             tracing::warn!("old state files stay until the next checkpoint: {e}");
         }

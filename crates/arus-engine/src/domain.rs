@@ -19,7 +19,7 @@ use arus_storage::state::StateDelta;
 use arus_stream::{Budget, Checkpoint, Pipeline, PipelineRestore};
 use tokio::sync::oneshot;
 
-use crate::checkpoint::{CheckpointDone, CheckpointJob};
+use crate::checkpoint::{CheckpointDone, CheckpointJob, Retention};
 use crate::ddl::MATERIALIZED;
 use crate::io::EngineIo;
 use crate::jobs::{Job, JobStatus};
@@ -37,6 +37,9 @@ const EPOCH_SHARE: u64 = 20;
 const IDLE_POLL: Duration = Duration::from_millis(5);
 /// A reader of a pipeline's topic that is not at the marker after this long takes the barrier where it stands.
 const PATIENCE_NS: u64 = 100_000_000;
+
+/// How often old segments are looked for.
+const RETENTION_NS: u64 = 60_000_000_000;
 
 pub(crate) type Reply = oneshot::Sender<Result<()>>;
 
@@ -109,6 +112,7 @@ pub(crate) struct Domain {
     shutdown: bool,
     epoch_interval_ns: Option<u64>,
     checkpoint_interval_ns: u64,
+    next_retention_ns: u64,
 }
 
 impl Domain {
@@ -142,6 +146,7 @@ impl Domain {
             shutdown: false,
             epoch_interval_ns,
             checkpoint_interval_ns: settings.duration_ms(CHECKPOINT_INTERVAL)? as u64 * 1_000_000,
+            next_retention_ns: 0,
             shared,
         })
     }
@@ -438,12 +443,36 @@ impl Domain {
             pipeline_topics,
             client_topics,
             catalog: std::mem::take(&mut self.changes),
+            retention: self.retention(),
             started_ns,
         };
         self.writing = Some(InFlight { replies: std::mem::take(&mut self.replies), cuts, ends_server: self.shutdown });
         self.changed = false;
         self.last_checkpoint_ns = self.now_ns();
         self.checkpoints.send(job).map_err(|_| Error::external("the checkpoint thread has ended"))
+    }
+
+    /// Once in a while, what each topic may drop after this checkpoint.
+    fn retention(&mut self) -> Vec<Retention> {
+        let now = self.now_ns();
+        if now < self.next_retention_ns {
+            return vec![];
+        }
+        self.next_retention_ns = now + RETENTION_NS;
+        let covered: Vec<_> = self.running.iter().flat_map(positions).collect();
+        let mut found = vec![];
+        for table in self.shared.tables.all() {
+            let Some(topic) = table.topic().or(table.inbox()) else { continue };
+            let (time_ms, bytes) = table.retention();
+            let reads = |path: &ObjectPath| self.shared.table_of(path).is_some_and(|(t, _)| Arc::ptr_eq(&t, &table));
+            for (number, partition) in topic.partitions().iter().enumerate() {
+                let readers = covered.iter().filter(|((_, path), _)| reads(path));
+                let floor = readers.map(|(_, ends)| ends.get(number).copied().unwrap_or(0)).min();
+                let floor = floor.unwrap_or(partition.synced_end());
+                found.push(Retention { partition: partition.clone(), time_ms, bytes, floor });
+            }
+        }
+        found
     }
 
     fn checkpoint_done(&mut self, done: CheckpointDone) -> bool {

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, RwLock};
 use arus_core::catalog::{ObjectPath, TableDef};
 use arus_core::error::Code;
 use arus_core::key_group::KEY_GROUPS;
+use arus_core::limits::IDEMPOTENCY_MS;
 use arus_core::plan::Uid;
 use arus_core::read::Cut;
+use arus_core::settings::parse_duration_ms;
 use arus_core::types::{TimeAttribute, TypeKind};
 use arus_core::{Column, Error, Result, RowSchema};
 use arus_storage::log::Topic;
@@ -189,6 +191,17 @@ impl Table {
         self.newest_ms.store(now_ms, Relaxed);
     }
 
+    /// How long and how much the topic behind the table keeps: (ms, bytes a partition).
+    pub(crate) fn retention(&self) -> (Option<i64>, Option<u64>) {
+        if self.keyed().is_some() {
+            // The rows are in the table; the keys of retries are still looked up.
+            return (Some(IDEMPOTENCY_MS), None);
+        }
+        let time = self.def.option("retention.time").or(arus_sql::managed_default("retention.time"));
+        let time = time.and_then(|text| parse_duration_ms(text).ok()).filter(|ms| *ms > 0);
+        (time, self.def.option("retention.bytes").and_then(|text| size_bytes(text)))
+    }
+
     /// Names the table's own state in state files.
     pub(crate) fn state_uid(&self, part: &str) -> Uid {
         Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))
@@ -205,6 +218,21 @@ impl Table {
 }
 
 const _: () = assert!(KEY_GROUPS == 128, "a part of the formats");
+
+/// `64 mb`, as Flink writes sizes; a bare number is bytes.
+fn size_bytes(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let shift = match text[digits..].trim() {
+        "" | "b" | "bytes" => 0,
+        "k" | "kb" | "kibibytes" => 10,
+        "m" | "mb" | "mebibytes" => 20,
+        "g" | "gb" | "gibibytes" => 30,
+        "t" | "tb" | "tebibytes" => 40,
+        _ => return None,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(1 << shift)
+}
 
 fn column(name: &str, kind: TypeKind) -> Column {
     Column { name: name.into(), ty: kind.nullable() }

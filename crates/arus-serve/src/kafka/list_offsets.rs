@@ -14,7 +14,7 @@ pub(super) fn answer(broker: &Broker, request: &ListOffsetsRequest) -> ListOffse
         let partitions = topic.partitions.iter().map(|p| {
             let response = ListOffsetsPartitionResponse::default().with_partition_index(p.partition_index);
             match offset(broker, topic.name.as_str(), p.partition_index, p.timestamp) {
-                Ok(offset) => response.with_offset(offset).with_timestamp(-1).with_leader_epoch(0),
+                Ok(offset) => response.with_offset(offset).with_timestamp(-1),
                 Err(e) => response.with_error_code(errors::code(&e)).with_offset(-1).with_timestamp(-1),
             }
         });

@@ -1,6 +1,7 @@
 //! The planner at its boundary: statements in; plans, errors and answers out.
 //!
 //! `tests/plans.txt`, `tests/errors.txt` and `tests/uids.txt` hold the expected texts; with `UPDATE_EXPECT=1` they are written anew.
+#![expect(clippy::disallowed_methods, reason = "cases and scripts of the source tree")]
 
 mod fake;
 
@@ -54,15 +55,13 @@ impl World {
     fn run(&mut self, text: &str) -> arus_core::Result<()> {
         use arus_core::catalog::Catalog;
         match self.plan(text)? {
-            Planned::CreateTable { table, .. } | Planned::CreateMaterializedTable { table, .. } => {
-                if self.catalog.object(&table.path).is_none() {
-                    self.catalog.add_table(table);
-                }
+            Planned::CreateTable { table, .. } | Planned::CreateMaterializedTable { table, .. }
+                if self.catalog.object(&table.path).is_none() =>
+            {
+                self.catalog.add_table(table);
             }
-            Planned::CreateView { view, .. } => {
-                if self.catalog.object(&view.path).is_none() {
-                    self.catalog.add_view(view);
-                }
+            Planned::CreateView { view, .. } if self.catalog.object(&view.path).is_none() => {
+                self.catalog.add_view(view);
             }
             Planned::Drop { path, .. } => self.catalog.remove(&path),
             Planned::Set { key, value } => self.settings.set(key, value),

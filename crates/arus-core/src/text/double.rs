@@ -260,7 +260,7 @@ impl Binary {
     #[expect(clippy::approx_constant, reason = "Java's digits: log10(2) itself could round to another estimate")]
     fn estimate_decimal_exponent(&self) -> i32 {
         let mantissa = f64::from_bits(1023 << 52 | self.fraction & ((1 << 52) - 1));
-        let log = (mantissa - 1.5) * 0.289529654 + 0.176091259 + f64::from(self.exponent) * std::f64::consts::LOG10_2;
+        let log = (mantissa - 1.5) * 0.289529654 + 0.176091259 + f64::from(self.exponent) * 0.301029995663981;
         log.floor() as i32
     }
 }

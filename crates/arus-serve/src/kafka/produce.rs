@@ -1,6 +1,5 @@
 //! Produce: appended, synced, then acknowledged.
 
-use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::PartitionProduceData;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
@@ -34,7 +33,7 @@ async fn partition(
             .with_error_code(ResponseError::TransactionalIdAuthorizationFailed.code())
             .with_error_message(Some(StrBytes::from_static_str("transactions are not supported yet")));
     }
-    match broker.log.produce(topic, data.index, data.records.unwrap_or_else(Bytes::new)).await {
+    match broker.log.produce(topic, data.index, data.records.unwrap_or_default()).await {
         Ok(ack) => response.with_base_offset(ack.base_offset).with_log_start_offset(ack.log_start_offset),
         Err(e) => response
             .with_base_offset(-1)

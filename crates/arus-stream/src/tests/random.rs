@@ -40,12 +40,15 @@ fn lines(rows: &[Row]) -> Lines {
     Lines { splits: vec![lines], bounded: true, sequential: false }
 }
 
+/// Count, sum and maximum by key.
+type Groups = BTreeMap<Option<u64>, (i64, Option<i64>, Option<i64>)>;
+
 /// Flink's rules for one row after the other: late rows, then the windows that the row's watermark closes.
 fn windows(rows: &[Row], delay: i64, size: i64) -> (Vec<Vec<String>>, usize) {
-    let mut open: BTreeMap<i64, BTreeMap<Option<u64>, (i64, Option<i64>, Option<i64>)>> = BTreeMap::new();
+    let mut open: BTreeMap<i64, Groups> = BTreeMap::new();
     let mut watermark = i64::MIN;
     let (mut fired, mut late) = (vec![], 0);
-    let close = |end: i64, groups: BTreeMap<Option<u64>, (i64, Option<i64>, Option<i64>)>| {
+    let close = |end: i64, groups: Groups| {
         let mut lines: Vec<String> = groups
             .into_iter()
             .map(|(key, (count, sum, max))| {

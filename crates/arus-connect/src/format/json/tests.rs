@@ -195,7 +195,7 @@ fn what_does_not_convert_is_rejected_with_its_place() {
     ];
     for (ty, value, expected) in cases {
         assert_eq!(convert(ty.clone(), value), format!("!{expected}"), "{value} as {ty}");
-        assert_eq!(convert_with(ty.clone(), value, &[("json.ignore-parse-errors", "true")]).contains("null"), true);
+        assert!(convert_with(ty.clone(), value, &[("json.ignore-parse-errors", "true")]).contains("null"));
     }
     // Nanoseconds end in 2262: beyond it a row is refused, never wrapped.
     assert!(convert(timestamp(9), "\"9999-12-31 00:00:00\"").starts_with('!'));

@@ -185,7 +185,7 @@ mod expected {
             Value::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
                 (Some(i), ..) => Ok(Some(i)),
                 (None, Some(_), _) => Err(()),
-                (None, None, Some(f)) if f.abs() <= 9.223372036854775807e18 => Ok(Some(f as i64)),
+                (None, None, Some(f)) if f.abs() <= 9.223_372_036_854_776e18 => Ok(Some(f as i64)),
                 _ => Err(()),
             },
             Value::String(s) => trimmed(s).parse().map(Some).map_err(|_| ()),

@@ -207,6 +207,7 @@ impl Shared {
                 self.tables.get(path).filter(|t| matches!(t.store, Store::Topic(_) | Store::Keyed { .. }))
             {
                 table.set_writer(Writer::Nobody);
+                table.thaw();
             }
         }
         Ok(())

@@ -22,10 +22,11 @@ use tokio::sync::oneshot;
 use crate::checkpoint::{CheckpointDone, CheckpointJob, Retention};
 use crate::ddl::MATERIALIZED;
 use crate::io::EngineIo;
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobKind, JobStatus};
 use crate::published::{Durable, Published, PublishedTable};
 use crate::restore::RestoredState;
 use crate::shared::Shared;
+use crate::tables::Writer;
 
 /// Rows and time of one turn of a pipeline: short enough that its neighbours do not wait.
 const TURN: Budget = Budget { rows: 4 * BATCH_ROWS, ns: 5_000_000 };
@@ -231,6 +232,8 @@ impl Domain {
                 self.add(id, job.clone(), None);
                 if let JobStatus::Failed(reason) = job.status() {
                     self.running.retain(|r| r.id != id);
+                    // It has written nothing: its targets are as they were.
+                    job.spec.targets.iter().filter_map(|p| self.shared.tables.get(p)).for_each(|t| t.thaw());
                     answer(reply, Err(Error::user(reason)));
                 } else {
                     self.request_checkpoint(changes, reply);
@@ -417,6 +420,7 @@ impl Domain {
             }
             cuts.push((running.id, frozen.checkpoint));
         }
+        let mut markers = BTreeMap::new();
         let (mut pipeline_topics, mut client_topics) = (vec![], vec![]);
         for table in self.shared.tables.all() {
             for (uid, keyed) in table.states() {
@@ -425,15 +429,17 @@ impl Domain {
             let topic = table.topic().or(table.inbox()).cloned();
             if let Some(topic) = topic {
                 if table.topic().is_some() && table.is_written_by_pipeline() {
-                    if !table.is_frozen() {
-                        self.markers.insert(topic.id(), topic.ends());
-                    }
+                    // A failed pipeline's topic ends where its last cut is.
+                    let kept = self.markers.get(&topic.id()).filter(|_| table.is_frozen()).cloned();
+                    markers.insert(topic.id(), kept.unwrap_or_else(|| topic.ends()));
                     pipeline_topics.push(topic);
                 } else {
                     client_topics.push(topic);
                 }
             }
         }
+        // What clients write from now on, or what is dropped, has no marker any more: recovery would cut it there.
+        self.markers = markers;
         let job = CheckpointJob {
             cut: Cut { incarnation: self.shared.incarnation, epoch: self.epoch },
             as_of_ms: self.shared.config.clock.now_ms(),
@@ -498,6 +504,7 @@ impl Domain {
                         running.job.status.send_replace(JobStatus::Finished);
                         if let Some(change) = finished(&running.job) {
                             self.records.remove(id);
+                            release(&self.shared, &running.job);
                             self.changes.push(change);
                             self.changed = true;
                         }
@@ -546,6 +553,16 @@ fn fail_job(shared: &Shared, job: &Job, error: &Error) {
         None => error.to_string(),
     };
     job.status.send_replace(JobStatus::Failed(reason));
+}
+
+/// Others may write the targets of a pipeline that has ended, but for a materialized table, which is its own.
+fn release(shared: &Shared, job: &Job) {
+    if job.spec.kind == JobKind::MaterializedTable {
+        return;
+    }
+    for table in job.spec.targets.iter().filter_map(|path| shared.tables.get(path)) {
+        table.set_writer(Writer::Nobody);
+    }
 }
 
 /// What the catalog says of a pipeline that has come to the end of its input.

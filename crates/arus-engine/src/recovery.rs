@@ -137,6 +137,10 @@ fn recover_table(
 ) -> Result<Arc<Table>> {
     let topic = item.topic.map(|id| open_topic(shared, item, id, checkpoint)).transpose()?;
     let table = shared.install_table(item.id, Arc::new(def), topic)?;
+    // Rows that no pipeline of the catalog writes are clients': a pipeline recovered later takes the table over.
+    if table.inbox().is_some_and(|topic| topic.ends().iter().any(|end| *end > 0)) {
+        table.set_writer(Writer::Clients);
+    }
     if let Some(checkpoint) = checkpoint {
         for (uid, keyed) in table.states() {
             for entry in restored.of(uid) {

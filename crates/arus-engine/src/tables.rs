@@ -162,6 +162,10 @@ impl Table {
         self.frozen.store(true, Relaxed);
     }
 
+    pub(crate) fn thaw(&self) {
+        self.frozen.store(false, Relaxed);
+    }
+
     pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.load(Relaxed)
     }

@@ -3,12 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { launch, open } from './browser.mjs';
 import { ask, available, freePort, psql, startArus, startMock } from './servers.mjs';
 
+const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const args = process.argv.slice(2);
 const option = (name, otherwise = null) => (args.includes(`--${name}`) ? args[args.indexOf(`--${name}`) + 1] : otherwise);
@@ -185,24 +188,26 @@ async function firstEvent({ browser }) {
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), command);
     for (const theme of ['light', 'dark']) await axe(page, theme, 'empty overview');
     if (mock) await post(server.base, 'hello', { name: 'Ada', n: 1 });
-    else await firstRow(server, command);
+    else await firstRow(server, page);
     await page.waitForSelector('[data-testid=first-event][data-arrived=yes]', { timeout: 5_000 });
     await eventually('the row is shown', 5_000, async () => /Ada/.test(await page.textContent('[data-testid=rows]')));
     await axe(page, 'dark', 'overview with the first event');
+    // Nothing comes now, so no epoch begins; what is shown is current all the same.
+    await page.waitForTimeout(4_000);
+    const behindS = Number(/([\d.]+) s behind/.exec(await page.textContent('[data-testid=asof]'))?.[1]);
+    assert.ok(behindS < 3, `an idle server's page says that it is ${behindS} s behind`);
     await settled(page);
   } finally {
     await server.stop();
   }
 }
 
-// What the page says is typed as it stands; without a topic, psql's command makes it.
-async function firstRow(server, curl) {
-  const tables = await ask(server.base, "SELECT name FROM arus.tables WHERE name = 'hello'");
-  if (tables.rows.length === 0) await psql(server, 'CREATE TABLE hello (name STRING, n INT)');
-  const { execFile } = await import('node:child_process');
-  const { promisify } = await import('node:util');
-  const { stdout } = await promisify(execFile)('sh', ['-c', curl], { timeout: 10_000 });
-  assert.match(stdout, /"accepted":1/, `the copied curl command was answered: ${stdout}`);
+// What the page says is typed as it stands: psql's command, which makes the topic where there is none, then curl's.
+async function firstRow(server, page) {
+  const typed = async (tool) => (await run('sh', ['-c', await page.textContent(`[data-testid=command-${tool}]`)], { timeout: 20_000 })).stdout;
+  await typed('psql');
+  const answer = await typed('curl');
+  assert.match(answer, /"accepted":1/, `curl's command was answered: ${answer}`);
 }
 
 async function axe(page, theme, where) {

@@ -66,7 +66,7 @@ export function producers(table: TableInfo | null, doors: Record<string, string>
     const scalars = columns.filter((column) => !/^(ARRAY|MAP|ROW|MULTISET|BYTES|BINARY|VARBINARY)/i.test(column.type));
     const names = scalars.length === columns.length ? '' : ` (${scalars.map((column) => identifier(column.name)).join(', ')})`;
     const values = scalars.map((column) => literal(row[column.name], column.type)).join(', ');
-    const create = table ? '' : `-c \\\n  "CREATE TABLE hello (name STRING, n INT)" `;
+    const create = table ? '' : `-c \\\n  "CREATE TABLE hello\n   (name STRING, n INT)" `;
     const text = `INSERT INTO ${identifier(name)}${names}\n   VALUES (${values})`.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('$', '\\$').replaceAll('`', '\\`');
     result.push({ tool: 'psql', door: 'postgres', title: 'Postgres', address: doors['postgres'], command: `psql -h ${host} -p ${port} -U arus ${create}-c \\\n  "${text}"` });
   }

@@ -62,7 +62,7 @@ export const isInput = (table: TableInfo): boolean => (table.kind === 'topic' ||
 export interface Snapshot<T> {
   epoch: number;
   incarnation: number;
-  asOfMs: number;
+  as_of_ms: number;
   items: T[];
 }
 
@@ -142,7 +142,7 @@ export function snapshot<T>(answer: Answer, read: (record: Record<string, Cell>)
   return {
     epoch: answer.epoch,
     incarnation: answer.incarnation,
-    asOfMs: answer.as_of_ms,
+    as_of_ms: answer.as_of_ms,
     items: records(answer).map(read),
   };
 }
@@ -175,7 +175,7 @@ class Catalog {
   }
 
   get asOfMs(): number | null {
-    return this.#tables.value?.asOfMs ?? null;
+    return this.#tables.value ? connection.asOf(this.#tables.value) : null;
   }
 
   get refusal() {

@@ -16,6 +16,16 @@ export interface Restart {
   atMs: number;
 }
 
+/** What belongs to one snapshot. */
+export interface Cut {
+  incarnation: number;
+  epoch: number;
+  as_of_ms: number;
+}
+
+/** Epochs whose last tick is remembered: some ten seconds of them. */
+const EPOCHS_KEPT = 48;
+
 type Listener = (tick: Tick) => void;
 
 class Connection {
@@ -31,6 +41,8 @@ class Connection {
   #source: EventSource | null = null;
   #listeners = new Set<Listener>();
   #skewMs = 0;
+  /** Server time of the last tick of each of the latest epochs: until then, it was the newest. */
+  #lastTick = new Map<number, number>();
   #attempt = 0;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #silence: ReturnType<typeof setTimeout> | null = null;
@@ -64,6 +76,17 @@ class Connection {
     this.#open();
   }
 
+  /**
+   * Until when a snapshot is known to have been the newest. A server to which nothing comes begins no epoch:
+   * what it has is then old, and yet as of now.
+   */
+  asOf(cut: Cut): number {
+    const tick = this.tick;
+    if (!tick || tick.incarnation !== cut.incarnation) return cut.as_of_ms;
+    if (cut.epoch >= tick.epoch) return Math.max(cut.as_of_ms, tick.now_ms);
+    return Math.max(cut.as_of_ms, this.#lastTick.get(cut.epoch) ?? 0);
+  }
+
   dismissRestart(): void {
     this.restart = null;
   }
@@ -88,6 +111,10 @@ class Connection {
     if (before && before.incarnation !== tick.incarnation) {
       this.restart = { incarnation: tick.incarnation, epoch: tick.epoch, atMs: tick.now_ms };
     }
+    if (before?.incarnation !== tick.incarnation) this.#lastTick.clear();
+    this.#lastTick.delete(tick.epoch);
+    this.#lastTick.set(tick.epoch, tick.now_ms);
+    for (const epoch of this.#lastTick.keys()) if (this.#lastTick.size > EPOCHS_KEPT) this.#lastTick.delete(epoch);
     this.tick = tick;
     this.state = 'live';
     this.goneSinceMs = null;

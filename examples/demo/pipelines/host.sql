@@ -21,8 +21,9 @@ GROUP BY window_start, window_end, window_time, name;
 
 CREATE MATERIALIZED TABLE host_memory WITH ('retention.time' = '2 h') AS
 SELECT window_time AS ts, name AS memory,
-       AVG(CASE WHEN metric = 'used'  THEN `value` END) AS used_bytes,
-       MAX(CASE WHEN metric = 'total' THEN `value` END) AS total_bytes
+       AVG(CASE WHEN metric = 'used'      THEN `value` END) AS used_bytes,
+       AVG(CASE WHEN metric = 'available' THEN `value` END) AS available_bytes,
+       MAX(CASE WHEN metric = 'total'     THEN `value` END) AS total_bytes
 FROM TUMBLE(TABLE host_metrics, DESCRIPTOR(ts), INTERVAL '5' SECOND)
 WHERE kind = 'memory'
 GROUP BY window_start, window_end, window_time, name;

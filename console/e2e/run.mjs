@@ -161,7 +161,6 @@ async function killAndRestart({ browser, server }) {
   const during = await page.$$eval('[data-testid=value]', (all) => all.map((each) => each.dataset.value));
   assert.equal(during.length, before.length, 'old values went away with the server');
   assert.match(await page.textContent('[data-testid=gone]'), /No answer from the server since \d\d:\d\d:\d\d/);
-  await page.screenshot({ path: '/tmp/console-gone.png' });
   await new Promise((wake) => setTimeout(wake, 2_000));
   await server.restart();
   await page.waitForSelector('[data-testid=gone]', { state: 'detached', timeout: 20_000 });

@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch, open } from './browser.mjs';
 
-const [base = 'http://127.0.0.1:8099', folder = '/tmp/shots', ...rest] = process.argv.slice(2);
+const [base, folder, ...rest] = process.argv.slice(2);
+if (!base || !folder) throw new Error('usage: node e2e/shots.mjs URL FOLDER [--wait SECONDS] [--only NAME,..]');
 const waitS = Number(rest[rest.indexOf('--wait') + 1] || 3);
 mkdirSync(folder, { recursive: true });
 

@@ -23,7 +23,7 @@ pub struct CheckReport {
 /// Plans a script. A statement that is wrong is reported and the next one is looked at.
 pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
     let catalog = ServerCatalog::default();
-    let functions = Functions::default();
+    let functions = Functions;
     let mut settings = Settings::default();
     let mut report = CheckReport { text: String::new(), errors: vec![] };
     for span in split_script(text) {

@@ -67,7 +67,7 @@ impl Engine {
             tables: Tables::default(),
             jobs: Jobs::default(),
             registry: Registry,
-            functions: Functions::default(),
+            functions: Functions,
             incarnation: state.incarnation,
             started_ms,
             next_id: AtomicU64::new(state.next_id),

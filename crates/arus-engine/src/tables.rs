@@ -203,7 +203,7 @@ impl Table {
         }
         let time = self.def.option("retention.time").or(arus_sql::managed_default("retention.time"));
         let time = time.and_then(|text| parse_duration_ms(text).ok()).filter(|ms| *ms > 0);
-        (time, self.def.option("retention.bytes").and_then(|text| size_bytes(text)))
+        (time, self.def.option("retention.bytes").and_then(size_bytes))
     }
 
     /// Names the table's own state in state files.

@@ -153,7 +153,8 @@ impl SimpleQueryHandler for Connection {
             let (statement, after) = match cut {
                 Ok(Some(cut)) => cut,
                 Ok(None) => {
-                    state.pending = format!("{rest};");
+                    // psql leaves the semicolon at which it cut, other clients do not.
+                    state.pending = format!("{};\n", rest.trim_end().trim_end_matches(';'));
                     responses.push(Response::Execution(Tag::new("STATEMENT SET")));
                     break;
                 }

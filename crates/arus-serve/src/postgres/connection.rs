@@ -15,7 +15,7 @@ use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
-use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type};
+use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionHandle, ConnectionManager, PgWireServerHandlers, Type};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::NoticeResponse;
@@ -68,7 +68,13 @@ struct State {
 }
 
 impl State {
-    async fn run(&mut self, statement: &str, params: &[Option<String>], format: &Format) -> PgWireResult<Answer> {
+    async fn run(
+        &mut self,
+        statement: &str,
+        params: &[Option<String>],
+        format: &Format,
+        connection: Option<Arc<ConnectionHandle>>,
+    ) -> PgWireResult<Answer> {
         match recognise(statement) {
             Some(ClientStatement::Begin) => {
                 self.session.pin(true);
@@ -85,7 +91,9 @@ impl State {
             Some(ClientStatement::Accepted(tag)) => Ok(Answer::of(Response::Execution(Tag::new(tag)))),
             Some(ClientStatement::Show(name, value)) => Ok(Answer::of(Response::Query(one_value(name, &value)?))),
             None => match self.session.execute(statement, params).await {
-                Ok(StatementOutput::Rows(rows)) => Ok(Answer::of(Response::Query(encode::rows(rows, format)?))),
+                Ok(StatementOutput::Rows(rows)) => {
+                    Ok(Answer::of(Response::Query(encode::rows(rows, format, connection)?)))
+                }
                 Ok(StatementOutput::Done(done)) => Ok(Answer::done(done)),
                 Err(e) => Err(PgWireError::UserError(Box::new(to_error_info(&e, Some(statement))))),
             },
@@ -145,6 +153,7 @@ impl SimpleQueryHandler for Connection {
     {
         let mut state = self.state.lock().await;
         let mut text = std::mem::take(&mut state.pending);
+        let came_before = text.chars().count();
         text.push_str(query);
         let mut rest = text.as_str();
         let mut responses = vec![];
@@ -163,16 +172,18 @@ impl SimpleQueryHandler for Connection {
                     break;
                 }
             };
+            let start = text.len() - rest.len();
             rest = after;
             if statement.trim().is_empty() {
                 continue;
             }
-            match state.run(statement, &[], &Format::UnifiedText).await {
+            match state.run(statement, &[], &Format::UnifiedText, handle_of(client)).await {
                 Ok(answer) => {
                     send_notices(client, answer.notices).await?;
                     responses.push(answer.response);
                 }
-                Err(PgWireError::UserError(info)) => {
+                Err(PgWireError::UserError(mut info)) => {
+                    info.position = in_query(info.position, text[..start].chars().count(), came_before);
                     responses.push(Response::Error(info));
                     break;
                 }
@@ -181,6 +192,22 @@ impl SimpleQueryHandler for Connection {
         }
         Ok(responses)
     }
+}
+
+/// What a cancel request for this connection reaches.
+fn handle_of(client: &impl ClientInfo) -> Option<Arc<ConnectionHandle>> {
+    client.session_extensions().get::<Arc<ConnectionHandle>>().map(|handle| handle.as_ref().clone())
+}
+
+/// A position in a statement as one in the query that the client has just sent: that is what the client points into.
+fn in_query(
+    position: Option<String>,
+    chars_before_statement: usize,
+    chars_of_earlier_queries: usize,
+) -> Option<String> {
+    let in_statement: usize = position?.parse().ok()?;
+    let position = (chars_before_statement + in_statement).checked_sub(chars_of_earlier_queries)?;
+    (position > 0).then(|| position.to_string())
 }
 
 /// A statement of the extended protocol, described when it was parsed.
@@ -247,7 +274,8 @@ impl ExtendedQueryHandler for Connection {
         for i in 0..portal.parameter_len() {
             params.push(portal.parameter::<String>(i, &Type::TEXT)?);
         }
-        let answer = self.state.lock().await.run(&statement.sql, &params, &portal.result_column_format).await?;
+        let format = &portal.result_column_format;
+        let answer = self.state.lock().await.run(&statement.sql, &params, format, handle_of(client)).await?;
         send_notices(client, answer.notices).await?;
         Ok(answer.response)
     }

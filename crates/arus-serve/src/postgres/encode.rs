@@ -5,11 +5,15 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_pg::datatypes::{encode_recordbatch, field_into_pg_type};
+use arus_core::error::Code;
 use arus_core::platform::QueryStream;
+use arus_core::{Error, Result};
+use futures::future::{Either, select};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use pgwire::api::Type;
 use pgwire::api::portal::Format;
 use pgwire::api::results::{FieldInfo, QueryResponse};
+use pgwire::api::{ConnectionHandle, Type};
 use pgwire::error::PgWireResult;
 
 use super::error::to_pg_error;
@@ -29,14 +33,46 @@ pub(super) fn describe(schema: &Schema, format: &Format) -> PgWireResult<Vec<Fie
         .collect()
 }
 
-pub(super) fn rows(stream: QueryStream, format: &Format) -> PgWireResult<QueryResponse> {
+/// `connection`: a cancel request for it ends the rows with an error.
+pub(super) fn rows(
+    stream: QueryStream,
+    format: &Format,
+    connection: Option<Arc<ConnectionHandle>>,
+) -> PgWireResult<QueryResponse> {
     let fields = Arc::new(describe(&stream.schema, format)?);
     let described = fields.clone();
-    let batches = stream.batches.map_err(to_pg_error).map(move |batch| {
+    let batches = cancellable(stream.batches, connection).map_err(to_pg_error).map(move |batch| {
         let fields = fields.clone();
         batch.map(move |batch| stream::iter(encode_recordbatch(fields, with_json(&batch))))
     });
     Ok(QueryResponse::new(described, batches.try_flatten()))
+}
+
+type Batches = BoxStream<'static, Result<RecordBatch>>;
+
+/// pgwire listens for a cancel request until it has the rows' stream: from there on this does.
+fn cancellable(batches: Batches, connection: Option<Arc<ConnectionHandle>>) -> Batches {
+    let Some(connection) = connection else { return batches };
+    stream::unfold(Some((batches, None)), move |state| {
+        let connection = connection.clone();
+        async move {
+            let (mut batches, listening) = state?;
+            let cancelled = match listening {
+                Some(cancelled) => cancelled,
+                None => connection.start_query().await,
+            };
+            match select(batches.next(), cancelled).await {
+                Either::Left((batch, cancelled)) => batch.map(|b| (b, Some((batches, Some(cancelled))))),
+                Either::Right((Ok(()), _)) => {
+                    let error = Error::user("the statement was cancelled").with_code(Code::Cancelled);
+                    Some((Err(error), None))
+                }
+                // Nobody can cancel any more.
+                Either::Right((Err(_), next)) => next.await.map(|b| (b, Some((batches, None)))),
+            }
+        }
+    })
+    .boxed()
 }
 
 /// Replaces nested columns by their JSON text.

@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::Mode;
 use crate::domain::Control;
+use crate::io;
 use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
 use crate::shared::{INBOX_SUFFIX, Shared};
 use crate::tables::{Store, Table, Writer};
@@ -43,6 +44,7 @@ impl Shared {
         if self.tables.get(&def.path).is_some() {
             return Ok(());
         }
+        self.refuse_outside(&def)?;
         let id = self.new_id();
         let item = self.table_item(id, TABLE, &def, &origin);
         let table = self.install_table(id, Arc::new(def), None)?;
@@ -286,6 +288,17 @@ impl Shared {
         Ok(())
     }
 
+    /// A path that statements may not touch is refused at once; any other failure of a source may pass until it is read.
+    fn refuse_outside(&self, def: &TableDef) -> Result<()> {
+        if def.kind != TableKind::Connector {
+            return Ok(());
+        }
+        match io::connector_source(self, def, &self.connect).and_then(|source| source.enumerate(&[])) {
+            Err(e) if e.code() == Code::PermissionDenied => Err(e),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     fn table_item(&self, id: u64, kind: &str, def: &TableDef, origin: &Origin<'_>) -> CatalogItem {
         let has_topic = def.kind != TableKind::Connector || self.needs_inbox(def);
         CatalogItem {
@@ -326,6 +339,14 @@ impl Shared {
     fn uninstall_table(&self, table: &Arc<Table>) {
         self.tables.remove(&table.def.path);
         self.catalog.remove(&table.def.path);
+        // A later statement must not find it in the newest epoch.
+        self.published.send_if_modified(|published| {
+            let shown = published.tables.contains_key(&table.def.path);
+            if shown {
+                Arc::make_mut(published).tables.remove(&table.def.path);
+            }
+            shown
+        });
         self.item_ids.lock().expect("no holder of this lock panics").remove(&table.id);
         if let Some(topic) = table.topic().or(table.inbox())
             && let Err(e) = self.log.drop_topic(topic.id())

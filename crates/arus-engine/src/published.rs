@@ -10,6 +10,7 @@ use arus_storage::table::TableSnapshot;
 use crate::tables::Table;
 
 /// One epoch of all tables. Whoever holds it reads that epoch.
+#[derive(Clone)]
 pub(crate) struct Published {
     pub(crate) cut: Cut,
     pub(crate) as_of_ms: i64,

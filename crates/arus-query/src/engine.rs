@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arus_core::error::{Code, ErrorKind};
+use arus_core::error::Code;
 use arus_core::platform::QueryStream;
 use arus_core::read::Snapshot;
 use arus_core::{Error, Result};
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -25,6 +24,7 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog};
+use crate::errors::{plan_error, point_at, syntax_error};
 use crate::{identifiers, params};
 
 /// Gives the newest epoch.
@@ -137,51 +137,10 @@ impl QueryEngine {
         identifiers::match_column_case(&mut statement, snapshot.as_ref());
         let catalog = Arc::new(SnapshotCatalog::new(snapshot, self.schemas.clone()));
         let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalog).build();
-        let plan = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await.map_err(plan_error)?;
+        let statement = DfStatement::Statement(Box::new(statement));
+        let plan = state.statement_to_plan(statement).await.map_err(|e| point_at(plan_error(e), sql))?;
         let plan = state.optimize(&plan).map_err(plan_error)?;
         Ok((state, plan))
-    }
-}
-
-fn syntax_error(message: &str) -> Error {
-    let message = message.trim_start_matches("sql parser error: ");
-    Error::user(message.to_string()).with_code(Code::Syntax)
-}
-
-/// DataFusion's errors by who must act.
-pub(crate) fn plan_error(error: DataFusionError) -> Error {
-    let root = match error.find_root() {
-        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-            Some(ours) => return copy(ours),
-            None => error.strip_backtrace(),
-        },
-        DataFusionError::SQL(e, _) => return syntax_error(&e.to_string()),
-        DataFusionError::ResourcesExhausted(text) => {
-            return Error::new(ErrorKind::Exhausted, text.clone()).with_hint("raise --memory or read fewer rows");
-        }
-        _ => error.strip_backtrace(),
-    };
-    let text = root.lines().next().unwrap_or_default().to_string();
-    let text = ["Error during planning: ", "Schema error: ", "Execution error: ", "Arrow error: "]
-        .iter()
-        .fold(text, |t, prefix| t.replace(prefix, ""));
-    let code = if text.contains("table '") && text.contains("not found") {
-        Code::UndefinedTable
-    } else if text.starts_with("No field named") {
-        Code::UndefinedColumn
-    } else if text.starts_with("Invalid function") {
-        Code::UndefinedFunction
-    } else {
-        Code::Other
-    };
-    Error::user(text.replace("arus.public.", "").replace(" not found", " does not exist")).with_code(code)
-}
-
-fn copy(error: &Error) -> Error {
-    let copied = Error::new(error.kind(), error.message()).with_code(error.code());
-    match error.hint() {
-        Some(hint) => copied.with_hint(hint),
-        None => copied,
     }
 }
 

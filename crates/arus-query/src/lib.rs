@@ -5,6 +5,7 @@
 
 mod catalog;
 mod engine;
+mod errors;
 mod identifiers;
 mod params;
 mod table;

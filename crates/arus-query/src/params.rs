@@ -40,12 +40,12 @@ pub(crate) fn named_to_dollar(sql: &str) -> String {
 
 /// Binds `$1`.. from their text in the types that the plan wants.
 pub(crate) fn bind_text(plan: LogicalPlan, params: &[Option<String>]) -> Result<LogicalPlan> {
-    let types = plan.get_parameter_types().map_err(crate::engine::plan_error)?;
+    let types = plan.get_parameter_types().map_err(crate::errors::plan_error)?;
     let mut values = Vec::with_capacity(params.len());
     for (i, text) in params.iter().enumerate() {
         let ty = types.get(&format!("${}", i + 1)).cloned().flatten().unwrap_or(DataType::Utf8);
         let value = match text {
-            None => ScalarValue::try_from(&ty).map_err(crate::engine::plan_error)?,
+            None => ScalarValue::try_from(&ty).map_err(crate::errors::plan_error)?,
             Some(text) => ScalarValue::Utf8(Some(text.clone())).cast_to(&ty).map_err(|_| {
                 Error::user(format!("parameter ${}: expected a value of type {ty}, found '{text}'", i + 1))
                     .with_code(Code::InvalidValue)
@@ -53,12 +53,12 @@ pub(crate) fn bind_text(plan: LogicalPlan, params: &[Option<String>]) -> Result<
         };
         values.push(value);
     }
-    plan.with_param_values(values).map_err(crate::engine::plan_error)
+    plan.with_param_values(values).map_err(crate::errors::plan_error)
 }
 
 /// Binds `$name` from JSON: strings, numbers, booleans, and arrays of them.
 pub(crate) fn bind_named(plan: LogicalPlan, params: &BTreeMap<String, Value>) -> Result<LogicalPlan> {
-    let types = plan.get_parameter_types().map_err(crate::engine::plan_error)?;
+    let types = plan.get_parameter_types().map_err(crate::errors::plan_error)?;
     let mut values = HashMap::new();
     for (name, ty) in types {
         let name = name.trim_start_matches('$').to_string();
@@ -76,7 +76,7 @@ pub(crate) fn bind_named(plan: LogicalPlan, params: &BTreeMap<String, Value>) ->
         };
         values.insert(name, value.into());
     }
-    plan.with_param_values(ParamValues::Map(values)).map_err(crate::engine::plan_error)
+    plan.with_param_values(ParamValues::Map(values)).map_err(crate::errors::plan_error)
 }
 
 fn scalar(json: &Value) -> Option<ScalarValue> {

@@ -1,0 +1,15 @@
+//! The built binary from outside: its doors, its faults, its restarts.
+//!
+//! Every test has a server of its own in a temporary folder, on free ports of the loopback; `psql` and `kcat` are the
+//! Debian packages that `scripts/needs` installs.
+
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests of the built binary over real files")]
+
+mod conformance;
+mod crashes;
+mod faults;
+mod http;
+mod ingest;
+mod kafka;
+mod server;
+mod slice;

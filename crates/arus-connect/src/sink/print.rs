@@ -2,6 +2,8 @@
 //!
 //! Accepts every row kind. Rows go out at once, one call of the output a batch.
 
+mod map_order;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -205,8 +207,8 @@ fn write_value(out: &mut String, ty: &LogicalType, array: &ArrayRef, row: usize)
 fn write_map(out: &mut String, key: &LogicalType, value: &LogicalType, entries: &ArrayRef) {
     let entries = entries.as_struct();
     out.push('{');
-    for i in 0..entries.len() {
-        if i > 0 {
+    for (n, i) in map_order::java_order(&key.kind, entries.column(0)).into_iter().enumerate() {
+        if n > 0 {
             out.push_str(", ");
         }
         write_value(out, key, entries.column(0), i);

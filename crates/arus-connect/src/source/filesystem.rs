@@ -9,7 +9,7 @@ use std::io::{BufRead, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use arus_core::catalog::TableDef;
+use arus_core::catalog::{ColumnKind, TableDef};
 use arus_core::connector::{
     ConnectContext, Connector, OptionDef, OptionKind, PathPolicy, PollLimit, Polled, Position, RawBatch, RawRecord,
     SinkWriter, Source, SourceReader, Span, Split,
@@ -17,7 +17,8 @@ use arus_core::connector::{
 use arus_core::error::Code;
 use arus_core::fs::{File, SharedFs};
 use arus_core::limits::{POLL_BYTES, RECORD_BYTES};
-use arus_core::{Error, Result};
+use arus_core::types::TimeAttribute;
+use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
 use bytes::{Bytes, BytesMut};
 use regex::Regex;
 
@@ -28,6 +29,11 @@ pub(crate) struct Filesystem;
 const PATH: &str = "path";
 const MONITOR_INTERVAL: &str = "source.monitor-interval";
 const REGEX: &str = "source.path.regex-pattern";
+
+const FILE_PATH: &str = "file.path";
+const FILE_NAME: &str = "file.name";
+const FILE_SIZE: &str = "file.size";
+const FILE_MODIFIED: &str = "file.modification-time";
 
 const OPTIONS: &[OptionDef] = &[
     OptionDef {
@@ -66,6 +72,15 @@ impl Connector for Filesystem {
         true
     }
 
+    fn metadata(&self) -> Vec<(&'static str, LogicalType)> {
+        vec![
+            (FILE_PATH, TypeKind::STRING.not_null()),
+            (FILE_NAME, TypeKind::STRING.not_null()),
+            (FILE_SIZE, TypeKind::BigInt.not_null()),
+            (FILE_MODIFIED, TypeKind::TimestampLtz { precision: 3, attribute: TimeAttribute::None }.not_null()),
+        ]
+    }
+
     fn is_source(&self) -> bool {
         true
     }
@@ -101,6 +116,10 @@ impl Connector for Filesystem {
             root,
             monitor_ms: monitor_ms.map(|ms| ms as u64),
             pattern,
+            reads_modified: table.columns.iter().any(|column| match &column.kind {
+                ColumnKind::Metadata { key, .. } => key.as_ref().unwrap_or(&column.name) == FILE_MODIFIED,
+                _ => false,
+            }),
         }))
     }
 
@@ -154,6 +173,8 @@ struct Files {
     root: PathBuf,
     monitor_ms: Option<u64>,
     pattern: Option<Regex>,
+    /// Whether a column asks for the files' times, which only a listing of their folder tells.
+    reads_modified: bool,
 }
 
 impl Files {
@@ -183,6 +204,13 @@ impl Files {
         ))
         .with_code(Code::PermissionDenied)
         .with_hint("start the server with --allow-path DIR")
+    }
+
+    /// When a file was written, in ms since 1970; 0 for one that has just gone.
+    fn modified_ms(&self, path: &Path) -> Result<i64> {
+        let Some(folder) = path.parent() else { return Ok(0) };
+        let entries = self.fs.list(folder).map_err(|e| self.failed("read", folder, e))?;
+        Ok(entries.iter().find(|entry| entry.path == path).map_or(0, |entry| entry.modified_ms))
     }
 
     /// All files below the root, by path; hidden ones are left out.
@@ -277,7 +305,8 @@ impl Source for Files {
             ))
             .with_hint("files of a table must not be shortened or replaced: give new data a new name"));
         }
-        Ok(Box::new(LineReader { file, path: path.to_path_buf(), end, offset, line, last: None }))
+        let modified_ms = if self.reads_modified { Some(self.modified_ms(path)?) } else { None };
+        Ok(Box::new(LineReader { file, path: path.to_path_buf(), end, modified_ms, offset, line, last: None }))
     }
 }
 
@@ -292,6 +321,8 @@ struct LineReader {
     file: Arc<dyn File>,
     path: PathBuf,
     end: u64,
+    /// Where a column asks for it.
+    modified_ms: Option<i64>,
     /// Of the next line.
     offset: u64,
     line: i64,
@@ -387,6 +418,17 @@ impl SourceReader for LineReader {
 
     fn position(&self) -> Position {
         Position(format!("{}:{}", self.offset, self.line))
+    }
+
+    fn metadata(&self, key: &str) -> Option<Datum> {
+        let text = |text: &std::ffi::OsStr| Datum::String(text.to_string_lossy().into_owned());
+        match key {
+            FILE_PATH => Some(text(self.path.as_os_str())),
+            FILE_NAME => self.path.file_name().map(text),
+            FILE_SIZE => Some(Datum::BigInt(self.end as i64)),
+            FILE_MODIFIED => self.modified_ms.map(Datum::Timestamp),
+            _ => None,
+        }
     }
 
     fn backlog(&self) -> Option<u64> {

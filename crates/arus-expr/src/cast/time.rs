@@ -1,6 +1,7 @@
 //! Between dates, times and timestamps.
 //!
-//! As in Flink a TIMESTAMP before 1970 is cut toward zero: its DATE and its TIMESTAMP(0 to 3) round up.
+//! As in Flink a TIMESTAMP before 1970 is cut toward zero: its DATE and its TIMESTAMP(0 to 3) round up. The DATE of a
+//! TIMESTAMP_LTZ is the day that it lies in.
 
 use arrow::datatypes::{DataType, Date32Type, Time32MillisecondType};
 use arus_core::text::Zone;
@@ -99,7 +100,10 @@ fn from_timestamp((precision, instant): (u8, bool), to: &TypeKind, ty: DataType,
     match to {
         TypeKind::Date => safe(move |args, cx| {
             let times = Longs::of(&args[0])?;
-            Ok(numbers::<Date32Type>(cx.rows, &ty, |row| Some((local_ms(times.get(row)?) / MS_PER_DAY) as i32)))
+            Ok(numbers::<Date32Type>(cx.rows, &ty, |row| {
+                let ms = local_ms(times.get(row)?);
+                Some(if instant { ms.div_euclid(MS_PER_DAY) } else { ms / MS_PER_DAY } as i32)
+            }))
         }),
         TypeKind::Time(to) => {
             let unit = 10i64.pow(3 - u32::from((*to).min(3)));

@@ -1,4 +1,4 @@
-//! ROW, ARRAY and MAP constructors, elements and CARDINALITY.
+//! ROW, ARRAY and MAP constructors, elements, ELEMENT and CARDINALITY.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(&["ARRAY"], "ARRAY[<ANY>, ..]", resolve_array, compile_array),
     Function::new(&["MAP"], "MAP[<ANY>, <ANY>, ..]", resolve_map, compile_map),
     Function::new(&["ITEM"], "<ARRAY>[<INTEGER>], <MAP>[<ANY>]", resolve_item, compile_item),
+    Function::new(&["ELEMENT"], "ELEMENT(<ARRAY>)", resolve_element, compile_element),
     Function::new(&["CARDINALITY"], "CARDINALITY(<ARRAY>), CARDINALITY(<MAP>)", resolve_cardinality, |_| {
         safe(|args, cx| {
             let lists = as_list(args[0].array())?;
@@ -201,6 +202,38 @@ fn compile_item(call: &CompileCall<'_>) -> Result<Compiled> {
         }),
         _ => Err(call.bug()),
     }
+}
+
+fn resolve_element(args: &[Argument]) -> Option<Call> {
+    let [array] = args else { return None };
+    let TypeKind::Array(element) = &array.ty.kind else { return None };
+    let call = as_is(args, element.kind.clone())?;
+    Some(Call { return_type: call.return_type.with_nullable(true), ..call })
+}
+
+/// The only element of an array; an empty array has none, and more than one fail the row.
+fn compile_element(_call: &CompileCall<'_>) -> Result<Compiled> {
+    fallible(|args, cx| {
+        let lists = as_list(args[0].array())?;
+        let scalar = args[0].is_scalar();
+        let chosen: UInt32Array = (0..cx.rows)
+            .map(|row| {
+                let list = if scalar { 0 } else { row };
+                if lists.is_null(list) {
+                    return None;
+                }
+                match lists.value_length(list) {
+                    0 => None,
+                    1 => Some(lists.value_offsets()[list] as u32),
+                    n => {
+                        cx.fail(row, format!("ELEMENT takes an array of at most one element, and this one has {n}"));
+                        None
+                    }
+                }
+            })
+            .collect();
+        take(lists.values(), &chosen, None).map_err(arrow_bug)
+    })
 }
 
 fn resolve_cardinality(args: &[Argument]) -> Option<Call> {

@@ -1,7 +1,12 @@
 //! GREATEST and LEAST: NULL as soon as one argument is.
+//!
+//! Floats are ordered as Java's `Double.compareTo` does, not as the operators: -0.0 is below 0.0, NaN above all.
+
+use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::kernels::zip::zip;
+use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Float64Type};
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
 use arus_core::function::Argument;
@@ -9,11 +14,17 @@ use arus_core::{LogicalType, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, any_nullable, find, safe};
 use crate::typing::common_type;
-use crate::value::{Cx, Value, union_nulls};
+use crate::value::{Cx, Kernel, Numbers, Value, booleans, union_nulls};
+
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Greatest,
+    Least,
+}
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new(&["GREATEST"], "GREATEST(<COMPARABLE_TYPE>, ..)", resolve, |call| compile(call, ">=")),
-    Function::new(&["LEAST"], "LEAST(<COMPARABLE_TYPE>, ..)", resolve, |call| compile(call, "<=")),
+    Function::new(&["GREATEST"], "GREATEST(<COMPARABLE_TYPE>, ..)", resolve, |call| compile(call, Wanted::Greatest)),
+    Function::new(&["LEAST"], "LEAST(<COMPARABLE_TYPE>, ..)", resolve, |call| compile(call, Wanted::Least)),
 ];
 
 fn resolve(args: &[Argument]) -> Option<Call> {
@@ -28,12 +39,50 @@ fn resolve(args: &[Argument]) -> Option<Call> {
     Some(Call { arg_types, return_type: common.with_nullable(any_nullable(args)) })
 }
 
-fn compile(call: &CompileCall<'_>, better: &str) -> Result<Compiled> {
-    let first = call.args.first().ok_or_else(|| call.bug())?;
-    let pair: Vec<Expr> = vec![first.clone(), first.clone()];
-    let compare = find(better).ok_or_else(|| call.bug())?;
-    let ty = TypeKind::Boolean.nullable();
-    let compare = (compare.compile)(&CompileCall { name: better, args: &pair, ty: &ty, zone: call.zone })?.kernel;
+/// Code that says whether the first of two values stays.
+fn compile_keep(call: &CompileCall<'_>, wanted: Wanted) -> Result<Kernel> {
+    match call.kind(0)? {
+        TypeKind::Float => Ok(keep_floats::<Float32Type>(wanted)),
+        TypeKind::Double => Ok(keep_floats::<Float64Type>(wanted)),
+        _ => {
+            let first = call.args.first().ok_or_else(|| call.bug())?;
+            let pair: Vec<Expr> = vec![first.clone(), first.clone()];
+            let name = match wanted {
+                Wanted::Greatest => ">=",
+                Wanted::Least => "<=",
+            };
+            let compare = find(name).ok_or_else(|| call.bug())?;
+            let ty = TypeKind::Boolean.nullable();
+            Ok((compare.compile)(&CompileCall { name, args: &pair, ty: &ty, zone: call.zone })?.kernel)
+        }
+    }
+}
+
+fn keep_floats<T: ArrowPrimitiveType>(wanted: Wanted) -> Kernel
+where
+    f64: From<T::Native>,
+{
+    Box::new(move |args, cx| {
+        let (best, other) = (Numbers::<T>::of(&args[0])?, Numbers::<T>::of(&args[1])?);
+        Ok(booleans(cx.rows, |row| {
+            let order = java_order(best.get(row)?.into(), other.get(row)?.into());
+            Some(match wanted {
+                Wanted::Greatest => order.is_ge(),
+                Wanted::Least => order.is_le(),
+            })
+        }))
+    })
+}
+
+fn java_order(a: f64, b: f64) -> Ordering {
+    match (a.is_nan(), b.is_nan()) {
+        (false, false) => a.total_cmp(&b),
+        (a, b) => a.cmp(&b),
+    }
+}
+
+fn compile(call: &CompileCall<'_>, wanted: Wanted) -> Result<Compiled> {
+    let compare = compile_keep(call, wanted)?;
     safe(move |args, cx| {
         let mut best = args[0].clone();
         for arg in &args[1..] {
@@ -51,7 +100,7 @@ fn compile(call: &CompileCall<'_>, better: &str) -> Result<Compiled> {
     })
 }
 
-fn better_of(compare: &crate::value::Kernel, best: Value, arg: &Value, cx: &mut Cx<'_>) -> Result<Value> {
+fn better_of(compare: &Kernel, best: Value, arg: &Value, cx: &mut Cx<'_>) -> Result<Value> {
     let scalar = best.is_scalar() && arg.is_scalar();
     let mut inner = Cx { rows: if scalar { 1 } else { cx.rows }, eval: cx.eval, failed: cx.failed };
     let keep = compare(&[best.clone(), arg.clone()], &mut inner)?;

@@ -256,7 +256,7 @@ enum Outcome<'a> {
     Error(String),
 }
 
-/// A missing path is empty when lax and an error when strict; so is what is no scalar.
+/// A missing path is empty when lax and an error when strict; so are what is no scalar and text that is no JSON.
 fn look_up<'a>(text: &'a str, path: &Result<Path, String>) -> Outcome<'a> {
     let path = match path {
         Ok(path) => path,
@@ -264,6 +264,7 @@ fn look_up<'a>(text: &'a str, path: &Result<Path, String>) -> Outcome<'a> {
     };
     let document = match parse(text) {
         Ok(document) => document,
+        Err(_) if path.mode == Mode::Lax => return Outcome::Empty,
         Err(reason) => return Outcome::Error(reason),
     };
     match (path.find(document), path.mode) {

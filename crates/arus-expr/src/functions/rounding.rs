@@ -152,7 +152,9 @@ fn round_floats<T: arrow::datatypes::ArrowPrimitiveType>(
             cx.fail(row, format!("cannot round {value}"));
             return None;
         }
-        Some(narrow(if digits == 0 { value.round() } else { round_double(value, digits, &mut text) }))
+        let rounded = if digits == 0 { value.round() } else { round_double(value, digits, &mut text) };
+        // Decimal digits have no negative zero: adding 0.0 makes it a positive one.
+        Some(narrow(rounded + 0.0))
     }))
 }
 

@@ -89,6 +89,7 @@ fn rounding() {
         (call("ROUND", vec![dd(), int(2)]), "0.12 :: DECIMAL(17, 2) NOT NULL"),
         (call("ROUND", vec![dc(), int(5)]), "12345678.91 :: DECIMAL(10, 2) NOT NULL"),
         (call("ROUND", vec![double(2.5)]), "3.0"),
+        (call("ROUND", vec![double(-0.0)]), "0.0"),
         (call("ROUND", vec![double(1.005), int(2)]), "1.01"),
         (call("ROUND", vec![double(-149.6), int(-2)]), "-100.0"),
         (call("ROUND", vec![float(2.345), int(2)]), "2.35"),
@@ -133,6 +134,9 @@ fn comparison() {
         (call("NOT", vec![null(TypeKind::Boolean)]), "NULL"),
         (call("GREATEST", vec![int(1), decimal("2.5", 2, 1)]), "2.5 :: DECIMAL(11, 1) NOT NULL"),
         (call("GREATEST", vec![int(1), null(TypeKind::Int)]), "NULL :: INT"),
+        (call("GREATEST", vec![double(-0.0), double(0.0)]), "0.0"),
+        (call("LEAST", vec![double(0.0), double(-0.0)]), "-0.0"),
+        (call("GREATEST", vec![double(f64::NAN), double(1.0)]), "NaN"),
         (call("LEAST", vec![int(5), bigint(7)]), "5 :: BIGINT NOT NULL"),
         (call("GREATEST", vec![text("a"), text("bbb")]), "bbb :: VARCHAR(3) NOT NULL"),
     ]);

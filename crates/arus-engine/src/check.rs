@@ -74,7 +74,9 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
             {
                 catalog.put(CatalogObject::Table(Arc::new(table)));
             }
-            Planned::CreateView { view, .. } => catalog.put(CatalogObject::View(Arc::new(view))),
+            Planned::CreateView { view, replace, .. } if replace || catalog.object(&view.path).is_none() => {
+                catalog.put(CatalogObject::View(Arc::new(view)));
+            }
             Planned::Drop { path, .. } => catalog.remove(&path),
             Planned::Set { key, value } => settings.set(key, value),
             Planned::Reset { key: Some(key) } => settings.reset(&key),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arus_core::catalog::{CatalogObject, ColumnKind, ObjectPath, TableColumn, TableDef, TableKind, ViewDef};
+use arus_core::catalog::{Catalog, CatalogObject, ColumnKind, ObjectPath, TableColumn, TableDef, TableKind, ViewDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::plan::{ChangelogMode, Node, Op, PLAN_VERSION, PhysicalPlan, Scan, Sink, SinkTarget, Uid};
@@ -57,9 +57,13 @@ impl Shared {
         done
     }
 
-    pub(crate) async fn create_view(self: &Arc<Self>, view: ViewDef, origin: Origin<'_>) -> Result<()> {
+    /// What stands there already stays, unless it is to be replaced.
+    pub(crate) async fn create_view(self: &Arc<Self>, view: ViewDef, replace: bool, origin: Origin<'_>) -> Result<()> {
         let _one = self.ddl.lock().await;
         self.refuse_temporary(view.temporary)?;
+        if !replace && self.catalog.object(&view.path).is_some() {
+            return Ok(());
+        }
         let item = CatalogItem {
             id: self.new_id(),
             kind: VIEW.into(),

@@ -110,8 +110,8 @@ impl EngineSession {
                 shared.create_table(table, origin).await?;
                 done("CREATE TABLE")
             }
-            Planned::CreateView { view, .. } => {
-                shared.create_view(view, origin).await?;
+            Planned::CreateView { view, replace, .. } => {
+                shared.create_view(view, replace, origin).await?;
                 done("CREATE VIEW")
             }
             Planned::CreateMaterializedTable { table, plan } => {

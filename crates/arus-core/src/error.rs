@@ -133,7 +133,8 @@ impl Error {
 
     /// An I/O failure of `action` on `object`; a full disk gets its own code.
     pub fn io(action: &str, object: impl fmt::Display, source: std::io::Error) -> Self {
-        let full = matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let full = matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge);
         let error = Self::external(format!("cannot {action} {object}: {source}"));
         let error = if full {
             error.with_code(Code::DiskFull).with_hint("free space on the disk of the data folder")

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::{JSON, request};
 use crate::server::Server;
 
 const KILLS: usize = 11;
+/// It accepts again within this time.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
 const ROWS_A_POST: u64 = 20;
 /// Between two rows, in event time.
 const STEP_MS: u64 = 25;
@@ -125,7 +127,9 @@ fn kill_9_at_random_moments_under_load() {
         std::thread::sleep(wait);
         let before = load.rows();
         server.kill();
+        let started = Instant::now();
         server.restart();
+        assert!(started.elapsed() < RECOVERY_LIMIT, "recovery took {:?}", started.elapsed());
         let (epoch, replayed) = (server.metric("arus_recovery_epoch"), server.metric("arus_recovery_replayed_rows"));
         assert!(epoch > 0.0, "kill {kill} of {moments:?} ms, {before} rows: nothing was restored");
         assert!(replayed > 0.0, "kill {kill} of {moments:?} ms, {before} rows: nothing was replayed");

@@ -36,6 +36,7 @@ fn a_full_disk_loses_no_acknowledged_row() {
     assert!(acknowledged > 10, "{failed}");
     let said = format!("{failed}\n{}", server.stderr());
     assert!(said.contains("cannot append to topic t, partition 0: File too large"), "{said}");
+    assert!(said.contains("free space on the disk of the data folder"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     server.kill();
     let server = Server::start_in(&data, &[]);

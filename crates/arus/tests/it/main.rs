@@ -3,7 +3,12 @@
 //! Every test has a server of its own in a temporary folder, on free ports of the loopback; `psql` and `kcat` are the
 //! Debian packages that `scripts/needs` installs.
 
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests of the built binary over real files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests of the built binary over real files"
+)]
 
 mod conformance;
 mod crashes;

@@ -183,9 +183,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Ended already: nothing to do.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.child.kill().is_err() || self.child.wait().is_err() {
+            eprintln!("the server has ended already");
+        }
         if std::thread::panicking() {
             eprintln!("standard error of the server:\n{}", self.stderr());
         }

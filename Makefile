@@ -10,7 +10,7 @@ help:
 	@echo "make lint         format, and clippy with warnings as errors"
 	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
 	@echo "make bench SUITE=first"
-	@echo "make picture      the README's picture, from the running demo"
+	@echo "make picture      the README's picture, after five minutes of the demo"
 
 # ---- building
 
@@ -75,7 +75,7 @@ bench: build
 	ARUS_BIN=$(abspath $(BIN)) bench/run $(SUITE)
 
 picture: build needs
-	node console/e2e/run.mjs --arus $(abspath $(BIN)) --only takePicture --picture $(abspath docs/images/demo.png)
+	node console/e2e/run.mjs --arus $(abspath $(BIN)) --only takePicture --picture-after 300 --picture $(abspath docs/images/demo.png)
 
 clean:
 	cargo clean

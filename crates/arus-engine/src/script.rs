@@ -30,7 +30,30 @@ impl Engine {
         for job in std::mem::take(&mut session.jobs) {
             session.wait_for(&job).await?;
         }
+        self.tell_set_aside()?;
         Ok(ScriptEnd::Finished)
+    }
+
+    /// Rows that are in no result, and why: nothing disappears in silence.
+    fn tell_set_aside(&self) -> Result<()> {
+        for job in self.shared.jobs.all() {
+            let Some(stats) = job.stats() else { continue };
+            let name = &job.spec.name;
+            let stderr = &self.shared.config.stderr;
+            if stats.quarantined() > 0 {
+                stderr.write_lines(&format!(
+                    "note: {name}: {} records or rows were set aside, since they could not be read or computed; \
+                     SET '{}' = 'fail' stops at the first and shows it\n",
+                    stats.quarantined(),
+                    arus_core::settings::ERROR_POLICY
+                ))?;
+            }
+            if stats.late() > 0 {
+                stderr
+                    .write_lines(&format!("note: {name}: {} rows came after their window had fired\n", stats.late()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs every statement; what it creates and exists already is left as it is.

@@ -35,7 +35,15 @@ pub(crate) fn changes(
         return Err(Error::user(format!("table '{path}' belongs to a connector: it has no changes here"))
             .with_code(Code::NotSupported));
     }
-    let feed = Feed { shared: shared.clone(), path: path.clone(), at: None, from, first: true, queue: VecDeque::new() };
+    let feed = Feed {
+        shared: shared.clone(),
+        path: path.clone(),
+        at: None,
+        from,
+        first: true,
+        broken: false,
+        queue: VecDeque::new(),
+    };
     Ok(stream::unfold(feed, |mut feed| async move { feed.next().await.map(|event| (event, feed)) }).boxed())
 }
 
@@ -46,6 +54,8 @@ struct Feed {
     at: Option<(Cut, Vec<i64>)>,
     from: Option<Cut>,
     first: bool,
+    /// An error was queued: it is the last event.
+    broken: bool,
     queue: VecDeque<Result<ChangeEvent>>,
 }
 
@@ -55,6 +65,9 @@ impl Feed {
         loop {
             if let Some(event) = self.queue.pop_front() {
                 return Some(event);
+            }
+            if self.broken {
+                return None;
             }
             let newest = published.borrow_and_update().clone();
             if self.at.as_ref().is_none_or(|(cut, _)| newest.cut > *cut) {
@@ -67,6 +80,8 @@ impl Feed {
                     continue;
                 };
                 if let Err(e) = self.advance(&newest, &found) {
+                    // The client is told once; trying again would fail again.
+                    self.broken = true;
                     self.queue.push_back(Err(e));
                 }
                 continue;
@@ -193,17 +208,12 @@ fn run_select(
             return;
         }
     };
-    let (_quiet, rest) = std::sync::mpsc::channel::<()>();
     while !sender.is_closed() {
         match pipeline.step(crate::bounded::TURN) {
             Ok(report) if report.ended => return,
             Ok(report) if report.moved => {}
             // Nothing now: look again soon.
-            Ok(_) => {
-                if rest.recv_timeout(Duration::from_millis(10)).is_ok() {
-                    return;
-                }
-            }
+            Ok(_) => std::thread::park_timeout(Duration::from_millis(10)),
             Err(e) => {
                 if sender.blocking_send(Err(e)).is_err() {
                     tracing::debug!("the reader of a query has gone");

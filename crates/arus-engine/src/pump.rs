@@ -49,7 +49,6 @@ fn pump(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
         source.enumerate(&[])?.iter().map(|split| source.open(split, None)).collect::<Result<_>>()?;
     let mut encoder = io::encoder(shared, &io::as_topic(&table.def), &connect)?;
     let limit = PollLimit { rows: BATCH_ROWS, bytes: POLL_BYTES };
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
     while shared.serves(table) {
         let mut found = false;
         for reader in &mut readers {
@@ -72,10 +71,9 @@ fn pump(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
             shared.figures.rows_accepted.fetch_add(count, Relaxed);
             shared.wake();
         }
-        if !found && stopped.recv_timeout(REST).is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Disconnected) {
-            break;
+        if !found {
+            std::thread::park_timeout(REST);
         }
     }
-    drop(stop);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(crate) struct EngineSession {
     door: Door,
     pub(crate) settings: Settings,
     pinned: bool,
-    snapshot: Option<Arc<dyn Snapshot>>,
+    snapshot: Option<Arc<EngineSnapshot>>,
     /// What this session wrote: a later read sees it.
     written: Vec<(ObjectPath, u32, i64)>,
     /// Names of jobs that this session started and whose end it waits for.
@@ -57,7 +57,7 @@ impl EngineSession {
     }
 
     /// The epoch that this read sees: the pinned one, else the newest, with this session's own writes.
-    async fn read_snapshot(&mut self) -> Result<Arc<dyn Snapshot>> {
+    async fn read_snapshot(&mut self) -> Result<Arc<EngineSnapshot>> {
         if let Some(snapshot) = &self.snapshot {
             return Ok(snapshot.clone());
         }
@@ -89,7 +89,7 @@ impl EngineSession {
                     .with_hint("a pipeline is behind; read arus.pipelines"));
             }
         };
-        let snapshot: Arc<dyn Snapshot> = Arc::new(EngineSnapshot { shared: shared.clone(), published });
+        let snapshot = Arc::new(EngineSnapshot { shared: shared.clone(), published });
         if self.pinned {
             self.snapshot = Some(snapshot.clone());
         }
@@ -201,7 +201,7 @@ impl EngineSession {
     async fn select(&mut self, plan: arus_core::plan::PhysicalPlan, schema: &RowSchema) -> Result<QueryStream> {
         let snapshot = self.read_snapshot().await?;
         let shared = self.engine.shared.clone();
-        let published = shared.published();
+        let published = snapshot.published.clone();
         let settings = self.settings.clone();
         let (cut, as_of_ms) = (snapshot.cut(), snapshot.as_of_ms());
         let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);

@@ -142,6 +142,18 @@ impl Planner<'_> {
         self.plan(&statement, text)
     }
 
+    /// A query or INSERT as it is bound, before any pass: what a second opinion on its meaning starts from.
+    pub fn bind_text(&self, text: &str) -> Result<Rel> {
+        let statement = crate::parser::parse_statement(text).map_err(|e| syntax_error(e, text))?;
+        let binder = Binder::new(self, text);
+        match &statement.kind {
+            StatementKind::Query(query) => binder.root_query(query),
+            StatementKind::Insert(insert) => binder.insert(insert).map(|(rel, _)| rel),
+            _ => Err(Error::user("expected a query or INSERT")),
+        }
+        .map_err(|e| binder.locate(e, statement.span))
+    }
+
     /// `text` is what the statement was parsed from.
     pub fn plan(&self, statement: &Statement, text: &str) -> Result<PlannedStatement> {
         let binder = Binder::new(self, text);

@@ -11,14 +11,15 @@ use arus_core::plan::{AggregateCall, SinkTarget, Window, WindowProperty};
 use arus_core::schema::{Column, RowSchema};
 use arus_core::types::{LogicalType, TypeKind};
 
+/// A node and what it gives.
 #[derive(Debug, Clone)]
-pub(crate) struct Rel {
-    pub(crate) op: RelOp,
-    pub(crate) schema: RowSchema,
+pub struct Rel {
+    pub op: RelOp,
+    pub schema: RowSchema,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum RelOp {
+pub enum RelOp {
     /// Columns of a table, by their index in it.
     Scan {
         table: Arc<TableDef>,

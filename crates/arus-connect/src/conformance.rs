@@ -123,6 +123,12 @@ fn cases(folder: &Path) -> Vec<Case> {
             bad: vec![("interval", "often"), ("processes", "all")],
         },
         Case {
+            connector: "nexmark",
+            columns: vec![("event_type", TypeKind::Int.nullable())],
+            options: vec![("events.num", "30".into())],
+            bad: vec![("events.num", "many"), ("event.num", "3")],
+        },
+        Case {
             connector: "print",
             columns: columns(),
             options: vec![("print-identifier", "p".into())],

@@ -13,11 +13,13 @@ static CONNECTORS: &[&dyn Connector] = &[
     &source::datagen::Datagen,
     &source::filesystem::Filesystem,
     &source::host_metrics::HostMetrics,
+    &source::nexmark::Nexmark,
     &sink::print::Print,
 ];
 
 /// By name. Each has its file in `format/`.
-static FORMATS: &[&dyn Format] = &[&format::json::Json, &format::kafka_record::KafkaRecord, &format::raw::Raw];
+static FORMATS: &[&dyn Format] =
+    &[&format::debezium_json::DebeziumJson, &format::json::Json, &format::kafka_record::KafkaRecord, &format::raw::Raw];
 
 /// What the binder and the engine look names up in.
 #[derive(Debug, Clone, Copy, Default)]

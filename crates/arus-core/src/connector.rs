@@ -16,7 +16,7 @@ use crate::catalog::TableDef;
 use crate::change::{ChangeBatch, RowKind};
 use crate::clock::SharedClock;
 use crate::datum::Datum;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::SharedFs;
 use crate::plan::ChangelogMode;
 use crate::schema::RowSchema;
@@ -239,6 +239,9 @@ impl RawBatch {
 
 // ---- formats -------------------------------------------------------------------------------------------
 
+/// Stands before the METADATA keys of a format where its connector forwards them (topics do).
+pub const VALUE_METADATA: &str = "value.";
+
 pub trait Format: Send + Sync {
     fn name(&self) -> &'static str;
 
@@ -250,8 +253,32 @@ pub trait Format: Send + Sync {
         ChangelogMode::INSERT_ONLY
     }
 
+    /// Row kinds that encoding takes.
+    fn encoding_mode(&self) -> ChangelogMode {
+        ChangelogMode::INSERT_ONLY
+    }
+
+    /// METADATA keys that lie in the value, without the [`VALUE_METADATA`] by which a topic forwards them, with their types.
+    fn metadata(&self) -> Vec<(&'static str, LogicalType)> {
+        vec![]
+    }
+
     /// `columns` are the physical columns that the plan reads, in the order wanted.
     fn decoder(&self, table: &TableDef, columns: &RowSchema, cx: &ConnectContext) -> Result<Box<dyn Decoder>>;
+
+    /// A decoder that gives a column for each of `metadata` (keys of [`Format::metadata`]) behind `columns`.
+    fn decoder_with_metadata(
+        &self,
+        table: &TableDef,
+        columns: &RowSchema,
+        metadata: &[&str],
+        cx: &ConnectContext,
+    ) -> Result<Box<dyn Decoder>> {
+        match metadata.first() {
+            None => self.decoder(table, columns, cx),
+            Some(key) => Err(Error::bug(format!("format {} has no metadata key '{key}'", self.name()))),
+        }
+    }
 
     /// Encodes all columns of `schema`.
     fn encoder(&self, table: &TableDef, schema: &RowSchema, cx: &ConnectContext) -> Result<Box<dyn Encoder>>;

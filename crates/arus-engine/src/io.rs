@@ -8,7 +8,7 @@ use arrow::array::{
 use arus_connect::{RowLines, TopicSource};
 use arus_core::catalog::{ColumnKind, ConnectorCatalog, ObjectPath, TableDef, TableKind};
 use arus_core::change::arrow_bug;
-use arus_core::connector::{ConnectContext, Decoder, Encoder, Format, Source};
+use arus_core::connector::{ConnectContext, Decoder, Encoder, Format, Source, VALUE_METADATA};
 use arus_core::plan::{NodeId, Scan, Sink, SinkTarget};
 use arus_core::{ChangeBatch, Column, Error, Result, RowSchema};
 use arus_storage::log::Topic;
@@ -132,11 +132,21 @@ pub(crate) fn decoder(shared: &Shared, scan: &Scan, connect: &ConnectContext) ->
         .filter(|c| matches!(c.kind, ColumnKind::Physical))
         .map(|c| Column { name: c.name.clone(), ty: c.ty.clone() })
         .collect();
+    let metadata: Vec<&str> = scan
+        .read
+        .iter()
+        .filter_map(|i| match &def.columns[*i].kind {
+            ColumnKind::Metadata { key, .. } => {
+                key.as_deref().unwrap_or(&def.columns[*i].name).strip_prefix(VALUE_METADATA)
+            }
+            _ => None,
+        })
+        .collect();
     if through_topic {
         let def = as_topic(def);
         return format(shared, &def)?.decoder(&def, &columns, connect).map(Some);
     }
-    format(shared, def)?.decoder(def, &columns, connect).map(Some)
+    format(shared, def)?.decoder_with_metadata(def, &columns, &metadata, connect).map(Some)
 }
 
 /// Decodes these columns of a managed table.

@@ -207,7 +207,11 @@ pub(crate) fn sink_mode(target: &SinkTarget, connectors: &dyn ConnectorCatalog) 
     match target {
         SinkTarget::Collect => ChangelogMode::ALL,
         SinkTarget::Table(table) => match table.kind {
-            TableKind::Topic | TableKind::System => ChangelogMode::INSERT_ONLY,
+            TableKind::System => ChangelogMode::INSERT_ONLY,
+            TableKind::Topic => table
+                .option("format")
+                .and_then(|f| connectors.format(f))
+                .map_or(ChangelogMode::INSERT_ONLY, |f| f.encoding_mode()),
             TableKind::Keyed if table.hidden_count => ChangelogMode::ALL,
             TableKind::Keyed => ChangelogMode::UPSERT,
             TableKind::Connector => table
@@ -216,6 +220,15 @@ pub(crate) fn sink_mode(target: &SinkTarget, connectors: &dyn ConnectorCatalog) 
                 .map_or(ChangelogMode::ALL, |c| c.sink_mode(table)),
         },
     }
+}
+
+/// Row kinds that a scan gives: what its format reads.
+pub(crate) fn scan_mode(table: &TableDef, connectors: &dyn ConnectorCatalog) -> ChangelogMode {
+    let format = match table.kind {
+        TableKind::Topic | TableKind::Connector => table.option("format").and_then(|f| connectors.format(f)),
+        TableKind::Keyed | TableKind::System => None,
+    };
+    format.map_or(ChangelogMode::INSERT_ONLY, |f| f.changelog_mode())
 }
 
 fn settle_modes(
@@ -228,7 +241,12 @@ fn settle_modes(
     let mut updates = vec![false; count];
     for i in 0..count {
         let below = plan.nodes[i].inputs.iter().any(|n| updates[*n]);
-        updates[i] = below || matches!(plan.nodes[i].op, Op::GroupAggregate(_));
+        updates[i] = below
+            || match &plan.nodes[i].op {
+                Op::GroupAggregate(_) => true,
+                Op::Scan(scan) => !scan_mode(&scan.table, connectors).is_insert_only(),
+                _ => false,
+            };
     }
     let mut needs_before = vec![false; count];
     let mut every_step = vec![false; count];
@@ -269,6 +287,7 @@ fn settle_modes(
             }
             // The planner refuses windows over updates.
             Op::WindowAggregate(_) => ChangelogMode::INSERT_ONLY,
+            Op::Scan(scan) => scan_mode(&scan.table, connectors),
             _ => below,
         };
         modes.push(node.mode);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arus_core::catalog::{ColumnKind, ObjectPath, SYSTEM_DATABASE, TableColumn, TableDef, TableKind, WatermarkDef};
+use arus_core::connector::VALUE_METADATA;
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::schema::{Column, RowSchema};
@@ -166,8 +167,13 @@ impl Binder<'_> {
             },
             None => ("a topic".to_string(), managed_metadata()),
         };
-        let Some((_, actual)) = known.iter().find(|(k, _)| *k == name) else {
-            let names: Vec<&str> = known.iter().map(|(k, _)| *k).collect();
+        // What the format finds in the value; topics forward it.
+        let format = options.get("format").filter(|_| !options.contains_key("connector"));
+        let of_value = format.and_then(|f| self.planner.connectors.format(f)).map(|f| f.metadata()).unwrap_or_default();
+        let mut known: Vec<(String, LogicalType)> = known.into_iter().map(|(k, ty)| (k.to_string(), ty)).collect();
+        known.extend(of_value.into_iter().map(|(k, ty)| (format!("{VALUE_METADATA}{k}"), ty)));
+        let Some((_, actual)) = known.iter().find(|(k, _)| k == name) else {
+            let names: Vec<&str> = known.iter().map(|(k, _)| k.as_str()).collect();
             let hint =
                 if names.is_empty() { "it has none".to_string() } else { near_or_list(name, "metadata keys", &names) };
             return Err(self

@@ -5,7 +5,7 @@ use arrow::compute::filter;
 use arrow::datatypes::SchemaRef;
 use arus_core::catalog::{ColumnKind, TableDef, TableKind};
 use arus_core::change::arrow_bug;
-use arus_core::connector::{Decoded, Decoder, RawBatch, Rejected, SourceReader};
+use arus_core::connector::{Decoded, Decoder, RawBatch, Rejected, SourceReader, VALUE_METADATA};
 use arus_core::expr::Expr;
 use arus_core::limits::FAR_FUTURE_MS;
 use arus_core::plan::{Node, Scan};
@@ -62,6 +62,8 @@ enum From {
         in_table: usize,
     },
     Envelope(Envelope),
+    /// The index among the decoded columns.
+    Value(usize),
     /// The split's value of this key.
     Split {
         key: String,
@@ -106,6 +108,9 @@ impl Decoding {
         let mut columns = vec![];
         let mut not_null = vec![];
         let mut decoded = 0;
+        // What the format finds in the value stands behind the physical columns.
+        let read = |i: &usize| matches!(table.columns[*i].kind, ColumnKind::Physical);
+        let mut of_value = scan.read.iter().filter(|i| read(i)).count();
         for (position, index) in scan.read.iter().enumerate() {
             let column = &table.columns[*index];
             let own = std::slice::from_ref(&read_schema.columns()[position]);
@@ -121,6 +126,11 @@ impl Decoding {
                 }
                 ColumnKind::Metadata { key, .. } => {
                     let key = key.as_deref().unwrap_or(&column.name);
+                    if key.starts_with(VALUE_METADATA) {
+                        columns.push(ReadColumn { from: From::Value(of_value), cast: None, schema });
+                        of_value += 1;
+                        continue;
+                    }
                     let Some(envelope) = Envelope::named(key) else {
                         let from = From::Split { key: key.to_string(), ty: column.ty.clone() };
                         columns.push(ReadColumn { from, cast: None, schema });
@@ -168,8 +178,8 @@ impl Decoding {
                     .iter()
                     .map(|c| match &c.from {
                         From::Physical { in_table, .. } => Ok(rows.column(*in_table).clone()),
-                        From::Envelope(e) => Err(Error::user(format!(
-                            "table {}: metadata {e:?} needs records, but its connector makes rows",
+                        From::Envelope(_) | From::Value(_) => Err(Error::user(format!(
+                            "table {}: its connector makes rows, which have no metadata of records",
                             place.table.path
                         ))),
                         From::Split { key, ty } => place.constant(key, ty, rows.num_rows()),
@@ -188,7 +198,9 @@ impl Decoding {
                 let mut columns = Vec::with_capacity(self.columns.len());
                 for column in &self.columns {
                     columns.push(match &column.from {
-                        From::Physical { decoded: index, .. } => decoded.rows.column(*index).clone(),
+                        From::Physical { decoded: index, .. } | From::Value(index) => {
+                            decoded.rows.column(*index).clone()
+                        }
                         From::Envelope(envelope) => {
                             let given = envelope.column(&raw, &decoded.records, &topic)?;
                             cast(column, given, cx)?

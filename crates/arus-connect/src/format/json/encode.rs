@@ -14,13 +14,13 @@ use arus_core::{ChangeBatch, Error, LogicalType, Result, RowSchema, TypeKind, te
 use super::decode::TimestampFormat;
 use super::{base64, compact};
 
-pub(super) enum NullKeys {
+pub(crate) enum NullKeys {
     Fail,
     Drop,
     Literal(String),
 }
 
-pub(super) struct Style {
+pub(crate) struct Style {
     pub(super) timestamps: TimestampFormat,
     pub(super) null_keys: NullKeys,
     pub(super) plain_decimals: bool,
@@ -29,19 +29,40 @@ pub(super) struct Style {
 
 pub(crate) struct JsonEncoder {
     table: String,
+    rows: RowWriter,
+}
+
+impl JsonEncoder {
+    pub(super) fn new(table: String, schema: &RowSchema, style: Style) -> Result<Self> {
+        Ok(JsonEncoder { table, rows: RowWriter::new(schema, style)? })
+    }
+}
+
+/// Writes rows of a schema as objects.
+pub(crate) struct RowWriter {
     /// `"name":` of each column, and its type.
     columns: Vec<(Vec<u8>, LogicalType)>,
     style: Style,
     scratch: String,
 }
 
-impl JsonEncoder {
-    pub(super) fn new(table: String, schema: &RowSchema, style: Style) -> Result<Self> {
+impl RowWriter {
+    pub(crate) fn new(schema: &RowSchema, style: Style) -> Result<Self> {
         let columns = schema.columns().iter().map(|c| (key(&c.name), c.ty.clone())).collect();
         for column in schema.columns() {
             check(&column.name, &column.ty)?;
         }
-        Ok(JsonEncoder { table, columns, style, scratch: String::new() })
+        Ok(RowWriter { columns, style, scratch: String::new() })
+    }
+
+    pub(crate) fn skips_nulls(&self) -> bool {
+        self.style.skip_nulls
+    }
+
+    /// Appends row `row` of `columns`.
+    pub(crate) fn write(&mut self, columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<()> {
+        let mut writer = Writer { out, style: &self.style, scratch: &mut self.scratch };
+        writer.object(self.columns.iter().zip(columns).map(|((key, ty), array)| (key.as_slice(), ty, array)), row)
     }
 }
 
@@ -79,9 +100,7 @@ impl Encoder for JsonEncoder {
         }
         let columns = batch.rows().columns();
         for row in 0..batch.num_rows() {
-            let mut writer = Writer { out: &mut out.data, style: &self.style, scratch: &mut self.scratch };
-            writer
-                .object(self.columns.iter().zip(columns).map(|((key, ty), array)| (key.as_slice(), ty, array)), row)?;
+            self.rows.write(columns, row, &mut out.data)?;
             out.ends.push(out.data.len());
         }
         Ok(())

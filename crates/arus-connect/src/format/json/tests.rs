@@ -4,36 +4,21 @@ mod random;
 
 use std::sync::Arc;
 
-use arus_core::connector::{Decoded, EncodedRecords, RawBatch, RawRecord, Span};
+use arus_core::connector::{Decoded, EncodedRecords};
 use arus_core::types::RowField;
 use arus_core::{ChangeBatch, LogicalType, RowKind, TypeKind};
 
 use crate::conformance::{Lines, context, table};
-use crate::format::json::Json;
+use crate::format::json::{Json, raw_records};
 use crate::sink::print::RowLines;
 use arus_core::connector::Format;
-
-fn raw(records: &[&[u8]]) -> RawBatch {
-    let mut data = vec![];
-    let records = records
-        .iter()
-        .enumerate()
-        .map(|(i, bytes)| {
-            let start = data.len() as u32;
-            data.extend_from_slice(bytes);
-            let span = Span { start, len: bytes.len() as u32 };
-            RawRecord { value: Some(span), key: None, headers: None, offset: i as i64, timestamp_ms: 0 }
-        })
-        .collect();
-    RawBatch { data: data.into(), records, partition: 0 }
-}
 
 fn decode(columns: &[(&str, LogicalType)], options: &[(&str, &str)], records: &[&str]) -> Decoded {
     let table = table(columns, options);
     let cx = context(&Arc::new(Lines::default()));
     let mut decoder = Json.decoder(&table, &table.physical_schema(), &cx).expect("a decoder");
     let records: Vec<_> = records.iter().map(|r| r.as_bytes()).collect();
-    decoder.decode(&raw(&records)).expect("never a failed batch")
+    decoder.decode(&raw_records(&records)).expect("never a failed batch")
 }
 
 fn lines(columns: &[(&str, LogicalType)], decoded: &Decoded) -> Vec<String> {
@@ -241,7 +226,7 @@ fn decoded_bytes(columns: &[(&str, LogicalType)], records: &[&[u8]]) -> Decoded 
     let table = table(columns, &[]);
     let cx = context(&Arc::new(Lines::default()));
     let mut decoder = Json.decoder(&table, &table.physical_schema(), &cx).expect("a decoder");
-    decoder.decode(&raw(records)).expect("never a failed batch")
+    decoder.decode(&raw_records(records)).expect("never a failed batch")
 }
 
 #[test]

@@ -9,9 +9,9 @@ use arus_core::connector::Format;
 use arus_core::rng::Rng;
 use serde_json::Value;
 
-use super::{decode, raw, row_type};
+use super::{decode, row_type};
 use crate::conformance::{Lines, context, table};
-use crate::format::json::Json;
+use crate::format::json::{Json, raw_records};
 
 const CASES: usize = 100_000;
 const BATCH: usize = 250;
@@ -335,7 +335,7 @@ fn random_records_are_read_as_serde_reads_them() {
     for _ in 0..CASES / BATCH {
         let records: Vec<(Vec<u8>, bool)> = (0..BATCH).map(|_| generator.record()).collect();
         let slices: Vec<&[u8]> = records.iter().map(|r| r.0.as_slice()).collect();
-        let decoded = decoder.decode(&raw(&slices)).expect("never a failed batch");
+        let decoded = decoder.decode(&raw_records(&slices)).expect("never a failed batch");
         let mut rows = decoded.records.iter().enumerate().peekable();
         let mut rejects = decoded.rejected.iter().peekable();
         for (index, (bytes, twice)) in records.iter().enumerate() {

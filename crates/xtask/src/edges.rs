@@ -32,6 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "arus-engine",
         ],
     ),
+    ("arus-testkit", &["arus-core", "arus-sql"]),
     ("deps", &[]),
     ("xtask", &[]),
 ];

@@ -1,0 +1,272 @@
+//! Queries, from the outside in.
+
+use arus_core::rng::Rng;
+use arus_core::{RowSchema, TimeAttribute, TypeKind};
+
+use super::data::Table;
+use super::expr::{Column, Expressions, Family, family};
+use super::{Refused, chance, pick};
+use crate::world::World;
+
+pub(super) struct Generator<'a, 'f> {
+    pub(super) rng: Rng,
+    pub(super) world: &'a World<'f>,
+    pub(super) tables: &'a [Table],
+    /// Counts the aliases.
+    pub(super) names: usize,
+}
+
+/// What stands in FROM.
+struct Source {
+    sql: String,
+    columns: Vec<Column>,
+}
+
+type Generated<T> = Result<T, Refused>;
+
+impl Generator<'_, '_> {
+    /// A query with at most `depth` queries below it.
+    pub(super) fn query(&mut self, depth: usize) -> Generated<String> {
+        match self.rng.below(10) {
+            0 | 1 => {
+                let source = self.source(depth)?;
+                Ok(self.projection(&source))
+            }
+            2..=4 => {
+                let source = self.source(depth)?;
+                Ok(self.grouped(&source))
+            }
+            5..=7 => match self.windowed()? {
+                Some(sql) => Ok(sql),
+                None => self.query(depth),
+            },
+            8 => self.union(depth),
+            _ => {
+                let source = self.source(depth)?;
+                Ok(self.total(&source))
+            }
+        }
+    }
+
+    fn schema(&self, sql: &str) -> Generated<RowSchema> {
+        let bound = self.world.bind(sql).map_err(|e| Refused { sql: sql.to_string(), reason: e.to_string() })?;
+        Ok(bound.schema)
+    }
+
+    fn columns(&self, sql: &str, over_table: bool) -> Generated<Vec<Column>> {
+        let schema = self.schema(sql)?;
+        let column = |c: &arus_core::Column| Column {
+            name: c.name.clone(),
+            ty: c.ty.clone(),
+            exact: over_table || c.ty.kind != TypeKind::Double,
+        };
+        Ok(schema.columns().iter().map(column).collect())
+    }
+
+    fn source(&mut self, depth: usize) -> Generated<Source> {
+        if depth == 0 || chance(&mut self.rng, 20) {
+            if chance(&mut self.rng, 5) {
+                return self.values();
+            }
+            let name = pick(&mut self.rng, self.tables).name.clone();
+            let columns = self.columns(&format!("SELECT * FROM {name}"), true)?;
+            return Ok(Source { sql: name, columns });
+        }
+        let inner = self.query(depth - 1)?;
+        let columns = self.columns(&inner, false)?;
+        self.names += 1;
+        Ok(Source { sql: format!("({inner}) AS q{}", self.names), columns })
+    }
+
+    fn values(&mut self) -> Generated<Source> {
+        let families = [Family::Integer, Family::Text, Family::Decimal];
+        let rows: Vec<String> = (0..1 + self.rng.below(4))
+            .map(|_| {
+                let mut expressions = Expressions { rng: &mut self.rng, columns: &[] };
+                let row: Vec<String> = families.map(|f| expressions.of(f, 1)).to_vec();
+                format!("({})", row.join(", "))
+            })
+            .collect();
+        self.names += 1;
+        let sql = format!("(VALUES {}) AS v{} (a, b, c)", rows.join(", "), self.names);
+        let columns = self.columns(&format!("SELECT * FROM {sql}"), false)?;
+        Ok(Source { sql, columns })
+    }
+
+    fn condition(&mut self, columns: &[Column]) -> String {
+        Expressions { rng: &mut self.rng, columns }.of(Family::Boolean, 2)
+    }
+
+    fn where_clause(&mut self, columns: &[Column]) -> String {
+        if chance(&mut self.rng, 40) { format!(" WHERE {}", self.condition(columns)) } else { String::new() }
+    }
+
+    fn projection(&mut self, source: &Source) -> String {
+        let count = 1 + self.rng.below(4);
+        let mut items = vec![];
+        for i in 0..count {
+            let time = source.columns.iter().find(|c| c.ty.kind.time_attribute() == TimeAttribute::Rowtime);
+            let item = match time {
+                Some(time) if chance(&mut self.rng, 20) => time.name.clone(),
+                _ => Expressions { rng: &mut self.rng, columns: &source.columns }.any(2),
+            };
+            items.push(format!("{item} AS c{i}"));
+        }
+        format!("SELECT {} FROM {}{}", items.join(", "), source.sql, self.where_clause(&source.columns))
+    }
+
+    /// An aggregate call.
+    fn call(&mut self, columns: &[Column]) -> String {
+        let exact: Vec<Column> = columns.iter().filter(|c| c.exact).cloned().collect();
+        let mut expressions = Expressions { rng: &mut self.rng, columns: &exact };
+        match expressions.rng.below(8) {
+            0 => "COUNT(*)".to_string(),
+            1 => format!("COUNT({})", expressions.any(1)),
+            2 | 3 | 4 => {
+                let name = *pick(expressions.rng, &["SUM", "SUM", "AVG"]);
+                let wanted =
+                    *pick(expressions.rng, &[Family::Integer, Family::Integer, Family::Decimal, Family::Double]);
+                let argument = match wanted {
+                    Family::Double => expressions.column(Family::Double),
+                    wanted => Some(expressions.of(wanted, 1)),
+                };
+                argument.map_or("COUNT(*)".to_string(), |a| format!("{name}({a})"))
+            }
+            _ => {
+                let name = *pick(expressions.rng, &["MIN", "MAX"]);
+                let wanted = *pick(
+                    expressions.rng,
+                    &[Family::Integer, Family::Text, Family::Decimal, Family::Double, Family::Time],
+                );
+                match expressions.column(wanted) {
+                    Some(column) => format!("{name}({column})"),
+                    None => format!("{name}({})", expressions.of(Family::Integer, 1)),
+                }
+            }
+        }
+    }
+
+    /// What groups: never a double, whose equality is not for keys.
+    fn keys(&mut self, columns: &[Column], count: u64) -> Vec<String> {
+        let mut keys: Vec<String> = vec![];
+        for _ in 0..count {
+            let mut expressions = Expressions { rng: &mut self.rng, columns };
+            let wanted = *pick(expressions.rng, &[Family::Integer, Family::Text, Family::Boolean, Family::Integer]);
+            let column = expressions.column(wanted);
+            let key = match column {
+                Some(column) if chance(expressions.rng, 70) => column,
+                _ => expressions.of(wanted, 1),
+            };
+            // A constant is a position to the eye of a reader, and to no database here.
+            let constant = !columns.iter().any(|c| key.contains(&c.name));
+            if !constant && !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    fn having(&mut self, columns: &[Column]) -> String {
+        if !chance(&mut self.rng, 25) {
+            return String::new();
+        }
+        let call = self.call(columns);
+        match self.rng.below(3) {
+            0 => " HAVING COUNT(*) > 1".to_string(),
+            1 => format!(" HAVING COUNT(*) <> 2 AND {call} IS NOT NULL"),
+            _ => format!(" HAVING {call} IS NOT NULL OR COUNT(*) > 2"),
+        }
+    }
+
+    fn calls(&mut self, columns: &[Column]) -> Vec<String> {
+        (0..1 + self.rng.below(3)).map(|_| self.call(columns)).collect()
+    }
+
+    fn grouped(&mut self, source: &Source) -> String {
+        let keys = match 1 + self.rng.below(2) {
+            count => self.keys(&source.columns, count),
+        };
+        if keys.is_empty() {
+            return self.total(source);
+        }
+        let calls = self.calls(&source.columns);
+        let rng = &mut self.rng;
+        let shown = keys.iter().filter(|_| chance(rng, 85)).cloned().collect::<Vec<_>>();
+        let items: Vec<String> =
+            shown.iter().chain(&calls).enumerate().map(|(i, item)| format!("{item} AS c{i}")).collect();
+        let filter = self.where_clause(&source.columns);
+        let having = self.having(&source.columns);
+        format!("SELECT {} FROM {}{filter} GROUP BY {}{having}", items.join(", "), source.sql, keys.join(", "))
+    }
+
+    fn total(&mut self, source: &Source) -> String {
+        let items: Vec<String> =
+            self.calls(&source.columns).iter().enumerate().map(|(i, item)| format!("{item} AS c{i}")).collect();
+        let filter = self.where_clause(&source.columns);
+        format!("SELECT {} FROM {}{filter}", items.join(", "), source.sql)
+    }
+
+    /// A window of a table with a watermark; `None` where there is none.
+    fn windowed(&mut self) -> Generated<Option<String>> {
+        let timed: Vec<&Table> = self.tables.iter().filter(|t| t.time.is_some()).collect();
+        if timed.is_empty() {
+            return Ok(None);
+        }
+        let table = pick(&mut self.rng, &timed).name.clone();
+        let size = *pick(&mut self.rng, &[5, 10, 7, 60]);
+        let offset = if chance(&mut self.rng, 20) { ", INTERVAL '2' SECOND" } else { "" };
+        let sql = format!("TABLE(TUMBLE(TABLE {table}, DESCRIPTOR(ts), INTERVAL '{size}' SECOND{offset}))");
+        let all = self.columns(&format!("SELECT * FROM {sql}"), true)?;
+        let window = ["window_start", "window_end", "window_time"];
+        let own: Vec<Column> = all.iter().filter(|c| !window.contains(&c.name.as_str())).cloned().collect();
+        if chance(&mut self.rng, 15) {
+            return Ok(Some(self.projection(&Source { sql, columns: all })));
+        }
+        let count = self.rng.below(3);
+        let keys = self.keys(&own, count);
+        let calls = self.calls(&own);
+        let time = if chance(&mut self.rng, 20) { &window[..] } else { &window[..2] };
+        let properties: Vec<String> =
+            time.iter().filter(|_| chance(&mut self.rng, 70)).map(|w| w.to_string()).collect();
+        let items: Vec<String> = keys
+            .iter()
+            .chain(&properties)
+            .chain(&calls)
+            .enumerate()
+            .map(|(i, item)| format!("{item} AS c{i}"))
+            .collect();
+        let reads_window = chance(&mut self.rng, 20);
+        let filter = self.where_clause(if reads_window { &all } else { &own });
+        let having = self.having(&own);
+        let groups: Vec<String> = keys.iter().cloned().chain(time.iter().map(|w| w.to_string())).collect();
+        let groups = groups.join(", ");
+        Ok(Some(format!("SELECT {} FROM {sql}{filter} GROUP BY {groups}{having}", items.join(", "))))
+    }
+
+    fn union(&mut self, depth: usize) -> Generated<String> {
+        let first = self.query(depth.saturating_sub(1))?;
+        let schema = self.schema(&first)?;
+        let mut parts = vec![first];
+        for _ in 0..1 + self.rng.below(2) {
+            let source = self.source(depth.saturating_sub(1))?;
+            let mut items = vec![];
+            for (i, column) in schema.columns().iter().enumerate() {
+                let mut expressions = Expressions { rng: &mut self.rng, columns: &source.columns };
+                let item = match family(&column.ty.kind) {
+                    Some(Family::Time) | None => {
+                        format!("CAST(NULL AS {})", column.ty.clone().without_time_attribute().kind)
+                    }
+                    Some(family) => expressions.of(family, 1),
+                };
+                items.push(format!("{item} AS c{i}"));
+            }
+            parts.push(format!(
+                "SELECT {} FROM {}{}",
+                items.join(", "),
+                source.sql,
+                self.where_clause(&source.columns)
+            ));
+        }
+        Ok(parts.join(" UNION ALL "))
+    }
+}

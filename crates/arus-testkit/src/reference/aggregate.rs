@@ -1,0 +1,117 @@
+//! GROUP BY: the rows that are left, grouped by comparing each with each, then each call over its group.
+
+use arus_core::function::AggregateFunction;
+use arus_core::plan::AggregateCall;
+use arus_core::{RowSchema, TypeKind};
+
+use super::expr::{Evaluated, unsupported};
+use super::numeric::{divided_half_up, fitted, power_of_ten, wrapped};
+use super::relation::{Relation, remaining};
+use super::value::{Value, same_rows};
+
+/// One row a group: keys, then calls.
+pub(crate) fn groups(
+    input: &Relation,
+    keys: &[usize],
+    calls: &[AggregateCall],
+    schema: &RowSchema,
+) -> Evaluated<Vec<Vec<Value>>> {
+    // What is not read cannot fail a row.
+    let read = |column: usize| keys.contains(&column) || calls.iter().any(|c| c.args.contains(&column));
+    let relevant: Vec<(bool, Vec<Value>)> = input
+        .events
+        .iter()
+        .map(|event| {
+            let values = event.values.iter().enumerate();
+            (event.adds, values.map(|(i, v)| if read(i) { v.clone() } else { Value::Null }).collect())
+        })
+        .collect();
+    let rows = remaining(relevant.iter().map(|(adds, values)| (*adds, values.as_slice())))?;
+    let mut groups: Vec<(Vec<Value>, Vec<Vec<Value>>)> = vec![];
+    for row in rows {
+        let key: Vec<Value> = keys.iter().map(|k| row[*k].clone()).collect();
+        match groups.iter_mut().find(|(k, _)| same_rows(k, &key)) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((key, vec![row])),
+        }
+    }
+    let mut output = vec![];
+    for (mut key, rows) in groups {
+        for call in calls {
+            key.push(aggregated(call, &rows, schema)?);
+        }
+        output.push(key);
+    }
+    Ok(output)
+}
+
+fn aggregated(call: &AggregateCall, rows: &[Vec<Value>], schema: &RowSchema) -> Evaluated<Value> {
+    let Some(arg) = call.args.first().copied() else {
+        return match call.function {
+            AggregateFunction::Count => Ok(Value::Integer(rows.len() as i64)),
+            other => unsupported(format!("{other:?} without an argument")),
+        };
+    };
+    let ty = &schema.columns()[arg].ty.kind;
+    let values: Vec<&Value> = rows.iter().map(|row| &row[arg]).filter(|v| !v.is_null()).collect();
+    if call.function == AggregateFunction::Count {
+        let counted = |row: &&Vec<Value>| call.args.iter().all(|a| !row[*a].is_null());
+        return Ok(Value::Integer(rows.iter().filter(counted).count() as i64));
+    }
+    if values.is_empty() {
+        return Ok(Value::Null);
+    }
+    match call.function {
+        AggregateFunction::Min | AggregateFunction::Max => {
+            let mut best = values[0];
+            for value in &values[1..] {
+                let Some(order) = value.compare(best) else { return unsupported("MIN or MAX of what has no order") };
+                if order.is_lt() == (call.function == AggregateFunction::Min) && order.is_ne() {
+                    best = value;
+                }
+            }
+            Ok(best.clone())
+        }
+        AggregateFunction::Sum => match ty {
+            TypeKind::Decimal { scale, .. } => fitted(whole_sum(&values)?, (*scale).into(), &call.ty.kind),
+            TypeKind::Double => Ok(Value::Double(double_sum(&values))),
+            ty if ty.is_integer() => wrapped(whole_sum(&values)?, &call.ty.kind),
+            other => unsupported(format!("SUM of {other}")),
+        },
+        AggregateFunction::Avg => match ty {
+            TypeKind::Decimal { scale, .. } => {
+                let TypeKind::Decimal { scale: wanted, .. } = call.ty.kind else {
+                    return unsupported(format!("AVG as {}", call.ty));
+                };
+                let Some(raised) = whole_sum(&values)?.checked_mul(power_of_ten(u32::from(wanted - scale))?) else {
+                    return unsupported("AVG beyond 128 bits");
+                };
+                fitted(divided_half_up(raised, values.len() as i128), wanted.into(), &call.ty.kind)
+            }
+            TypeKind::Double => Ok(Value::Double(double_sum(&values) / values.len() as f64)),
+            ty if ty.is_integer() => {
+                // The sum is a BIGINT, which wraps.
+                let sum = whole_sum(&values)? as i64;
+                wrapped((sum / values.len() as i64).into(), &call.ty.kind)
+            }
+            other => unsupported(format!("AVG of {other}")),
+        },
+        other => unsupported(format!("{other:?}")),
+    }
+}
+
+fn whole_sum(values: &[&Value]) -> Evaluated<i128> {
+    let mut sum = 0_i128;
+    for value in values {
+        sum += match value {
+            Value::Integer(v) => i128::from(*v),
+            Value::Decimal(v) => *v,
+            other => return unsupported(format!("a sum with {other}")),
+        };
+    }
+    Ok(sum)
+}
+
+fn double_sum(values: &[&Value]) -> f64 {
+    values.iter().map(|v| if let Value::Double(v) = v { *v } else { f64::NAN }).sum()
+}

@@ -1,5 +1,6 @@
 //! A data folder of format version 1, as the build that introduced it wrote it, opens in every later build.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,11 +54,9 @@ fn log(fs: SharedFs, folder: &DataFolder) -> Log {
     Log::open(fs, ManualClock::at(2_000), &folder.topics(), options).expect("opens")
 }
 
-#[test]
-#[ignore = "writes the fixture of a new format version"]
-fn write() {
-    let fs: SharedFs = Arc::new(DiskFs);
-    let folder = DataFolder::open(fs.clone(), &fixture()).expect("opens");
+/// Writes the folder that the fixture is.
+fn write(fs: SharedFs, root: &Path) {
+    let folder = DataFolder::open(fs.clone(), root).expect("opens");
     let mut manifest = Manifest::open(&folder, 1_000).expect("opens");
     let log = log(fs.clone(), &folder);
     let topic = log.create_topic(1, "events", 1).expect("creates");
@@ -91,6 +90,40 @@ fn write() {
         outboxes: vec![],
     };
     manifest.append(&[Change::Put(item), Change::Checkpoint(Box::new(checkpoint))]).expect("appends");
+}
+
+/// Every file below `root` but the lock, by its place.
+fn files(fs: &dyn Fs, root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![root.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs.list(&dir).expect("lists") {
+            if entry.is_dir {
+                dirs.push(entry.path);
+            } else if entry.path.file_name().is_none_or(|name| name != "LOCK") {
+                let place = entry.path.strip_prefix(root).expect("is below").to_path_buf();
+                found.insert(place, fs.read(&entry.path).expect("reads"));
+            }
+        }
+    }
+    found
+}
+
+/// A build of this format version writes what the first one wrote. Where that has to differ, the version is a new one: with
+/// a fixture of its own beside this, which has to go on opening.
+#[test]
+fn version_1_is_written_byte_by_byte() {
+    let fs = MemoryFs::new();
+    write(fs.shared(), Path::new("/data"));
+    let (written, kept) = (files(fs.shared().as_ref(), Path::new("/data")), files(&DiskFs, &fixture()));
+    assert_eq!(written.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
+    for (place, bytes) in &kept {
+        assert!(
+            written[place] == *bytes,
+            "{} differs: a new format version needs a fixture of its own",
+            place.display()
+        );
+    }
 }
 
 /// The fixture on a simulated disk, so that opening changes no file of it.

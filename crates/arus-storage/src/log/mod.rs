@@ -146,6 +146,11 @@ impl Topic {
         self.partitions.iter().map(|p| p.end_offset()).collect()
     }
 
+    /// Takes back what its pipeline wrote after these markers, while nobody writes or reads beyond them.
+    pub fn cut(&self, markers: &[i64]) -> Result<()> {
+        self.partitions.iter().zip(markers).try_for_each(|(partition, marker)| partition.cut(*marker))
+    }
+
     pub fn bytes(&self) -> u64 {
         self.partitions.iter().map(|p| p.bytes()).sum()
     }

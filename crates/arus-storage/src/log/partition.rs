@@ -1,7 +1,7 @@
 //! One partition: appends, reads, and the group commit of its files.
 //!
 //! Appends go to the page cache under the lock; a sync takes the list of dirty files under it and works without it, so
-//! appends go on meanwhile and share the next sync. What is known to be synced only grows. A failed sync ends the life of
+//! appends go on meanwhile and share the next sync. What is known to be synced only grows, but for [`Partition::cut`]. A failed sync ends the life of
 //! the partition: appends and waits fail from then on, since a second sync of the same pages would lie.
 
 use std::collections::{HashMap, VecDeque};
@@ -22,6 +22,7 @@ use super::SyncQueue;
 use super::damage::Damage;
 use super::record_batch::{self, CheckedBatch};
 use super::records::decode_batches;
+use super::recovery::{self, KnownEnd};
 use super::segment::{
     Facts, HeldKey, SEGMENT_HEADER_BYTES, Segment, encode_footer, footer_path, segment_header, segment_path,
 };
@@ -431,6 +432,27 @@ impl Partition {
             Error::data(format!("{}: the batch at offset {from} cannot be decoded: {fault}", self.place.label()))
                 .with_code(Code::Corrupt)
         })
+    }
+
+    /// Takes back what a pipeline wrote after a checkpoint: the records from `marker` on are gone, as after a restart. Nobody
+    /// but the pipelines that fall back with it has seen them, so their offsets are given again.
+    pub(crate) fn cut(&self, marker: i64) -> Result<()> {
+        let _one = locked(&self.syncing);
+        let mut inner = locked(&self.inner);
+        if let Some(reason) = &inner.failed {
+            return Err(self.closed(reason));
+        }
+        if inner.last().facts.end <= marker {
+            return Ok(());
+        }
+        match recovery::recover(&self.place, KnownEnd::Pipeline(marker)) {
+            Ok(recovered) => *inner = recovered,
+            // Some of it may be cut: what the files hold is for the next start to find out.
+            Err(error) => return Err(self.fail(&mut inner, format!("it could not be cut: {error}"))),
+        }
+        let end = inner.last().facts.end;
+        self.synced.send_modify(|state| state.end = end);
+        Ok(())
     }
 
     /// Removes whole old segments: those older than `retention_ms` and those above `retention_bytes`, oldest first, and

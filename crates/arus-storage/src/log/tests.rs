@@ -489,3 +489,33 @@ fn a_group_commit_wakes_everybody() {
     log.drop_topic(1).expect("drops");
     assert!(!dir.path().join("1").exists());
 }
+
+#[test]
+fn a_pipelines_records_are_taken_back_to_the_marker() {
+    let fs = disk();
+    let log = open(&fs, 600);
+    let topic = log.create_topic(1, "t", 2).expect("creates");
+    let partition = topic.partitions()[0].clone();
+    for i in 0..40 {
+        partition.append(&batch(&[value(i)])).expect("appends");
+        if i == 30 {
+            partition.sync().expect("syncs");
+        }
+    }
+    topic.cut(&[40, 0]).expect("nothing to do");
+    assert_eq!((partition.end_offset(), partition.synced_end()), (40, 31));
+    for marker in [25, 7] {
+        topic.cut(&[marker, 0]).expect("cuts");
+        assert_eq!((partition.end_offset(), partition.synced_end()), (marker, marker));
+        assert_eq!(readable(&partition), (0..marker).map(|i| (i, value(i))).collect::<Vec<_>>());
+    }
+    let again = partition.append(&batch(&[value(90), value(91)])).expect("appends");
+    assert_eq!(again.base_offset, 7);
+    partition.sync().expect("syncs");
+    let kept: Vec<_> = (0..7).map(|i| (i, value(i))).chain([(7, value(90)), (8, value(91))]).collect();
+    assert_eq!(readable(&partition), kept);
+    drop((partition, topic, log));
+    let log = open(&fs.kill(), 600);
+    let topic = log.open_topic(1, "t", &[KnownEnd::Pipeline(9), KnownEnd::Pipeline(0)]).expect("opens");
+    assert_eq!(readable(&topic.partitions()[0]), kept);
+}

@@ -71,6 +71,8 @@ struct Writer {
     touched_are_frozen: bool,
     /// By age, of a capped table.
     order: BTreeMap<u64, Bytes>,
+    /// Rows that came to a capped table since it was made or restored, those that went again included.
+    came: u64,
 }
 
 struct Published {
@@ -178,6 +180,11 @@ impl KeyedTable {
         locked(&self.published).history.since(cut, &self.layout)
     }
 
+    /// Of a capped table: how many rows have come since it was made or restored. Only grows.
+    pub fn rows_ever(&self) -> u64 {
+        locked(&self.writer).came
+    }
+
     /// Changes when a version is published.
     pub fn subscribe(&self) -> watch::Receiver<Cut> {
         self.newest.subscribe()
@@ -195,6 +202,27 @@ impl KeyedTable {
             delta.put(uid, key, writer.rows.get(key).map(AsRef::as_ref));
         }
         writer.touched_are_frozen = true;
+    }
+
+    /// Goes back to the rows of a checkpoint, as changes of the open version: readers see them with the next epoch.
+    pub fn roll_back<'a>(&self, entries: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        let target: BTreeMap<&[u8], &[u8]> = entries.collect();
+        let mut guard = locked(&self.writer);
+        let writer = &mut *guard;
+        let gone: Vec<Bytes> = writer.rows.keys().filter(|key| !target.contains_key(key.as_ref())).cloned().collect();
+        writer.touched_are_frozen = false;
+        for key in &gone {
+            writer.set(key, None);
+        }
+        for (key, value) in &target {
+            if writer.rows.get(*key).is_none_or(|now| now.as_ref() != *value) {
+                writer.set(key, Some((*value).into()));
+            }
+        }
+        writer.copies = match self.layout.mode {
+            TableMode::Counted => target.values().map(|value| layout::count(value).max(0)).sum(),
+            TableMode::Keyed | TableMode::Capped(_) => 0,
+        };
     }
 
     /// Puts back one entry of a checkpoint.
@@ -249,6 +277,7 @@ impl Writer {
 
     fn put_aged(&mut self, key: &[u8], row: &[u8], limit: usize) {
         let known = self.rows.get(key).and_then(|value| layout::aged(value)).map(|(age, _)| age);
+        self.came += u64::from(known.is_none());
         let age = known.unwrap_or_else(|| self.order.last_key_value().map_or(0, |(age, _)| age + 1));
         self.set(key, Some(layout::aged_bytes(age, row)));
         self.order.insert(age, key.into());

@@ -113,11 +113,12 @@ fn a_capped_table_forgets_what_came_first() {
     table.apply(&batch(&[(Insert, 3, "again")])).expect("applies");
     table.publish(cut(1), 0);
     assert_eq!(rows(&table.snapshot(), None), own(&[(3, "again"), (5, "v"), (7, "v")]));
+    assert_eq!(table.rows_ever(), 4, "a row that comes again is the same one");
     let restored = freeze_and_restore(&table, TableMode::Capped(3), cut(1));
     restored.apply(&batch(&[(Insert, 1, "new")])).expect("applies");
     restored.publish(cut(2), 0);
     assert_eq!(rows(&restored.snapshot(), None), own(&[(1, "new"), (5, "v"), (7, "v")]));
-    assert_eq!(restored.snapshot().len(), 3);
+    assert_eq!((restored.snapshot().len(), restored.rows_ever()), (3, 1));
 }
 
 fn freeze_and_restore(table: &KeyedTable, mode: TableMode, cut: Cut) -> KeyedTable {
@@ -215,4 +216,42 @@ fn old_changes_are_dropped_and_a_restore_keeps_its_cut() {
         restored.snapshot().scan(&[0], None).map(|b| b.expect("decodes").column(0).len()).sum::<usize>(),
         limit as usize + 10
     );
+}
+
+#[test]
+fn a_roll_back_shows_as_changes_and_is_frozen() {
+    for mode in [TableMode::Keyed, TableMode::Counted] {
+        let key: &[usize] = if mode == TableMode::Counted { &[] } else { &[1] };
+        let table = KeyedTable::new(schema(), key, mode);
+        table.apply(&batch(&[(Insert, 1, "a"), (Insert, 2, "b"), (Insert, 2, "b")])).expect("applies");
+        table.publish(cut(1), 0);
+        let mut delta = StateDelta::new();
+        table.freeze(Uid(1), &mut delta);
+        table.apply(&batch(&[(Delete, 1, "a"), (Insert, 3, "c")])).expect("applies");
+        table.publish(cut(2), 0);
+        table.apply(&batch(&[(Insert, 2, "b"), (Insert, 4, "d")])).expect("applies");
+        let before = rows(&table.snapshot(), None);
+        table.roll_back(delta.iter().filter_map(|e| Some((e.key, e.value?))));
+        assert_eq!(rows(&table.snapshot(), None), before, "until the epoch ends");
+        table.publish(cut(3), 0);
+        let kept: &[(i64, &str)] =
+            if mode == TableMode::Keyed { &[(1, "a"), (2, "b")] } else { &[(1, "a"), (2, "b"), (2, "b")] };
+        assert_eq!(rows(&table.snapshot(), None), own(kept));
+        assert_eq!(table.snapshot().len(), kept.len() as u64);
+        let changes = table.changes_since(cut(2)).expect("known");
+        assert_eq!(changes.len(), 1);
+        let batch = changes[0].batch().expect("decodes");
+        let kinds: Vec<_> = (0..batch.num_rows()).map(|row| batch.kind(row)).collect();
+        assert_eq!(kinds, [Insert, Delete], "+I of 1, -D of 3; 2 and 4 are as they were");
+        // What a checkpoint writes now is the same again.
+        table.freeze(Uid(1), &mut delta);
+        let restored = KeyedTable::new(schema(), key, mode);
+        for entry in delta.sorted() {
+            if let Some(value) = entry.value {
+                restored.restore_entry(entry.key, value).expect("restores");
+            }
+        }
+        restored.finish_restore(cut(3), 0);
+        assert_eq!(rows(&restored.snapshot(), None), own(kept));
+    }
 }

@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog};
 use crate::errors::{plan_error, point_at, syntax_error};
+use crate::postgres::{self, OutputNames};
 use crate::{identifiers, params};
 
 /// Gives the newest epoch.
@@ -75,6 +76,7 @@ impl QueryEngine {
             .build();
         let context = SessionContext::new_with_state(state);
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|e| plan_error(*e))?;
+        context.register_udf(postgres::version());
         // The provider of setup_pg_catalog would show the snapshot of the start for ever: ours shows the newest.
         let tables = Arc::new(PgCatalogStaticTables::try_new().map_err(plan_error)?);
         let live = PgCatalogSchemaProvider::try_new(LiveCatalogInfo(snapshots.clone()), tables, EmptyContextProvider)
@@ -93,32 +95,38 @@ impl QueryEngine {
 
     /// Runs one SELECT; the stream pins the snapshot until it is dropped.
     pub async fn query(&self, sql: &str, snapshot: Arc<dyn Snapshot>, params: Params<'_>) -> Result<QueryStream> {
-        let (state, plan) = self.plan(sql, snapshot.clone(), matches!(params, Params::Named(_))).await?;
+        let (state, plan, names) = self.plan(sql, snapshot.clone(), matches!(params, Params::Named(_))).await?;
         let plan = match params {
             Params::Positional([]) => plan,
             Params::Positional(values) => params::bind_text(plan, values)?,
             Params::Named(values) => params::bind_named(plan, values)?,
         };
         let physical = state.create_physical_plan(&plan).await.map_err(plan_error)?;
-        let schema = physical.schema();
+        let schema = names.apply(&physical.schema());
         let stream = execute_stream(physical, state.task_ctx()).map_err(plan_error)?;
         let cut = snapshot.cut();
         let as_of_ms = snapshot.as_of_ms();
+        let shown = schema.clone();
         let batches = stream.map(move |batch| {
             let _pinned = &snapshot;
-            batch.map_err(plan_error)
+            batch.and_then(|batch| postgres::renamed(&batch, &shown)).map_err(plan_error)
         });
         Ok(QueryStream { schema, cut: Some(cut), as_of_ms, batches: batches.boxed() })
     }
 
     /// The columns of a SELECT, without running it.
     pub async fn describe(&self, sql: &str, snapshot: Arc<dyn Snapshot>) -> Result<QueryShape> {
-        let (_, plan) = self.plan(sql, snapshot, false).await?;
+        let (_, plan, names) = self.plan(sql, snapshot, false).await?;
         let params = plan.get_parameter_types().map_err(plan_error)?.len();
-        Ok(QueryShape { schema: Arc::new(plan.schema().as_arrow().clone()), params })
+        Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
     }
 
-    async fn plan(&self, sql: &str, snapshot: Arc<dyn Snapshot>, named: bool) -> Result<(SessionState, LogicalPlan)> {
+    async fn plan(
+        &self,
+        sql: &str,
+        snapshot: Arc<dyn Snapshot>,
+        named: bool,
+    ) -> Result<(SessionState, LogicalPlan, OutputNames)> {
         let rewritten;
         let sql = if named {
             rewritten = params::named_to_dollar(sql);
@@ -135,12 +143,14 @@ impl QueryEngine {
             return Err(Error::user("only SELECT is read in PostgreSQL's dialect").with_code(Code::NotSupported));
         }
         identifiers::match_column_case(&mut statement, snapshot.as_ref());
+        postgres::keep_to_search_path(&mut statement);
+        let names = OutputNames::of(&statement);
         let catalog = Arc::new(SnapshotCatalog::new(snapshot, self.schemas.clone()));
         let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalog).build();
         let statement = DfStatement::Statement(Box::new(statement));
         let plan = state.statement_to_plan(statement).await.map_err(|e| point_at(plan_error(e), sql))?;
         let plan = state.optimize(&plan).map_err(plan_error)?;
-        Ok((state, plan))
+        Ok((state, plan, names))
     }
 }
 

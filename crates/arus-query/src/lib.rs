@@ -8,6 +8,7 @@ mod engine;
 mod errors;
 mod identifiers;
 mod params;
+mod postgres;
 mod table;
 
 pub use engine::{Params, QueryEngine, QueryShape, SnapshotSource};

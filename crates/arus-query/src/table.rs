@@ -14,8 +14,11 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+
+/// Batches between a scan and its query.
+const READ_AHEAD: usize = 2;
 
 pub(crate) struct SnapshotTable {
     table: Arc<dyn ReadTable>,
@@ -88,12 +91,21 @@ impl PartitionStream for TableScan {
         &self.schema
     }
 
+    /// On a thread that may block: a scan reads files and decodes, and a door's threads answer everybody.
     fn execute(&self, _ctx: Arc<TaskContext>) -> SendableRecordBatchStream {
         let external = |e: arus_core::Error| DataFusionError::External(Box::new(e));
-        let batches: Box<dyn Iterator<Item = Result<_>> + Send> = match self.table.scan(&self.columns, self.limit) {
-            Ok(batches) => Box::new(batches.map(move |b| b.map_err(external))),
-            Err(e) => Box::new(std::iter::once(Err(external(e)))),
-        };
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter(batches)))
+        let (table, columns, limit) = (self.table.clone(), self.columns.clone(), self.limit);
+        let mut stream = RecordBatchReceiverStream::builder(self.schema.clone(), READ_AHEAD);
+        let output = stream.tx();
+        stream.spawn_blocking(move || {
+            for batch in table.scan(&columns, limit).map_err(external)? {
+                // The reader has gone: so does the scan.
+                if output.blocking_send(Ok(batch.map_err(external)?)).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        stream.build()
     }
 }

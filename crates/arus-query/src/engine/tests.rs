@@ -54,14 +54,14 @@ impl Snapshot for One {
         vec!["default_database".into(), "arus".into()]
     }
     fn table_names(&self, database: &str) -> Vec<String> {
-        if database == "default_database" { vec!["Orders".into()] } else { vec![] }
+        if database == "default_database" { vec!["Orders".into()] } else { vec!["epochs".into()] }
     }
     fn table(&self, path: &ObjectPath) -> Option<Arc<dyn ReadTable>> {
         let columns = vec![
             Column { name: "userId".into(), ty: TypeKind::BigInt.nullable() },
             Column { name: "name".into(), ty: TypeKind::STRING.nullable() },
         ];
-        (path == &ObjectPath::in_default("Orders"))
+        (path == &ObjectPath::in_default("Orders") || path == &ObjectPath::new("arus", "epochs"))
             .then(|| Arc::new(Orders { path: path.clone(), schema: RowSchema::new(columns) }) as Arc<dyn ReadTable>)
     }
 }
@@ -122,4 +122,36 @@ async fn errors_name_what_is_missing() {
     assert_eq!(e.code(), Code::Syntax);
     let e = run("DROP TABLE orders", Params::Positional(&[])).await.expect_err("no DDL here");
     assert_eq!(e.code(), Code::NotSupported);
+}
+
+#[tokio::test]
+async fn unnamed_columns_have_postgres_names() {
+    let header = async |sql: &str| {
+        let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("an engine");
+        let stream = engine.query(sql, engine.latest(), Params::Positional(&[])).await.expect(sql);
+        let names = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(",");
+        let (described, schema) = (engine.describe(sql, engine.latest()).await.expect(sql), stream.schema.clone());
+        let batches: Vec<_> = stream.batches.try_collect().await.expect(sql);
+        assert!(batches.iter().all(|b| b.schema() == schema), "{sql}");
+        assert_eq!(names(&described.schema), names(&schema), "{sql}");
+        names(&schema)
+    };
+    assert_eq!(header("SELECT sum(o.\"userId\") FROM orders o").await, "sum");
+    assert_eq!(
+        header("SELECT COUNT(*), count(name), count(*) AS n, name FROM orders GROUP BY name").await,
+        "count,count,n,name"
+    );
+    assert_eq!(header("SELECT upper(name), *, lower(name) FROM orders").await, "upper,userId,name,lower");
+    assert_eq!(header("SELECT max(name) FROM orders UNION ALL SELECT 'x'").await, "max");
+    let text = run("SELECT version()", Params::Positional(&[])).await.expect("a version");
+    assert!(text.contains("| PostgreSQL 15.0 (Arus "), "{text}");
+}
+
+#[tokio::test]
+async fn only_the_search_path_is_visible() {
+    let sql = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
+        LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname <> 'pg_catalog' AND pg_catalog.pg_table_is_visible(c.oid)";
+    let text = run(sql, Params::Positional(&[])).await.expect("pg_class");
+    assert!(text.contains("Orders") && !text.contains("| arus"), "{text}");
 }

@@ -38,5 +38,11 @@ pub const SIDE_TABLE_ROWS: usize = 100_000;
 pub const IDEMPOTENCY_MS: i64 = 24 * 3_600_000;
 /// The same failure at the same place as often stops the pipeline.
 pub const SAME_FAILURES: u32 = 3;
+/// Before a failed pipeline is started again; twice as long each time in a row.
+pub const RESTART_PAUSE_MS: u64 = 500;
+/// The longest of these pauses: an outside fault may last, and is looked for once a minute.
+pub const RESTART_PAUSE_MAX_MS: u64 = 60_000;
+/// Decoded rows of topics that queries have read: what a dashboard asks for again and again.
+pub const READ_CACHE_BYTES: usize = 64 << 20;
 /// An event of a managed topic so far ahead of its append is set aside: its watermark would close every window.
 pub const FAR_FUTURE_MS: i64 = 24 * 3_600_000;

@@ -1,6 +1,6 @@
 //! The writing of checkpoints, on a thread of its own: state file, topics, manifest.
 //!
-//! The manifest record is the commit point. A failure before it abandons the checkpoint: its state goes back to the
+//! It reads the state files too, when a pipeline starts again. The manifest record is the commit point. A failure before it abandons the checkpoint: its state goes back to the
 //! data thread, which puts it before the next one's.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use arus_storage::manifest::{Change, Checkpoint, Manifest, PipelineCheckpoint};
 use arus_storage::state::{StateDelta, StateFileRef, StateStore};
 
 use crate::domain::Control;
+use crate::restore::RestoredState;
 
 /// A cut that is to become durable.
 pub(crate) struct CheckpointJob {
@@ -33,6 +34,13 @@ pub(crate) struct CheckpointJob {
     /// What may go once the record stands.
     pub(crate) retention: Vec<Retention>,
     pub(crate) started_ns: u64,
+}
+
+/// What the thread is asked for.
+pub(crate) enum Work {
+    Checkpoint(Box<CheckpointJob>),
+    /// The state of the last checkpoint, for pipelines that start again from it.
+    Read,
 }
 
 /// What a partition keeps. Nothing that a pipeline has still to read goes.
@@ -68,7 +76,7 @@ struct Writer {
 pub(crate) fn spawn(
     manifest: Manifest,
     store: StateStore,
-    jobs: Receiver<CheckpointJob>,
+    jobs: Receiver<Work>,
     done: SyncSender<Control>,
 ) -> Result<JoinHandle<()>> {
     let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
@@ -76,9 +84,12 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name("arus-checkpoint".into())
         .spawn(move || {
-            for job in jobs {
-                let report = writer.run(job);
-                if done.send(Control::CheckpointDone(Box::new(report))).is_err() {
+            for work in jobs {
+                let report = match work {
+                    Work::Checkpoint(job) => Control::CheckpointDone(Box::new(writer.run(*job))),
+                    Work::Read => Control::StateRead(RestoredState::read(&writer.store, &writer.files)),
+                };
+                if done.send(report).is_err() {
                     return;
                 }
             }

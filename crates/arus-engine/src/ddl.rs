@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::config::Mode;
 use crate::domain::Control;
 use crate::io;
-use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
+use crate::jobs::{Job, JobKind, JobSpec};
 use crate::shared::{INBOX_SUFFIX, Shared};
 use crate::tables::{Store, Table, Writer};
 
@@ -35,25 +35,71 @@ pub(crate) const CLIENT_WRITER: &str = "client_writer";
 pub(crate) struct Origin<'a> {
     pub(crate) sql: &'a str,
     pub(crate) settings: &'a Settings,
+    /// Made for a client that writes to a topic of this name, not declared by a person.
+    pub(crate) undeclared: bool,
 }
 
 impl Shared {
     pub(crate) async fn create_table(self: &Arc<Self>, def: TableDef, origin: Origin<'_>) -> Result<()> {
         let _one = self.ddl.lock().await;
         self.refuse_temporary(def.temporary)?;
-        if self.tables.get(&def.path).is_some() {
-            return Ok(());
+        match self.tables.get(&def.path) {
+            Some(topic) if topic.is_undeclared() && !origin.undeclared => {
+                return self.declare_topic(&topic, def, origin).await;
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         self.refuse_outside(&def)?;
         let id = self.new_id();
         let item = self.table_item(id, TABLE, &def, &origin);
         let table = self.install_table(id, Arc::new(def), None)?;
+        if origin.undeclared {
+            table.set_undeclared();
+        }
         let changes = vec![Change::Put(item)];
         let done = self.ask(|reply| Control::Catalog { changes, reply }).await;
         if done.is_err() {
             self.uninstall_table(&table);
         }
         self.start_pump(&table)?;
+        done
+    }
+
+    /// Gives columns to a topic that a client has made: its records stay, the new table reads them by its format.
+    async fn declare_topic(self: &Arc<Self>, old: &Arc<Table>, def: TableDef, origin: Origin<'_>) -> Result<()> {
+        let path = def.path.clone();
+        let Some(topic) = old.topic().filter(|_| def.kind == TableKind::Topic).cloned() else {
+            return Err(Error::user(format!(
+                "topic '{path}' holds records of Kafka clients: only a table without \
+                 a primary key and without a 'connector' can be declared over it"
+            ))
+            .with_code(Code::DuplicateObject)
+            .with_hint("declare the topic, or use another name and INSERT INTO it from the topic"));
+        };
+        if let Some(reader) = self.jobs.readers(&path).first() {
+            return Err(in_use(&path, "read", &reader.spec.name));
+        }
+        let count = topic.partitions().len();
+        if def.option("partitions").is_some() && partitions(&def) as usize != count {
+            return Err(Error::user(format!("topic '{path}' has {count} partitions already"))
+                .with_code(Code::DuplicateObject)
+                .with_hint("leave 'partitions' out: the number of a topic's partitions is fixed"));
+        }
+        let id = self.new_id();
+        let mut item = self.table_item(id, TABLE, &def, &origin);
+        item.topic = Some(topic.id());
+        item.partitions = Some(count as u32);
+        let changes = vec![Change::Delete { id: old.id }, Change::Put(item)];
+        let table = self.install_table(id, Arc::new(def), Some(topic))?;
+        table.set_writer(old.writer());
+        let done = self.ask(|reply| Control::Catalog { changes, reply }).await;
+        let gone = if done.is_ok() { old.id } else { id };
+        if done.is_err() {
+            self.tables.put(old.clone());
+            self.catalog.put(CatalogObject::Table(old.def.clone()));
+        }
+        self.item_ids.lock().expect("no holder of this lock panics").remove(&gone);
         done
     }
 
@@ -180,7 +226,7 @@ impl Shared {
                     .with_code(Code::Conflict));
             }
             let before = reached.len();
-            for job in self.jobs.all().iter().filter(|j| j.status() == JobStatus::Running) {
+            for job in self.jobs.all().iter().filter(|j| j.is_in_catalog()) {
                 if job.spec.sources.iter().any(|s| reached.contains(s)) {
                     reached.extend(job.spec.targets.iter().cloned());
                 }
@@ -305,6 +351,10 @@ impl Shared {
 
     fn table_item(&self, id: u64, kind: &str, def: &TableDef, origin: &Origin<'_>) -> CatalogItem {
         let has_topic = def.kind != TableKind::Connector || self.needs_inbox(def);
+        let mut extra = json!({"settings": origin.settings});
+        if origin.undeclared {
+            extra["undeclared"] = json!(true);
+        }
         CatalogItem {
             id,
             kind: kind.into(),
@@ -312,7 +362,7 @@ impl Shared {
             sql: origin.sql.into(),
             topic: has_topic.then_some(id),
             partitions: has_topic.then(|| partitions(def)),
-            extra: json!({"settings": origin.settings}),
+            extra,
         }
     }
 

@@ -3,13 +3,15 @@
 //! Nothing here waits for a disk or a client. Statements reach it by [`Control`]; what readers see leaves it as
 //! [`Published`]. All pipelines share one stream of barriers.
 
+mod restart;
+mod retention;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use arus_core::catalog::ObjectPath;
 use arus_core::limits::BATCH_ROWS;
 use arus_core::read::Cut;
 use arus_core::settings::{CHECKPOINT_INTERVAL, EPOCH_INTERVAL, Settings};
@@ -19,7 +21,7 @@ use arus_storage::state::StateDelta;
 use arus_stream::{Budget, Checkpoint, Pipeline, PipelineRestore};
 use tokio::sync::oneshot;
 
-use crate::checkpoint::{CheckpointDone, CheckpointJob, Retention};
+use crate::checkpoint::{CheckpointDone, CheckpointJob, Work};
 use crate::ddl::MATERIALIZED;
 use crate::io::EngineIo;
 use crate::jobs::{Job, JobKind, JobStatus};
@@ -27,6 +29,8 @@ use crate::published::{Durable, Published, PublishedTable};
 use crate::restore::RestoredState;
 use crate::shared::Shared;
 use crate::tables::Writer;
+use restart::{Positions, Restarts, reason_of};
+use retention::positions;
 
 /// Rows and time of one turn of a pipeline: short enough that its neighbours do not wait.
 const TURN: Budget = Budget { rows: 4 * BATCH_ROWS, ns: 5_000_000 };
@@ -38,9 +42,6 @@ const EPOCH_SHARE: u64 = 20;
 const IDLE_POLL: Duration = Duration::from_millis(5);
 /// A reader of a pipeline's topic that is not at the marker after this long takes the barrier where it stands.
 const PATIENCE_NS: u64 = 100_000_000;
-
-/// How often old segments are looked for.
-const RETENTION_NS: u64 = 60_000_000_000;
 
 pub(crate) type Reply = oneshot::Sender<Result<()>>;
 
@@ -66,6 +67,8 @@ pub(crate) enum Control {
         reply: Reply,
     },
     CheckpointDone(Box<CheckpointDone>),
+    /// What pipelines that failed start again from.
+    StateRead(Result<RestoredState>),
     /// A last checkpoint, then the end.
     Shutdown {
         reply: Reply,
@@ -91,7 +94,7 @@ struct InFlight {
 pub(crate) struct Domain {
     shared: Arc<Shared>,
     control: Receiver<Control>,
-    checkpoints: SyncSender<CheckpointJob>,
+    checkpoints: SyncSender<Work>,
     running: Vec<Running>,
     epoch: u64,
     /// Rows moved or were appended since the last epoch.
@@ -114,13 +117,16 @@ pub(crate) struct Domain {
     epoch_interval_ns: Option<u64>,
     checkpoint_interval_ns: u64,
     next_retention_ns: u64,
+    /// What happened in this turn, taken care of at its end.
+    failed: Vec<(u64, Error)>,
+    restarts: Restarts,
 }
 
 impl Domain {
     pub(crate) fn new(
         shared: Arc<Shared>,
         control: Receiver<Control>,
-        checkpoints: SyncSender<CheckpointJob>,
+        checkpoints: SyncSender<Work>,
         epoch: u64,
     ) -> Result<Self> {
         let settings = Settings::default();
@@ -148,6 +154,8 @@ impl Domain {
             epoch_interval_ns,
             checkpoint_interval_ns: settings.duration_ms(CHECKPOINT_INTERVAL)? as u64 * 1_000_000,
             next_retention_ns: 0,
+            failed: vec![],
+            restarts: Restarts::default(),
             shared,
         })
     }
@@ -155,7 +163,9 @@ impl Domain {
     /// Takes a pipeline back from a checkpoint, before the thread runs.
     pub(crate) fn restore(&mut self, id: u64, job: Arc<Job>, cut: &Checkpoint, state: &RestoredState) {
         let restore = PipelineRestore { checkpoint: cut, state };
-        self.add(id, job, Some(restore));
+        if let Err(e) = self.add(id, job.clone(), Some(restore)) {
+            self.went_down(id, &job, Positions::new(), &e);
+        }
     }
 
     /// Takes over what the last checkpoint says.
@@ -174,6 +184,7 @@ impl Domain {
         if !self.receive() {
             return false;
         }
+        self.restart_due();
         if self.step() {
             self.moved = true;
             self.last_moved_ns = self.now_ns();
@@ -229,32 +240,33 @@ impl Domain {
                 self.changed = true;
             }
             Control::Start { id, job, changes, reply } => {
-                self.add(id, job.clone(), None);
-                if let JobStatus::Failed(reason) = job.status() {
-                    self.running.retain(|r| r.id != id);
-                    // It has written nothing: its targets are as they were.
-                    job.spec.targets.iter().filter_map(|p| self.shared.tables.get(p)).for_each(|t| t.thaw());
-                    answer(reply, Err(Error::user(reason)));
-                } else {
-                    self.request_checkpoint(changes, reply);
+                self.note_starts(&job);
+                match self.add(id, job.clone(), None) {
+                    Ok(()) => self.request_checkpoint(changes, reply),
+                    Err(e) => {
+                        job.status.send_replace(JobStatus::Failed(reason_of(&e)));
+                        answer(reply, Err(Error::user(reason_of(&e))));
+                    }
                 }
             }
             Control::Stop { job, changes, reply } => {
                 self.running.retain(|r| !Arc::ptr_eq(&r.job, &job));
+                self.restarts.forget(&job);
                 if let Some(item) = &job.spec.item {
                     self.records.remove(&item.id);
                 }
                 job.status.send_if_modified(|status| {
-                    let running = *status == JobStatus::Running;
-                    if running {
+                    let alive = status.is_alive();
+                    if alive {
                         *status = JobStatus::Stopped;
                     }
-                    running
+                    alive
                 });
                 self.request_checkpoint(changes, reply);
             }
             Control::Catalog { changes, reply } => self.request_checkpoint(changes, reply),
             Control::CheckpointDone(done) => return self.checkpoint_done(*done),
+            Control::StateRead(state) => self.restart(state),
             Control::Shutdown { reply } => {
                 self.shutdown = true;
                 self.request_checkpoint(vec![], reply);
@@ -268,24 +280,17 @@ impl Domain {
         self.replies.push(reply);
     }
 
-    /// Builds the pipeline; a failure is the job's status.
-    fn add(&mut self, id: u64, job: Arc<Job>, restore: Option<PipelineRestore<'_>>) {
+    fn add(&mut self, id: u64, job: Arc<Job>, restore: Option<PipelineRestore<'_>>) -> Result<()> {
         let io = EngineIo::new(self.shared.clone(), job.clone());
-        let settings = match self.shared.pipeline_settings(&job.spec.settings) {
-            Ok(settings) => settings,
-            Err(e) => return fail_job(&self.shared, &job, &e),
-        };
-        match Pipeline::build(&job.spec.plan, &io, settings, restore) {
-            Ok(pipeline) => {
-                *job.stats.lock().expect("no holder of this lock panics") = Some(pipeline.stats());
-                let reads_pipeline_topics = job.spec.sources.iter().any(|source| {
-                    self.shared.tables.get(source).is_some_and(|t| t.topic().is_some() && t.is_written_by_pipeline())
-                });
-                self.running.push(Running { id, job, pipeline, reads_pipeline_topics });
-                self.order();
-            }
-            Err(e) => fail_job(&self.shared, &job, &e),
-        }
+        let settings = self.shared.pipeline_settings(&job.spec.settings)?;
+        let pipeline = Pipeline::build(&job.spec.plan, &io, settings, restore)?;
+        *job.stats.lock().expect("no holder of this lock panics") = Some(pipeline.stats());
+        let reads_pipeline_topics = job.spec.sources.iter().any(|source| {
+            self.shared.tables.get(source).is_some_and(|t| t.topic().is_some() && t.is_written_by_pipeline())
+        });
+        self.running.push(Running { id, job, pipeline, reads_pipeline_topics });
+        self.order();
+        Ok(())
     }
 
     /// Writers before their readers, so that a barrier meets them in the order of the data.
@@ -317,9 +322,10 @@ impl Domain {
                     moved |= report.moved;
                     ended |= report.ended;
                 }
-                Err(e) => fail_job(&self.shared, &running.job, &e),
+                Err(e) => self.failed.push((running.id, e)),
             }
         }
+        self.take_down();
         self.changed |= moved;
         // A pipeline whose sources have ended is finished with the next checkpoint, which holds its last rows.
         if ended && self.running.iter().any(|r| r.job.status() == JobStatus::Running && r.pipeline.ended()) {
@@ -340,6 +346,7 @@ impl Domain {
 
     fn checkpoint_due(&self) -> bool {
         self.writing.is_none()
+            && !self.restarts.is_reading()
             && (!self.replies.is_empty()
                 || self.changed && self.now_ns() >= self.last_checkpoint_ns.saturating_add(self.checkpoint_interval_ns))
     }
@@ -349,17 +356,25 @@ impl Domain {
         let started_ns = self.now_ns();
         let epoch = self.epoch + 1;
         for at in 0..self.running.len() {
-            if self.running[at].job.status() != JobStatus::Running {
+            let usable = |d: &Self| {
+                let running = &d.running[at];
+                running.job.status() == JobStatus::Running && d.failed.iter().all(|(id, _)| *id != running.id)
+            };
+            if !usable(self) {
                 continue;
             }
             if self.running[at].reads_pipeline_topics {
                 self.catch_up(at);
+                if !usable(self) {
+                    continue;
+                }
             }
             let running = &mut self.running[at];
             if let Err(e) = running.pipeline.barrier(epoch) {
-                fail_job(&self.shared, &running.job, &e);
+                self.failed.push((running.id, e));
             }
         }
+        self.take_down();
         self.epoch = epoch;
         self.publish();
         self.moved = false;
@@ -383,7 +398,7 @@ impl Domain {
             match running.pipeline.step(TURN) {
                 Ok(report) if report.moved => {}
                 Ok(_) => return,
-                Err(e) => return fail_job(&self.shared, &running.job, &e),
+                Err(e) => return self.failed.push((running.id, e)),
             }
         }
     }
@@ -455,30 +470,9 @@ impl Domain {
         self.writing = Some(InFlight { replies: std::mem::take(&mut self.replies), cuts, ends_server: self.shutdown });
         self.changed = false;
         self.last_checkpoint_ns = self.now_ns();
-        self.checkpoints.send(job).map_err(|_| Error::external("the checkpoint thread has ended"))
-    }
-
-    /// Once in a while, what each topic may drop after this checkpoint.
-    fn retention(&mut self) -> Vec<Retention> {
-        let now = self.now_ns();
-        if now < self.next_retention_ns {
-            return vec![];
-        }
-        self.next_retention_ns = now + RETENTION_NS;
-        let covered: Vec<_> = self.running.iter().flat_map(positions).collect();
-        let mut found = vec![];
-        for table in self.shared.tables.all() {
-            let Some(topic) = table.topic().or(table.inbox()) else { continue };
-            let (time_ms, bytes) = table.retention();
-            let reads = |path: &ObjectPath| self.shared.table_of(path).is_some_and(|(t, _)| Arc::ptr_eq(&t, &table));
-            for (number, partition) in topic.partitions().iter().enumerate() {
-                let readers = covered.iter().filter(|((_, path), _)| reads(path));
-                let floor = readers.map(|(_, ends)| ends.get(number).copied().unwrap_or(0)).min();
-                let floor = floor.unwrap_or(partition.synced_end());
-                found.push(Retention { partition: partition.clone(), time_ms, bytes, floor });
-            }
-        }
-        found
+        self.checkpoints
+            .send(Work::Checkpoint(Box::new(job)))
+            .map_err(|_| Error::external("the checkpoint thread has ended"))
     }
 
     fn checkpoint_done(&mut self, done: CheckpointDone) -> bool {
@@ -498,7 +492,7 @@ impl Domain {
                 for (id, cut) in &writing.cuts {
                     let Some(running) = self.running.iter_mut().find(|r| r.id == *id) else { continue };
                     if let Err(e) = running.pipeline.on_durable(cut) {
-                        fail_job(&self.shared, &running.job, &e);
+                        self.failed.push((running.id, e));
                     }
                     if running.pipeline.ended() && cut.scans.values().all(|s| s.ended) {
                         running.job.status.send_replace(JobStatus::Finished);
@@ -510,6 +504,7 @@ impl Domain {
                         }
                     }
                 }
+                self.take_down();
                 self.running.retain(|r| r.job.status() == JobStatus::Running);
                 writing.replies.into_iter().for_each(|reply| answer(reply, Ok(())));
                 !writing.ends_server
@@ -540,21 +535,6 @@ fn answer(reply: Reply, result: Result<()>) {
     }
 }
 
-/// The pipeline stops where its last checkpoint is; the others go on.
-fn fail_job(shared: &Shared, job: &Job, error: &Error) {
-    tracing::error!("pipeline '{}' has failed: {error}", job.spec.name);
-    for path in &job.spec.targets {
-        if let Some(table) = shared.tables.get(path) {
-            table.freeze();
-        }
-    }
-    let reason = match error.hint() {
-        Some(hint) => format!("{error} ({hint})"),
-        None => error.to_string(),
-    };
-    job.status.send_replace(JobStatus::Failed(reason));
-}
-
 /// Others may write the targets of a pipeline that has ended, but for a materialized table, which is its own.
 fn release(shared: &Shared, job: &Job) {
     if job.spec.kind == JobKind::MaterializedTable {
@@ -574,18 +554,4 @@ fn finished(job: &Job) -> Option<Change> {
     let mut item = item.clone();
     item.extra["finished"] = serde_json::json!(true);
     Some(Change::Put(item))
-}
-
-/// How far each source table of a pipeline is covered, by partition.
-fn positions(running: &Running) -> Vec<((String, ObjectPath), Vec<i64>)> {
-    let mut found = vec![];
-    for (id, scan) in running.job.spec.plan.scans() {
-        let Some(uid) = running.job.spec.plan.nodes.get(id).map(|n| n.uid) else { continue };
-        let scans = running.pipeline.scans();
-        let Some(state) = scans.get(&uid) else { continue };
-        let offsets =
-            state.splits.iter().map(|s| s.position.as_ref().and_then(|p| p.as_u64()).map_or(0, |n| n as i64)).collect();
-        found.push(((running.job.spec.name.clone(), scan.table.path.clone()), offsets));
-    }
-    found
 }

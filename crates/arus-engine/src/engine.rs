@@ -76,6 +76,7 @@ impl Engine {
             published: watch::Sender::new(Arc::new(Published::empty(state.incarnation))),
             durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
             figures: Figures::default(),
+            read_cache: Arc::default(),
             failure,
             ready: AtomicBool::new(false),
             ddl: tokio::sync::Mutex::new(()),

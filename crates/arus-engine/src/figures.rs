@@ -12,6 +12,8 @@ pub(crate) struct Figures {
     pub(crate) recovery_epoch: AtomicU64,
     /// Rows that were in the log but not in the restored checkpoint.
     pub(crate) recovery_replayed_rows: AtomicU64,
+    /// Pipelines that were started again after a failure, of their own or of what they read.
+    pub(crate) restarts: AtomicU64,
     pub(crate) rows_accepted: AtomicU64,
     pub(crate) rows_rejected: AtomicU64,
 }

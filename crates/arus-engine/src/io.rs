@@ -16,7 +16,7 @@ use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, Si
 
 use crate::jobs::Job;
 use crate::shared::Shared;
-use crate::tables::{Store, Table, late_schema, quarantine_schema};
+use crate::tables::{Store, Table, late_schema, quarantine_schema, side_id};
 
 /// The ends of a running job.
 pub(crate) struct EngineIo {
@@ -235,10 +235,6 @@ impl SideTables for SideWriter {
         }
         Ok(())
     }
-}
-
-fn side_id(pipeline: &str, uid: u64, epoch: u64, ordinal: u64) -> String {
-    format!("{pipeline}/{uid:016x}/{epoch:016}/{ordinal:016}")
 }
 
 fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {

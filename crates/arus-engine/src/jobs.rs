@@ -54,8 +54,11 @@ pub(crate) struct JobSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JobStatus {
     Running,
+    /// It has failed, or what it reads is taken back: it waits to be started again.
+    Restarting(String),
     Finished,
     Stopped,
+    /// For good.
     Failed(String),
 }
 
@@ -63,6 +66,7 @@ impl JobStatus {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             JobStatus::Running => "running",
+            JobStatus::Restarting(_) => "restarting",
             JobStatus::Finished => "finished",
             JobStatus::Stopped => "stopped",
             JobStatus::Failed(_) => "failed",
@@ -71,9 +75,14 @@ impl JobStatus {
 
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
-            JobStatus::Failed(reason) => Some(reason),
-            _ => None,
+            JobStatus::Failed(reason) | JobStatus::Restarting(reason) => Some(reason),
+            JobStatus::Running | JobStatus::Finished | JobStatus::Stopped => None,
         }
+    }
+
+    /// Whether it moves rows, or will again.
+    pub(crate) fn is_alive(&self) -> bool {
+        matches!(self, JobStatus::Running | JobStatus::Restarting(_))
     }
 }
 
@@ -104,10 +113,19 @@ impl Job {
         self.stats.lock().expect("no holder of this lock panics").clone()
     }
 
+    /// Whether its statement is planned again at the next start.
+    pub(crate) fn is_in_catalog(&self) -> bool {
+        match self.status() {
+            JobStatus::Running | JobStatus::Restarting(_) | JobStatus::Failed(_) => true,
+            JobStatus::Finished => self.spec.kind == JobKind::MaterializedTable,
+            JobStatus::Stopped => false,
+        }
+    }
+
     /// Resolves when it no longer runs.
     pub(crate) async fn ended(&self) -> JobStatus {
         let mut status = self.status.subscribe();
-        match status.wait_for(|s| *s != JobStatus::Running).await {
+        match status.wait_for(|s| !s.is_alive()).await {
             Ok(ended) => ended.clone(),
             Err(_) => self.status(),
         }
@@ -138,12 +156,12 @@ impl Jobs {
         jobs
     }
 
-    /// Pipelines that read the table and still run.
+    /// Pipelines that read the table: as long as the catalog has their statement, it has to be there.
     pub(crate) fn readers(&self, table: &ObjectPath) -> Vec<Arc<Job>> {
-        self.all().into_iter().filter(|j| j.spec.sources.contains(table) && j.status() == JobStatus::Running).collect()
+        self.all().into_iter().filter(|j| j.spec.sources.contains(table) && j.is_in_catalog()).collect()
     }
 
     pub(crate) fn writers(&self, table: &ObjectPath) -> Vec<Arc<Job>> {
-        self.all().into_iter().filter(|j| j.spec.targets.contains(table) && j.status() == JobStatus::Running).collect()
+        self.all().into_iter().filter(|j| j.spec.targets.contains(table) && j.is_in_catalog()).collect()
     }
 }

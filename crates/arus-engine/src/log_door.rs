@@ -81,7 +81,7 @@ impl LogDoor for EngineLog {
         let Planned::CreateTable { table, .. } = self.0.plan(&sql, &settings, false)?.planned else {
             return Err(Error::bug("a topic's statement is no CREATE TABLE"));
         };
-        self.0.create_table(table, Origin { sql: &sql, settings: &settings }).await?;
+        self.0.create_table(table, Origin { sql: &sql, settings: &settings, undeclared: true }).await?;
         self.table(name).map(|t| info(&t))
     }
 

@@ -222,6 +222,8 @@ fn metrics(shared: &Shared) -> String {
     one("arus_resident_bytes", "gauge", "resident memory", resident_bytes(shared) as f64);
     let running = shared.jobs.all().iter().filter(|j| j.status() == JobStatus::Running).count();
     one("arus_pipelines_running", "gauge", "pipelines that run", running as f64);
+    let restarts = f.restarts.load(Relaxed) as f64;
+    one("arus_pipeline_restarts_total", "counter", "pipelines started again after a failure", restarts);
     per_table(shared, &mut out);
     per_operator(shared, &mut out);
     out
@@ -237,9 +239,10 @@ fn per_table(shared: &Shared, out: &mut String) {
     ] {
         write!(out, "# HELP {name} {help}\n# TYPE {name} counter\n").expect("a String takes all");
         for table in &found {
-            let rows = if name.contains("late") { table.late.len() } else { table.quarantine.len() };
-            writeln!(out, "{name}{{table=\"{}\"}} {rows}", label(&table.table.def.path.to_string()))
-                .expect("a String takes all");
+            // Not the length of the table that keeps them: its oldest rows go.
+            let kept = if name.contains("late") { &table.table.late } else { &table.table.quarantine };
+            let (path, rows) = (label(&table.table.def.path.to_string()), kept.rows_ever());
+            writeln!(out, "{name}{{table=\"{path}\"}} {rows}").expect("a String takes all");
         }
     }
 }

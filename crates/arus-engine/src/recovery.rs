@@ -137,6 +137,9 @@ fn recover_table(
 ) -> Result<Arc<Table>> {
     let topic = item.topic.map(|id| open_topic(shared, item, id, checkpoint)).transpose()?;
     let table = shared.install_table(item.id, Arc::new(def), topic)?;
+    if item.extra["undeclared"].as_bool() == Some(true) {
+        table.set_undeclared();
+    }
     // Rows that no pipeline of the catalog writes are clients': a pipeline recovered later takes the table over.
     if table.inbox().is_some_and(|topic| topic.ends().iter().any(|end| *end > 0)) {
         table.set_writer(Writer::Clients);

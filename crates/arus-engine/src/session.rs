@@ -23,6 +23,7 @@ use crate::bounded;
 use crate::config::Mode;
 use crate::ddl::Origin;
 use crate::engine::Engine;
+use crate::explain;
 use crate::jobs::{JobKind, JobStatus};
 use crate::snapshot::EngineSnapshot;
 
@@ -103,7 +104,7 @@ impl EngineSession {
         let planned = shared.plan(statement, &self.settings, snapshot_select && is_query(statement))?;
         let notices = planned.notices;
         let settings = self.settings.clone();
-        let origin = Origin { sql: statement, settings: &settings };
+        let origin = Origin { sql: statement, settings: &settings, undeclared: false };
         let done = |tag: &str| Done { tag: tag.into(), job: None, notices: vec![] };
         let mut outcome = match planned.planned {
             Planned::CreateTable { table, .. } => {
@@ -150,7 +151,14 @@ impl EngineSession {
                 Done { job: Some(job), ..done("SELECT") }
             }
             Planned::Select { plan, schema } => return self.select(plan, &schema).await.map(StatementOutput::Rows),
-            Planned::Rows { columns, rows } => return text_rows(&columns, &rows).map(StatementOutput::Rows),
+            Planned::Rows { columns, mut rows } => {
+                if let (Some(note), Some(Some(text))) =
+                    (explain::inbox_note(&shared, statement, &settings), rows.first_mut().and_then(|r| r.first_mut()))
+                {
+                    text.push_str(&note);
+                }
+                return text_rows(&columns, &rows).map(StatementOutput::Rows);
+            }
             Planned::Set { key, value } => {
                 self.settings.set(key, value);
                 done("SET")

@@ -6,8 +6,9 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 
 use arus_connect::Registry;
-use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath, TableDef};
+use arus_core::catalog::{Catalog, CatalogObject, DEFAULT_DATABASE, ObjectPath, TableDef};
 use arus_core::connector::ConnectContext;
+use arus_core::error::Code;
 use arus_core::settings::{LOCAL_TIME_ZONE, Settings};
 use arus_core::{Error, Result};
 use arus_expr::{ConstantEvaluator, Functions};
@@ -23,6 +24,7 @@ use crate::domain::{Control, Reply};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::published::{Durable, Published};
+use crate::read_cache::ReadCache;
 use crate::tables::{Store, Table, Tables};
 
 pub(crate) struct Shared {
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) published: watch::Sender<Arc<Published>>,
     pub(crate) durable: watch::Sender<Durable>,
     pub(crate) figures: Figures,
+    /// What queries have read of topics.
+    pub(crate) read_cache: Arc<ReadCache>,
     /// Why the server has to stop.
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) ready: AtomicBool,
@@ -112,9 +116,28 @@ impl Shared {
 
     /// Plans one statement. `batch_snapshot`: a query over one epoch rather than a pipeline.
     pub(crate) fn plan(&self, text: &str, settings: &Settings, batch_snapshot: bool) -> Result<PlannedStatement> {
+        let planned = self.plan_over(&self.catalog, text, settings, batch_snapshot);
+        match planned {
+            Err(error) if error.code() == Code::DuplicateObject => {
+                // A name that only a Kafka client has used is free for CREATE TABLE.
+                let again = self.plan_over(&Declared(self), text, settings, batch_snapshot);
+                let free = |p: &PlannedStatement| matches!(p.planned, Planned::CreateTable { .. });
+                again.ok().filter(free).ok_or(error)
+            }
+            planned => planned,
+        }
+    }
+
+    fn plan_over(
+        &self,
+        catalog: &dyn Catalog,
+        text: &str,
+        settings: &Settings,
+        batch_snapshot: bool,
+    ) -> Result<PlannedStatement> {
         let evaluator = ConstantEvaluator::new(self.config.clock.clone(), &self.time_zone(settings));
         let planner = Planner {
-            catalog: &self.catalog,
+            catalog,
             functions: &self.functions,
             connectors: &self.registry,
             evaluator: &evaluator,
@@ -153,6 +176,24 @@ impl Shared {
         let name = path.name.strip_suffix(INBOX_SUFFIX)?;
         let table = self.tables.get(&ObjectPath::new(&path.database, name))?;
         matches!(table.store, Store::Keyed { .. }).then_some((table, true))
+    }
+}
+
+/// The catalog without topics that nobody has declared.
+struct Declared<'a>(&'a Shared);
+
+impl Catalog for Declared<'_> {
+    fn object(&self, path: &ObjectPath) -> Option<CatalogObject> {
+        let undeclared = self.0.tables.get(path).is_some_and(|t| t.is_undeclared());
+        self.0.catalog.object(path).filter(|_| !undeclared)
+    }
+
+    fn objects(&self, database: &str) -> Vec<CatalogObject> {
+        self.0.catalog.objects(database)
+    }
+
+    fn databases(&self) -> Vec<String> {
+        self.0.catalog.databases()
     }
 }
 

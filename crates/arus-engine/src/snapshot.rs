@@ -15,6 +15,7 @@ use arus_storage::table::TableSnapshot;
 
 use crate::bounded;
 use crate::published::{Published, PublishedTable};
+use crate::read_cache::ReadKey;
 use crate::shared::Shared;
 use crate::status;
 
@@ -160,26 +161,11 @@ impl ReadTable for Planless {
     }
 
     fn scan(&self, projection: &[usize], _limit: Option<usize>) -> Result<BatchIterator> {
-        let settings = Settings::default();
         match &self.source {
-            RowSource::Table(def) | RowSource::Tail(def, _) => {
-                let plan = scan_plan(def, projection);
-                let starts = match &self.source {
-                    RowSource::Tail(_, starts) => Some(starts.as_slice()),
-                    _ => None,
-                };
-                let rows = bounded::rows_from(&self.shared, &self.published, &plan, &settings, starts)?;
-                let (schema, columns) = (self.schema.to_arrow(), projection.to_vec());
-                // A count reads no columns: the batches keep their number of rows.
-                Ok(Box::new(rows.map(move |batch| {
-                    let batch = batch?;
-                    let wanted = Arc::new(schema.project(&columns).map_err(arrow_bug)?);
-                    let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                    let kept = batch.columns()[..columns.len()].to_vec();
-                    arrow::array::RecordBatch::try_new_with_options(wanted, kept, &count).map_err(arrow_bug)
-                })))
-            }
+            RowSource::Table(def) => self.scan_kept(def, projection),
+            RowSource::Tail(def, starts) => self.scan_topic(def, projection, Some(starts)),
             RowSource::Sql(sql) => {
+                let settings = Settings::default();
                 let Planned::Select { plan, .. } = self.shared.plan(sql, &settings, true)?.planned else {
                     return Err(arus_core::Error::bug("a view is no query"));
                 };
@@ -192,6 +178,45 @@ impl ReadTable for Planless {
 
     fn rows(&self) -> Option<u64> {
         None
+    }
+}
+
+impl Planless {
+    /// The rows of a topic; those of an earlier read are not decoded again.
+    fn scan_kept(&self, def: &Arc<TableDef>, projection: &[usize]) -> Result<BatchIterator> {
+        let found = self.published.tables.get(&self.path);
+        let topic = found.and_then(|f| f.table.topic().map(|topic| (f, topic)));
+        // What an expression makes of a row may change with the time.
+        let computed = |i: &usize| matches!(def.columns[*i].kind, arus_core::catalog::ColumnKind::Computed { .. });
+        let Some((found, topic)) = topic.filter(|_| !projection.iter().any(computed)) else {
+            return self.scan_topic(def, projection, None);
+        };
+        let starts: Vec<i64> = topic.partitions().iter().map(|p| p.start_offset()).collect();
+        let ends = found.ends.clone();
+        let key = ReadKey { table: found.table.id, columns: projection.to_vec() };
+        let cache = &self.shared.read_cache;
+        let known = cache.get(&key, &starts, &ends);
+        let rest: BatchIterator = match known.ends.as_slice() {
+            known if known == ends => Box::new(std::iter::empty()),
+            [] => self.scan_topic(def, projection, None)?,
+            known => self.scan_topic(def, projection, Some(known))?,
+        };
+        Ok(cache.keep(key, starts, ends, known, rest))
+    }
+
+    /// The rows of a topic, from these offsets on.
+    fn scan_topic(&self, def: &Arc<TableDef>, projection: &[usize], starts: Option<&[i64]>) -> Result<BatchIterator> {
+        let plan = scan_plan(def, projection);
+        let rows = bounded::rows_from(&self.shared, &self.published, &plan, &Settings::default(), starts)?;
+        let (schema, columns) = (self.schema.to_arrow(), projection.to_vec());
+        // A count reads no columns: the batches keep their number of rows.
+        Ok(Box::new(rows.map(move |batch| {
+            let batch = batch?;
+            let wanted = Arc::new(schema.project(&columns).map_err(arrow_bug)?);
+            let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let kept = batch.columns()[..columns.len()].to_vec();
+            arrow::array::RecordBatch::try_new_with_options(wanted, kept, &count).map_err(arrow_bug)
+        })))
     }
 }
 

@@ -93,7 +93,8 @@ fn table_row(shared: &Shared, found: &PublishedTable) -> Vec<Datum> {
     let written = written.max(table.rows_in.load(Relaxed));
     let rate = table.rates.lock().expect("no holder of this lock panics").sample(now_ms, &[written])[0];
     let newest = Some(table.newest_ms.load(Relaxed)).filter(|ms| *ms != i64::MIN);
-    let readers = shared.jobs.readers(&def.path);
+    let mut readers = shared.jobs.readers(&def.path);
+    readers.retain(|job| job.status().is_alive());
     let watermark = readers.iter().filter_map(|job| watermark_of(job, &def.path.to_string())).min();
     let columns: Vec<_> = def
         .columns

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 
+use arrow::array::{AsArray, BooleanArray};
+use arrow::compute::filter_record_batch;
 use arus_core::catalog::{ObjectPath, TableDef};
+use arus_core::change::arrow_bug;
 use arus_core::error::Code;
 use arus_core::key_group::KEY_GROUPS;
 use arus_core::limits::IDEMPOTENCY_MS;
@@ -12,7 +15,7 @@ use arus_core::plan::Uid;
 use arus_core::read::Cut;
 use arus_core::settings::parse_duration_ms;
 use arus_core::types::{TimeAttribute, TypeKind};
-use arus_core::{Column, Error, Result, RowSchema};
+use arus_core::{ChangeBatch, Column, Error, Result, RowKind, RowSchema};
 use arus_storage::log::Topic;
 use arus_storage::table::{KeyedTable, TableMode};
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,6 +57,8 @@ pub(crate) struct Table {
     pub(crate) rows_in: AtomicU64,
     pub(crate) newest_ms: AtomicI64,
     pub(crate) rates: Mutex<Rates>,
+    /// Made for a client of the Kafka door and declared by nobody yet: CREATE TABLE of its name gives it columns.
+    undeclared: AtomicBool,
     /// Its pipeline has failed: what came after the last checkpoint is neither shown nor kept.
     frozen: AtomicBool,
     /// Where the last epoch was: the cut of the rows, the end of the topic.
@@ -73,6 +78,7 @@ impl Table {
             rows_in: AtomicU64::new(0),
             newest_ms: AtomicI64::new(i64::MIN),
             rates: Mutex::new(Rates::default()),
+            undeclared: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             seen: Mutex::new((Cut { incarnation: 0, epoch: 0 }, 0)),
         })
@@ -158,6 +164,14 @@ impl Table {
         *self.visible.lock().expect("no holder of this lock panics") = ends;
     }
 
+    pub(crate) fn set_undeclared(&self) {
+        self.undeclared.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_undeclared(&self) -> bool {
+        self.undeclared.load(Relaxed)
+    }
+
     pub(crate) fn freeze(&self) {
         self.frozen.store(true, Relaxed);
     }
@@ -206,6 +220,26 @@ impl Table {
         (time, self.def.option("retention.bytes").and_then(size_bytes))
     }
 
+    /// Takes back what operators of a pipeline have set aside after an epoch: it comes again, under other numbers. A record is
+    /// named by its place, and is the same one when it comes again.
+    pub(crate) fn forget_side_rows(&self, pipeline: &str, epoch: u64) -> Result<()> {
+        for side in [&self.late, &self.quarantine] {
+            let all: Vec<usize> = (0..side.schema().len()).collect();
+            for batch in side.snapshot().scan(&all, None) {
+                let batch = batch?;
+                let ids = batch.column(0).as_string_view();
+                let void: BooleanArray =
+                    ids.iter().map(|id| Some(id.is_some_and(|id| is_after(id, pipeline, epoch)))).collect();
+                if void.true_count() > 0 {
+                    let rows = filter_record_batch(&batch, &void).map_err(arrow_bug)?;
+                    let kinds = vec![RowKind::Delete; rows.num_rows()];
+                    side.apply(&ChangeBatch::new(rows, kinds))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Names the table's own state in state files.
     pub(crate) fn state_uid(&self, part: &str) -> Uid {
         Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))
@@ -219,6 +253,20 @@ impl Table {
         }
         states
     }
+}
+
+/// Names what an operator has set aside.
+pub(crate) fn side_id(pipeline: &str, uid: u64, epoch: u64, ordinal: u64) -> String {
+    format!("{pipeline}/{uid:016x}/{epoch:016}/{ordinal:016}")
+}
+
+/// Whether this [`side_id`] is of the pipeline and of a later epoch.
+fn is_after(id: &str, pipeline: &str, epoch: u64) -> bool {
+    let Some(rest) = id.strip_prefix(pipeline).and_then(|rest| rest.strip_prefix('/')) else { return false };
+    let parts: Vec<&str> = rest.split('/').collect();
+    parts.len() == 3
+        && parts.iter().all(|part| part.len() == 16)
+        && parts[1].parse::<u64>().is_ok_and(|found| found > epoch)
 }
 
 const _: () = assert!(KEY_GROUPS == 128, "a part of the formats");

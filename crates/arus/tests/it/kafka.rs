@@ -59,3 +59,42 @@ fn declared_tables_take_and_give_json() {
     assert!(!run.ok || run.stderr.contains("failed"), "a pipeline's topic took a record: {}", run.stderr);
     assert_eq!(consume(&server, "upper_names").lines().count(), 7);
 }
+
+#[test]
+fn a_clients_topic_is_declared_later() {
+    let mut server = Server::start();
+    for (topic, lines) in [("fresh", "{\"id\":1,\"name\":\"a\"}\nnot json\n{\"id\":2}\n"), ("other", "x\n")] {
+        produce(&server, topic, "none", lines);
+    }
+    server.eventually("SELECT COUNT(*) FROM fresh", "3");
+    // What is no topic of one partition cannot stand over the records that are there.
+    let said = server.sql_error("CREATE TABLE fresh (id INT, PRIMARY KEY (id) NOT ENFORCED)");
+    assert!(said.contains("only a table without a primary key"), "{said}");
+    let said = server.sql_error("CREATE TABLE fresh (id INT) WITH ('partitions' = '3')");
+    assert!(said.contains("topic 'fresh' has 1 partitions already"), "{said}");
+    let said = server.sql_error("CREATE VIEW fresh AS SELECT 1 AS a");
+    assert!(said.contains("exists already"), "{said}");
+
+    server.sql("CREATE TABLE fresh (id INT, name STRING, came TIMESTAMP_LTZ(3) METADATA FROM 'timestamp')");
+    server.eventually("SELECT id, name, came IS NOT NULL FROM fresh ORDER BY id", "1|a|t\n2||t");
+    server.sql("CREATE MATERIALIZED TABLE m AS SELECT COUNT(*) AS n FROM fresh");
+    server.eventually("SELECT n FROM m", "2");
+    server.eventually("SELECT pipeline, \"offset\" FROM \"fresh$quarantine\"", "m|1");
+    assert!(server.sql_error("CREATE TABLE fresh (id INT)").contains("exists already"));
+
+    // IF NOT EXISTS too: nobody has declared it. A pipeline that reads the envelope holds it as it is.
+    server.sql("CREATE MATERIALIZED TABLE texts AS SELECT text FROM other");
+    assert!(server.sql_error("CREATE TABLE other (x STRING)").contains("is read by pipeline 'texts'"));
+    server.sql("DROP MATERIALIZED TABLE texts");
+    server.sql("CREATE TABLE IF NOT EXISTS other (x STRING) WITH ('format' = 'raw')");
+    for _ in 0..2 {
+        server.kill();
+        server.restart();
+        produce(&server, "fresh", "gzip", "{\"id\":3,\"name\":\"c\"}\n");
+        server.eventually("SELECT x FROM other", "x");
+    }
+    server.rows("fresh", r#"{"id": 4, "name": "http"}"#);
+    server.eventually("SELECT id, name FROM fresh ORDER BY id", "1|a\n2|\n3|c\n3|c\n4|http");
+    server.eventually("SELECT n FROM m", "5");
+    assert_eq!(consume(&server, "fresh").lines().count(), 6);
+}

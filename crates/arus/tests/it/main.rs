@@ -16,5 +16,6 @@ mod faults;
 mod http;
 mod ingest;
 mod kafka;
+mod restarts;
 mod server;
 mod slice;

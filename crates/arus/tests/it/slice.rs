@@ -77,7 +77,18 @@ fn psql_describes_what_there_is() {
     server.sql("CREATE TABLE t (id INT NOT NULL, name STRING)");
     server.sql("CREATE VIEW v AS SELECT id FROM t");
     assert!(server.sql("\\d").contains("public|t|table|"));
-    assert!(server.sql("\\dt").contains("public|t|table|"));
+    let listed = server.sql("\\dt");
+    assert!(listed.contains("public|t|table|") && !listed.contains("arus|pipelines|"), "{listed}");
+    let headed = [
+        "-P",
+        "tuples_only=off",
+        "-P",
+        "footer=off",
+        "-c",
+        "SELECT COUNT(*), max(t.id), id + 1 AS x FROM t GROUP BY id",
+    ];
+    assert_eq!(server.psql(&headed, "").stdout, "count|max|x\n");
+    assert!(server.sql("SELECT version()").starts_with("PostgreSQL 15.0 (Arus "));
     let columns = server.sql("\\d t");
     assert!(columns.contains("id|integer|") && columns.contains("name|text|"), "{columns}");
     assert_eq!(server.sql("SHOW TABLES").lines().collect::<Vec<_>>(), ["t", "v"]);
@@ -86,6 +97,11 @@ fn psql_describes_what_there_is() {
     assert!(ddl.contains("CREATE TABLE") && ddl.contains("`id` INT NOT NULL"), "{ddl}");
     let plan = server.sql("EXPLAIN SELECT name, COUNT(*) FROM t GROUP BY name");
     assert!(plan.contains("== Optimized Physical Plan ==") && plan.contains("GroupAggregate"), "{plan}");
+    assert!(!plan.contains("Internal Topics"), "{plan}");
+    server.sql("CREATE TABLE h (ts TIMESTAMP_LTZ(3), `value` DOUBLE) WITH ('connector' = 'host-metrics')");
+    let plan = server.sql("EXPLAIN SELECT MAX(`value`) FROM h");
+    assert!(plan.contains("'host-metrics' cannot be read again") && plan.contains("topic 'h$inbox'"), "{plan}");
+    server.sql("DROP TABLE h");
     for (table, column) in [
         ("epochs", "incarnation, epoch, durable"),
         ("positions", "\"table\", partition, \"offset\""),

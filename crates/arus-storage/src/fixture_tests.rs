@@ -86,6 +86,7 @@ fn write(fs: SharedFs, root: &Path) {
         pipelines: Default::default(),
         markers: Default::default(),
         synced: [(1, topic.synced_ends())].into(),
+        changed: Default::default(),
         files: vec![file],
         outboxes: vec![],
     };

@@ -64,6 +64,9 @@ pub struct Checkpoint {
     /// The durable end of each partition of each topic that clients write.
     #[serde(default)]
     pub synced: BTreeMap<u64, Vec<i64>>,
+    /// By table id, when the rows of a keyed table last changed: who has seen that cut has seen this one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changed: BTreeMap<u64, Cut>,
     /// Oldest first.
     #[serde(default)]
     pub files: Vec<StateFileRef>,

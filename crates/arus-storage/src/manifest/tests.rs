@@ -39,6 +39,7 @@ fn checkpoint(incarnation: u64, epoch: u64) -> Change {
         pipelines: BTreeMap::from([(3, pipeline)]),
         markers: BTreeMap::from([(1, vec![epoch as i64])]),
         synced: BTreeMap::from([(2, vec![epoch as i64, 4])]),
+        changed: BTreeMap::from([(3, Cut { incarnation, epoch })]),
         files: vec![],
         outboxes: vec![],
     }))

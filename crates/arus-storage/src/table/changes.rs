@@ -77,6 +77,10 @@ impl EpochChanges {
 pub(super) struct History {
     /// All changes after this cut are here.
     base: Cut,
+    /// When `base` is a restored checkpoint: the cut of the last change before it.
+    unchanged_since: Option<Cut>,
+    /// Of the last change, in this start or before.
+    last_change: Cut,
     last: Cut,
     /// Epochs that changed something.
     epochs: VecDeque<(Cut, i64, Arc<[RowChange]>)>,
@@ -85,7 +89,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(base: Cut) -> Self {
-        History { base, last: base, epochs: VecDeque::new(), rows: 0 }
+        History { base, unchanged_since: None, last_change: base, last: base, epochs: VecDeque::new(), rows: 0 }
     }
 
     pub(super) fn push(&mut self, cut: Cut, as_of_ms: i64, changes: Vec<RowChange>) {
@@ -93,19 +97,38 @@ impl History {
         if changes.is_empty() {
             return;
         }
+        self.last_change = cut;
         self.rows += changes.len();
         self.epochs.push_back((cut, as_of_ms, changes.into()));
         while self.epochs.len() > CHANGES_EPOCHS || (self.rows > CHANGES_ROWS && self.epochs.len() > 1) {
             let Some((cut, _, changes)) = self.epochs.pop_front() else { break };
             self.base = cut;
+            self.unchanged_since = None;
             self.rows -= changes.len();
         }
+    }
+
+    /// The restored rows have been the same since this cut.
+    pub(super) fn set_unchanged_since(&mut self, cut: Cut) {
+        self.unchanged_since = Some(cut);
+        self.last_change = cut;
+    }
+
+    pub(super) fn last_change(&self) -> Cut {
+        self.last_change
+    }
+
+    /// Whether the rows of this cut are those of the base.
+    fn is_base(&self, cut: Cut) -> bool {
+        let same =
+            |since: Cut| cut == since || cut.incarnation == self.base.incarnation && since <= cut && cut <= self.base;
+        cut == self.base || self.unchanged_since.is_some_and(same)
     }
 
     /// An epoch of an earlier start counts only as the restored checkpoint, since later ones of that start are void.
     pub(super) fn since(&self, cut: Cut, layout: &Arc<Layout>) -> Option<Vec<EpochChanges>> {
         let of_this_start = cut.incarnation == self.last.incarnation && cut >= self.base && cut <= self.last;
-        if cut != self.base && !of_this_start {
+        if !self.is_base(cut) && !of_this_start {
             return None;
         }
         let after = self.epochs.iter().filter(|(epoch, ..)| *epoch > cut);

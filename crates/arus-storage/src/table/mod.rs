@@ -185,6 +185,16 @@ impl KeyedTable {
         locked(&self.writer).came
     }
 
+    /// The cut of the last change.
+    pub fn last_change(&self) -> Cut {
+        locked(&self.published).history.last_change()
+    }
+
+    /// After a restore: the rows had been the same since this cut, so whoever saw that one has seen them.
+    pub fn set_unchanged_since(&self, cut: Cut) {
+        locked(&self.published).history.set_unchanged_since(cut);
+    }
+
     /// Changes when a version is published.
     pub fn subscribe(&self) -> watch::Receiver<Cut> {
         self.newest.subscribe()

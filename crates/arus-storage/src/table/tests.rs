@@ -255,3 +255,26 @@ fn a_roll_back_shows_as_changes_and_is_frozen() {
         assert_eq!(rows(&restored.snapshot(), None), own(kept));
     }
 }
+
+#[test]
+fn a_reader_of_the_last_change_goes_on_after_a_restore() {
+    let table = KeyedTable::new(schema(), &[1], TableMode::Keyed);
+    let at = |incarnation, epoch| Cut { incarnation, epoch };
+    table.finish_restore(at(2, 9), 0);
+    assert!(table.changes_since(at(2, 8)).is_none());
+    table.set_unchanged_since(at(2, 5));
+    assert_eq!(table.last_change(), at(2, 5));
+    table.apply(&batch(&[(Insert, 1, "a")])).expect("applies");
+    table.publish(at(3, 10), 0);
+    for known in [at(2, 5), at(2, 7), at(2, 9)] {
+        assert_eq!(table.changes_since(known).expect("known").len(), 1, "{known:?}");
+    }
+    for unknown in [at(1, 9), at(2, 4), at(2, 10), at(3, 11)] {
+        assert!(table.changes_since(unknown).is_none(), "{unknown:?}");
+    }
+    assert_eq!(table.last_change(), at(3, 10));
+    // Two starts later the last change alone is sure: other epochs of that start may have been void.
+    table.finish_restore(at(4, 12), 0);
+    table.set_unchanged_since(at(3, 10));
+    assert!(table.changes_since(at(3, 10)).is_some() && table.changes_since(at(3, 11)).is_none());
+}

@@ -1,7 +1,7 @@
 //! `/changes`: a snapshot, then the changes of every epoch. And streaming SELECTs.
 //!
-//! A keyed table knows the changes of its newest epochs; a client that comes back with its last cut continues there, or gets
-//! a reset and a snapshot. A topic's rows are inserts up to where each epoch ends.
+//! A keyed table knows the changes of its newest epochs; a client that comes back with its last cut continues there, after a
+//! restart too if that cut was durable, or gets a reset and a snapshot. A topic's rows are inserts up to where each epoch ends.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl Feed {
                     published.changed().await.ok()?;
                     continue;
                 };
-                if let Err(e) = self.advance(&newest, &found) {
+                if let Err(e) = self.advance(&newest, &found).await {
                     // The client is told once; trying again would fail again.
                     self.broken = true;
                     self.queue.push_back(Err(e));
@@ -91,13 +91,13 @@ impl Feed {
     }
 
     /// Queues what leads from the client's cut to this epoch.
-    fn advance(&mut self, newest: &Arc<Published>, found: &PublishedTable) -> Result<()> {
+    async fn advance(&mut self, newest: &Arc<Published>, found: &PublishedTable) -> Result<()> {
         let durable = self.shared.durable.borrow().cut;
         if self.first {
             self.first = false;
             let resumed = self.from.filter(|cut| *cut <= newest.cut && found.table.keyed().is_some());
             if let Some(cut) = resumed
-                && self.queue_changes(cut, found, durable)?
+                && self.queue_changes(cut, newest.cut, found, durable)?
             {
                 self.at = Some((newest.cut, found.ends.clone()));
                 return Ok(());
@@ -105,25 +105,28 @@ impl Feed {
             if self.from.is_some() {
                 self.queue.push_back(Ok(ChangeEvent::Reset { cut: newest.cut }));
             }
-            return self.queue_snapshot(newest, found, durable);
+            return self.queue_snapshot(newest, found, durable).await;
         }
-        let Some((cut, ends)) = self.at.clone() else { return self.queue_snapshot(newest, found, durable) };
+        let Some((cut, ends)) = self.at.clone() else {
+            return self.queue_snapshot(newest, found, durable).await;
+        };
         if found.table.keyed().is_some() {
-            if !self.queue_changes(cut, found, durable)? {
+            if !self.queue_changes(cut, newest.cut, found, durable)? {
                 self.queue.push_back(Ok(ChangeEvent::Reset { cut: newest.cut }));
-                return self.queue_snapshot(newest, found, durable);
+                return self.queue_snapshot(newest, found, durable).await;
             }
         } else if ends != found.ends {
-            self.queue_rows(newest, found, Some(ends), durable)?;
+            self.queue_rows(newest, found, Some(ends), durable).await?;
         }
         self.at = Some((newest.cut, found.ends.clone()));
         Ok(())
     }
 
-    fn queue_changes(&mut self, cut: Cut, found: &PublishedTable, durable: Cut) -> Result<bool> {
+    /// The changes of the epochs after `cut`. The table may be ahead of what was published: those come next time.
+    fn queue_changes(&mut self, cut: Cut, upto: Cut, found: &PublishedTable, durable: Cut) -> Result<bool> {
         let Some(table) = found.table.keyed() else { return Ok(false) };
         let Some(epochs) = table.changes_since(cut) else { return Ok(false) };
-        for epoch in epochs.iter().filter(|e| !e.is_empty()) {
+        for epoch in epochs.iter().filter(|e| !e.is_empty() && e.cut <= upto) {
             let batch = epoch.batch()?;
             let schema = table.schema().clone();
             self.queue.push_back(Ok(ChangeEvent::Changes {
@@ -136,14 +139,14 @@ impl Feed {
         Ok(true)
     }
 
-    fn queue_snapshot(&mut self, newest: &Arc<Published>, found: &PublishedTable, durable: Cut) -> Result<()> {
-        self.queue_rows(newest, found, None, durable)?;
+    async fn queue_snapshot(&mut self, newest: &Arc<Published>, found: &PublishedTable, durable: Cut) -> Result<()> {
+        self.queue_rows(newest, found, None, durable).await?;
         self.at = Some((newest.cut, found.ends.clone()));
         Ok(())
     }
 
-    /// All rows of the table, or those of its topic after `ends`.
-    fn queue_rows(
+    /// All rows of the table, or those of its topic after `ends`; read on a thread that may block.
+    async fn queue_rows(
         &mut self,
         newest: &Arc<Published>,
         found: &PublishedTable,
@@ -151,20 +154,24 @@ impl Feed {
         durable: Cut,
     ) -> Result<()> {
         let snapshot = EngineSnapshot { shared: self.shared.clone(), published: newest.clone() };
-        let table = match after {
-            Some(starts) => snapshot.rows_after(&self.path, found, starts),
-            None => snapshot.table(&self.path),
-        };
-        let Some(table): Option<Arc<dyn ReadTable>> = table else { return Ok(()) };
-        let all: Vec<usize> = (0..table.schema().len()).collect();
-        for batch in table.scan(&all, None)? {
-            self.queue.push_back(Ok(ChangeEvent::Changes {
-                batch: ChangeBatch::inserts(batch?),
+        let (path, found) = (self.path.clone(), found.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let table = match after {
+                Some(starts) => snapshot.rows_after(&path, &found, starts),
+                None => snapshot.table(&path),
+            };
+            let Some(table): Option<Arc<dyn ReadTable>> = table else { return Ok(vec![]) };
+            let all: Vec<usize> = (0..table.schema().len()).collect();
+            let event = |batch| ChangeEvent::Changes {
+                batch: ChangeBatch::inserts(batch),
                 schema: table.schema().clone(),
-                cut: newest.cut,
-                durable: newest.cut <= durable,
-            }));
-        }
+                cut: snapshot.published.cut,
+                durable: snapshot.published.cut <= durable,
+            };
+            table.scan(&all, None)?.map(|batch| batch.map(event)).collect::<Result<Vec<_>>>()
+        });
+        let events = read.await.map_err(|e| Error::bug(format!("a read has panicked: {e}")))??;
+        self.queue.extend(events.into_iter().map(Ok));
         Ok(())
     }
 }

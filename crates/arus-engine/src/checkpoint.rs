@@ -26,6 +26,8 @@ pub(crate) struct CheckpointJob {
     pub(crate) pipelines: BTreeMap<u64, PipelineCheckpoint>,
     /// By topic id, of topics that pipelines write.
     pub(crate) markers: BTreeMap<u64, Vec<i64>>,
+    /// By table id, when the rows of each keyed table last changed.
+    pub(crate) changed: BTreeMap<u64, Cut>,
     /// What has to be synced up to its marker.
     pub(crate) pipeline_topics: Vec<Arc<Topic>>,
     /// Their synced ends are noted.
@@ -115,6 +117,7 @@ impl Writer {
             pipelines: job.pipelines,
             markers: job.markers,
             synced: job.client_topics.iter().map(|t| (t.id(), t.synced_ends())).collect(),
+            changed: job.changed,
             files: files.clone(),
             outboxes: vec![],
         };

@@ -110,6 +110,7 @@ impl Shared {
         if !replace && self.catalog.object(&view.path).is_some() {
             return Ok(());
         }
+        self.refuse_view_in_use(&view.path)?;
         let item = CatalogItem {
             id: self.new_id(),
             kind: VIEW.into(),
@@ -268,6 +269,7 @@ impl Shared {
     pub(crate) async fn drop_object(self: &Arc<Self>, kind: ObjectKind, path: &ObjectPath) -> Result<()> {
         let _one = self.ddl.lock().await;
         if kind == ObjectKind::View {
+            self.refuse_view_in_use(path)?;
             let changes = self.items_of(path).into_iter().map(|id| Change::Delete { id }).collect();
             self.ask(|reply| Control::Catalog { changes, reply }).await?;
             self.catalog.remove(path);
@@ -330,6 +332,15 @@ impl Shared {
     }
 
     // ---- helpers ---------------------------------------------------------------------------------------
+
+    fn refuse_view_in_use(&self, path: &ObjectPath) -> Result<()> {
+        match self.pipeline_over_view(path) {
+            Some(job) => Err(Error::user(format!("view '{path}' is read by pipeline '{}'", job.spec.name))
+                .with_code(Code::Conflict)
+                .with_hint("stop the pipeline first: STOP JOB, or DROP MATERIALIZED TABLE")),
+            None => Ok(()),
+        }
+    }
 
     fn refuse_temporary(&self, temporary: bool) -> Result<()> {
         if temporary && self.config.mode == Mode::Server {

@@ -16,7 +16,7 @@ use arus_core::limits::BATCH_ROWS;
 use arus_core::read::Cut;
 use arus_core::settings::{CHECKPOINT_INTERVAL, EPOCH_INTERVAL, Settings};
 use arus_core::{Error, Result};
-use arus_storage::manifest::{Change, PipelineCheckpoint};
+use arus_storage::manifest::{Change, Checkpoint as ManifestCheckpoint, PipelineCheckpoint};
 use arus_storage::state::StateDelta;
 use arus_stream::{Budget, Checkpoint, Pipeline, PipelineRestore};
 use tokio::sync::oneshot;
@@ -110,6 +110,8 @@ pub(crate) struct Domain {
     /// The last cut of every pipeline that is in the catalog, failed ones included.
     records: BTreeMap<u64, PipelineCheckpoint>,
     markers: BTreeMap<u64, Vec<i64>>,
+    /// By table id, when the rows of each keyed table last changed, as of the last checkpoint.
+    last_changes: BTreeMap<u64, Cut>,
     /// Waits for the next checkpoint.
     changes: Vec<Change>,
     replies: Vec<Reply>,
@@ -148,6 +150,7 @@ impl Domain {
             carried: StateDelta::default(),
             records: BTreeMap::new(),
             markers: BTreeMap::new(),
+            last_changes: BTreeMap::new(),
             changes: vec![],
             replies: vec![],
             shutdown: false,
@@ -169,9 +172,10 @@ impl Domain {
     }
 
     /// Takes over what the last checkpoint says.
-    pub(crate) fn adopt(&mut self, records: BTreeMap<u64, PipelineCheckpoint>, markers: BTreeMap<u64, Vec<i64>>) {
-        self.records = records;
-        self.markers = markers;
+    pub(crate) fn adopt(&mut self, checkpoint: ManifestCheckpoint) {
+        self.records = checkpoint.pipelines;
+        self.markers = checkpoint.markers;
+        self.last_changes = checkpoint.changed;
     }
 
     /// The thread's loop.
@@ -437,9 +441,14 @@ impl Domain {
         }
         let mut markers = BTreeMap::new();
         let (mut pipeline_topics, mut client_topics) = (vec![], vec![]);
+        let mut last_changes = BTreeMap::new();
         for table in self.shared.tables.all() {
             for (uid, keyed) in table.states() {
                 keyed.freeze(uid, &mut state);
+            }
+            if let Some(keyed) = table.keyed() {
+                let kept = self.last_changes.get(&table.id).filter(|_| table.is_frozen()).copied();
+                last_changes.insert(table.id, kept.unwrap_or_else(|| keyed.last_change()));
             }
             let topic = table.topic().or(table.inbox()).cloned();
             if let Some(topic) = topic {
@@ -455,12 +464,14 @@ impl Domain {
         }
         // What clients write from now on, or what is dropped, has no marker any more: recovery would cut it there.
         self.markers = markers;
+        self.last_changes = last_changes;
         let job = CheckpointJob {
             cut: Cut { incarnation: self.shared.incarnation, epoch: self.epoch },
             as_of_ms: self.shared.config.clock.now_ms(),
             state,
             pipelines: self.records.clone(),
             markers: self.markers.clone(),
+            changed: self.last_changes.clone(),
             pipeline_topics,
             client_topics,
             catalog: std::mem::take(&mut self.changes),

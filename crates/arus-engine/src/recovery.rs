@@ -2,13 +2,13 @@
 //!
 //! Nothing is read, told, deleted or delivered before the manifest's raised incarnation is durable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use arus_core::catalog::{CatalogObject, ObjectPath, TableDef};
-use arus_core::{Error, Result};
+use arus_core::catalog::{CatalogObject, ObjectPath, TableDef, ViewDef};
+use arus_core::{Error, Result, RowSchema};
 use arus_sql::Planned;
+use arus_sql::ast::StatementKind;
 use arus_storage::log::{KnownEnd, Topic};
 use arus_storage::manifest::{CatalogItem, Checkpoint, ManifestState};
 use arus_stream::Checkpoint as TaskCheckpoint;
@@ -35,36 +35,26 @@ pub(crate) fn recover(
 ) -> Result<Vec<RecoveredJob>> {
     let checkpoint = state.checkpoint.as_ref();
     let mut jobs = vec![];
-    for item in state.catalog.values() {
-        let recovered = recover_item(shared, item, checkpoint, restored)
-            .map_err(|e| e.in_context(format!("recovery of {} '{}'", item.kind.replace('_', " "), item.path)))?;
-        if let Some(spec) = recovered {
-            let record = checkpoint.and_then(|c| c.pipelines.get(&item.id));
-            let cut = record
-                .map(|r| serde_json::from_value(r.task.clone()))
-                .transpose()
-                .map_err(|e| Error::bug(format!("the cut of pipeline '{}' cannot be read: {e}", spec.name)))?;
-            let finished = item.extra["finished"].as_bool() == Some(true);
-            let job = Job::new(spec);
-            if finished {
-                job.status.send_replace(JobStatus::Finished);
-            }
-            shared.jobs.put(job.clone());
-            for path in &job.spec.targets {
-                if let Some(table) = shared.tables.get(path) {
-                    let by_clients = job.spec.kind == JobKind::ClientWriter;
-                    table.set_writer(if by_clients {
-                        Writer::Clients
-                    } else {
-                        Writer::Pipeline(job.spec.name.clone())
-                    });
-                }
-            }
-            if !finished {
-                jobs.push(RecoveredJob { id: item.id, job, cut });
+    let mut pending: Vec<&CatalogItem> = state.catalog.values().collect();
+    while !pending.is_empty() {
+        let mut later = vec![];
+        for item in &pending {
+            match recover_item(shared, item, checkpoint, restored) {
+                Ok(spec) => jobs.extend(spec.map(|spec| recovered_job(shared, item, spec, checkpoint)).transpose()?),
+                Err(e) => later.push((*item, e)),
             }
         }
+        // A view may be older than the table of its name that it reads now.
+        if later.len() == pending.len() {
+            for (item, error) in &later {
+                broken(shared, item, error)?;
+            }
+            break;
+        }
+        pending = later.into_iter().map(|(item, _)| item).collect();
     }
+    jobs.sort_by_key(|job: &RecoveredJob| job.id);
+    jobs.retain(|recovered| recovered.job.status() == JobStatus::Running);
     shared.log.remove_unknown()?;
     if let Some(checkpoint) = checkpoint {
         for table in shared.tables.all() {
@@ -75,6 +65,49 @@ pub(crate) fn recover(
         shared.figures.recovery_epoch.store(checkpoint.cut.epoch, Relaxed);
     }
     Ok(jobs)
+}
+
+fn recovered_job(
+    shared: &Shared,
+    item: &CatalogItem,
+    spec: JobSpec,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<RecoveredJob> {
+    let record = checkpoint.and_then(|c| c.pipelines.get(&item.id));
+    let cut = record
+        .map(|r| serde_json::from_value(r.task.clone()))
+        .transpose()
+        .map_err(|e| Error::bug(format!("the cut of pipeline '{}' cannot be read: {e}", spec.name)))?;
+    let job = Job::new(spec);
+    if item.extra["finished"].as_bool() == Some(true) {
+        job.status.send_replace(JobStatus::Finished);
+    }
+    shared.jobs.put(job.clone());
+    for table in job.spec.targets.iter().filter_map(|path| shared.tables.get(path)) {
+        let by_clients = job.spec.kind == JobKind::ClientWriter;
+        table.set_writer(if by_clients { Writer::Clients } else { Writer::Pipeline(job.spec.name.clone()) });
+    }
+    Ok(RecoveredJob { id: item.id, job, cut })
+}
+
+/// A view whose query no longer fits is there all the same, as it was before the restart: whoever reads it is told. Without
+/// anything else there is no server.
+fn broken(shared: &Shared, item: &CatalogItem, error: &Error) -> Result<()> {
+    let statement = arus_sql::parser::parse_statement(&item.sql).ok().map(|statement| statement.kind);
+    let (VIEW, Some(StatementKind::CreateView(view))) = (item.kind.as_str(), statement) else {
+        let what = format!("recovery of {} '{}'", item.kind.replace('_', " "), item.path);
+        return Err(Error::new(error.kind(), error.message()).with_code(error.code()).in_context(what));
+    };
+    tracing::warn!("view '{}' cannot be read: {error}", item.path);
+    lock(&shared.item_ids).insert(item.id, item.path.clone());
+    shared.catalog.put(CatalogObject::View(Arc::new(ViewDef {
+        path: item.path.clone(),
+        columns: RowSchema::new(vec![]),
+        query: view.query.to_string(),
+        comment: None,
+        temporary: false,
+    })));
+    Ok(())
 }
 
 fn recover_item(
@@ -151,6 +184,9 @@ fn recover_table(
             }
             keyed.finish_restore(checkpoint.cut, checkpoint.as_of_ms);
         }
+        if let (Some(rows), Some(cut)) = (table.keyed(), checkpoint.changed.get(&item.id)) {
+            rows.set_unchanged_since(*cut);
+        }
     }
     Ok(table)
 }
@@ -184,8 +220,9 @@ pub(crate) fn resume(
         domain.restore(id, job, &cut, restored);
     }
     shared.figures.recovery_replayed_rows.store(replayed, Relaxed);
-    let (records, markers) = checkpoint.map_or((BTreeMap::new(), BTreeMap::new()), |c| (c.pipelines, c.markers));
-    domain.adopt(records, markers);
+    if let Some(checkpoint) = checkpoint {
+        domain.adopt(checkpoint);
+    }
 }
 
 /// Rows of topics between the checkpoint's position and the end of the log.

@@ -22,7 +22,7 @@ use crate::catalog::ServerCatalog;
 use crate::config::{EngineConfig, Mode};
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
-use crate::jobs::Jobs;
+use crate::jobs::{Job, JobKind, Jobs};
 use crate::published::{Durable, Published};
 use crate::read_cache::ReadCache;
 use crate::tables::{Store, Table, Tables};
@@ -128,6 +128,17 @@ impl Shared {
         }
     }
 
+    /// A pipeline that was made over this view: its statement is planned again at the next start.
+    pub(crate) fn pipeline_over_view(&self, view: &ObjectPath) -> Option<Arc<Job>> {
+        let without = Without { shared: self, view };
+        self.jobs.all().into_iter().filter(|job| job.is_in_catalog() && job.spec.kind != JobKind::ClientWriter).find(
+            |job| {
+                let planned = self.plan_over(&without, &job.spec.sql, &job.spec.settings, false);
+                planned.is_err_and(|e| e.code() == Code::UndefinedTable)
+            },
+        )
+    }
+
     fn plan_over(
         &self,
         catalog: &dyn Catalog,
@@ -194,6 +205,26 @@ impl Catalog for Declared<'_> {
 
     fn databases(&self) -> Vec<String> {
         self.0.catalog.databases()
+    }
+}
+
+/// The catalog without one view.
+struct Without<'a> {
+    shared: &'a Shared,
+    view: &'a ObjectPath,
+}
+
+impl Catalog for Without<'_> {
+    fn object(&self, path: &ObjectPath) -> Option<CatalogObject> {
+        self.shared.catalog.object(path).filter(|_| path != self.view)
+    }
+
+    fn objects(&self, database: &str) -> Vec<CatalogObject> {
+        self.shared.catalog.objects(database).into_iter().filter(|o| o.path() != self.view).collect()
+    }
+
+    fn databases(&self) -> Vec<String> {
+        self.shared.catalog.databases()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::http::JSON;
+use crate::http::{Changes, JSON};
 use crate::server::{Run, Server, arus_command};
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -71,6 +71,12 @@ fn a_damaged_segment_is_named_and_the_rest_is_served() {
     // Never a silent gap: a read that would meet the damage says so, and from where on all is whole.
     let refused = server.sql_error("SELECT * FROM t");
     assert!(refused.contains("offsets 1 to 1 cannot be read") && refused.contains("offset 2"), "{refused}");
+    // A feed says so once and ends.
+    let mut feed = Changes::open(&server, "t", None);
+    let event = feed.next();
+    assert_eq!(event.name, "error");
+    assert!(event.data["error"]["message"].as_str().unwrap().contains("offsets 1 to 1"), "{event:?}");
+    assert!(feed.next_or_end().is_none());
     let rest = server.kcat(&["-C", "-q", "-o", "2", "-e", "-t", "t"], "").stdout;
     assert!(rest.contains("third-row") && rest.contains("fourth-row"), "{rest}");
     let said = server.stderr();

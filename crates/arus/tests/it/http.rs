@@ -117,9 +117,13 @@ impl Lines {
     }
 
     pub(crate) fn next(&mut self) -> String {
+        self.next_or_end().unwrap_or_default()
+    }
+
+    fn next_or_end(&mut self) -> Option<String> {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("a line in time");
-        line.trim_end().to_string()
+        let read = self.0.read_line(&mut line).expect("a line in time");
+        (read > 0).then(|| line.trim_end().to_string())
     }
 }
 
@@ -149,14 +153,19 @@ impl Changes {
 
     /// The next event.
     pub(crate) fn next(&mut self) -> Event {
+        self.next_or_end().expect("the feed goes on")
+    }
+
+    /// The next event; `None` when the server has ended the feed.
+    pub(crate) fn next_or_end(&mut self) -> Option<Event> {
         let mut event = Event::default();
         let until = Instant::now() + LIMIT;
         loop {
             assert!(Instant::now() < until, "no event in time");
-            let line = self.0.next();
+            let line = self.0.next_or_end()?;
             match line.split_once(": ").or(line.split_once(':')) {
                 None if event.data.is_null() => {}
-                None => return event,
+                None => return Some(event),
                 Some(("event", name)) => event.name = name.to_string(),
                 Some(("id", id)) => event.id = id.to_string(),
                 Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),

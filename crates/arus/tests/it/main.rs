@@ -10,8 +10,10 @@
     reason = "tests of the built binary over real files"
 )]
 
+mod changes;
 mod conformance;
 mod crashes;
+mod durability;
 mod faults;
 mod http;
 mod ingest;
@@ -19,3 +21,4 @@ mod kafka;
 mod restarts;
 mod server;
 mod slice;
+mod wire;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::http::{Changes, JSON, Lines, NDJSON, gzip};
+use crate::http::{JSON, Lines, NDJSON, gzip};
 use crate::server::{Server, wait_until};
 
 #[test]
@@ -199,52 +199,6 @@ fn ctrl_c_ends_a_statement() {
 }
 
 #[test]
-fn changes_are_pushed_and_resumed() {
-    let mut server = Server::start();
-    server.sql("CREATE TABLE t (name STRING)");
-    server.sql("CREATE MATERIALIZED TABLE m AS SELECT name, COUNT(*) AS n FROM t GROUP BY name");
-    server.rows("t", r#"[{"name": "a"}, {"name": "b"}]"#);
-    server.eventually("SELECT * FROM m ORDER BY name", "a|1\nb|1");
-    let mut feed = Changes::open(&server, "m", None);
-    let mut snapshot = [feed.next().text(), feed.next().text()];
-    snapshot.sort();
-    assert_eq!(snapshot, [r#"+I {"n":1,"name":"a"}"#, r#"+I {"n":1,"name":"b"}"#]);
-    server.rows("t", r#"{"name": "a"}"#);
-    let mut seen = vec![];
-    let last = loop {
-        let event = feed.next();
-        seen.push(event.text());
-        if !event.id.is_empty() {
-            break event;
-        }
-    };
-    assert_eq!(seen.last().unwrap(), r#"+U {"n":2,"name":"a"}"#, "{seen:?}");
-    drop(feed);
-
-    // Back with the last id: what came meanwhile, nothing twice.
-    server.rows("t", r#"{"name": "b"}"#);
-    server.eventually("SELECT n FROM m WHERE name = 'b'", "2");
-    let mut feed = Changes::open(&server, "m", Some(&last.id));
-    let mut event = feed.next();
-    assert_eq!(event.name, "", "no reset within an incarnation");
-    while event.id.is_empty() {
-        event = feed.next();
-    }
-    assert_eq!(event.text(), r#"+U {"n":2,"name":"b"}"#);
-    drop(feed);
-
-    // A cut that no checkpoint of the next start holds: a reset, then all of it.
-    server.kill();
-    server.restart();
-    server.eventually("SELECT * FROM m ORDER BY name", "a|2\nb|2");
-    let mut feed = Changes::open(&server, "m", Some("1.999999"));
-    assert_eq!(feed.next().name, "reset");
-    let mut rows = [feed.next().text(), feed.next().text()];
-    rows.sort();
-    assert_eq!(rows, [r#"+I {"n":2,"name":"a"}"#, r#"+I {"n":2,"name":"b"}"#]);
-}
-
-#[test]
 fn a_streaming_select_goes_on() {
     let server = Server::start();
     server.sql("CREATE TABLE t (id INT)");
@@ -256,4 +210,43 @@ fn a_streaming_select_goes_on() {
     assert_eq!(lines.next(), r#"{"op":"+I","row":{"x":20}}"#);
     drop(lines);
     wait_until("the server lives", || server.get("/healthz").status == 200);
+}
+
+#[test]
+fn views_outlive_what_they_read_and_not_what_reads_them() {
+    let mut server = Server::start();
+    server.sql("CREATE TABLE t (id INT)");
+    server.sql("CREATE VIEW v AS SELECT id + 1 AS n FROM t");
+    server.sql("CREATE VIEW w AS SELECT n FROM v");
+    server.sql("CREATE MATERIALIZED TABLE m AS SELECT COUNT(*) AS c FROM w");
+    for refused in ["DROP VIEW v", "DROP VIEW w", "CREATE OR REPLACE VIEW v AS SELECT 1 AS n"] {
+        let said = server.sql_error(refused);
+        assert!(said.contains("is read by pipeline 'm'"), "{refused}: {said}");
+    }
+    server.sql("DROP MATERIALIZED TABLE m");
+    server.sql("DROP TABLE t");
+    for _ in 0..2 {
+        // The server starts without what a view reads, and the view says so.
+        server.kill();
+        server.restart();
+        assert_eq!(server.sql("SHOW VIEWS").lines().collect::<Vec<_>>(), ["v", "w"]);
+        let answer = server.http_sql("SELECT * FROM v");
+        assert!(
+            answer.status == 404 && answer.error().contains("'t' does not exist"),
+            "{} {}",
+            answer.status,
+            answer.body
+        );
+        server.sql("CREATE TABLE t (id INT)");
+        server.rows("t", r#"{"id": 6}"#);
+        assert_eq!(server.http_sql("SELECT n FROM w").body, "{\"n\":7}\n");
+        // The table is younger than the views now.
+        server.kill();
+        server.restart();
+        assert_eq!(server.sql("SELECT n FROM w").trim(), "7");
+        server.sql("DROP TABLE t");
+    }
+    server.sql("DROP VIEW w");
+    server.sql("DROP VIEW v");
+    assert_eq!(server.sql("SHOW TABLES"), "");
 }

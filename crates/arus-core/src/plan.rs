@@ -98,6 +98,10 @@ pub enum Op {
     WindowAggregate(WindowAggregate),
     /// UNION ALL.
     Union,
+    /// Keeps the row of each key, so that upserts and repeated changes become a changelog.
+    ChangelogNormalize(ChangelogNormalize),
+    /// -U is left out where nobody needs it.
+    DropUpdateBefore,
     Sink(Sink),
 }
 
@@ -191,9 +195,66 @@ pub struct WindowAggregate {
     pub properties: Vec<WindowProperty>,
 }
 
+/// Output: the columns of the input, the rows that pass `condition`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangelogNormalize {
+    pub keys: Vec<usize>,
+    pub condition: Option<Expr>,
+    /// Whether anybody needs -U.
+    pub update_before: bool,
+    /// 0: never.
+    pub state_ttl_ms: i64,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sink {
     pub target: SinkTarget,
+    /// Set where rows of one primary key may come out of order: the sink then gets the newest of them all.
+    pub materialize: Option<UpsertMaterialize>,
+    pub conflict: Option<ConflictStrategy>,
+    /// Columns of CHAR, VARCHAR, BINARY and VARBINARY whose length is enforced before the sink.
+    pub length: Option<LengthEnforcer>,
+}
+
+impl Sink {
+    pub fn to(target: SinkTarget) -> Self {
+        Sink { target, materialize: None, conflict: None, length: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpsertMaterialize {
+    /// The primary key in the sink's columns.
+    pub keys: Vec<usize>,
+    /// By which the rows of one primary key are told apart; empty: by all columns.
+    pub upsert_key: Vec<usize>,
+    /// 0: never.
+    pub state_ttl_ms: i64,
+}
+
+/// ON CONFLICT DO ..
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConflictStrategy {
+    Nothing,
+    Error,
+    Deduplicate,
+}
+
+impl fmt::Display for ConflictStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConflictStrategy::Nothing => "NOTHING",
+            ConflictStrategy::Error => "ERROR",
+            ConflictStrategy::Deduplicate => "DEDUPLICATE",
+        })
+    }
+}
+
+/// `table.exec.sink.type-length-enforcer` where it is not IGNORE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LengthEnforcer {
+    TrimPad,
+    Error,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,6 +277,8 @@ impl Op {
             Op::GroupAggregate(_) => "GroupAggregate",
             Op::WindowAggregate(_) => "WindowAggregate",
             Op::Union => "Union",
+            Op::ChangelogNormalize(_) => "ChangelogNormalize",
+            Op::DropUpdateBefore => "DropUpdateBefore",
             Op::Sink(_) => "Sink",
         }
     }

@@ -78,7 +78,8 @@ fn physical(plan: &PhysicalPlan, id: NodeId, style: Style, first: &str, rest: &s
     let mut text = node_text(plan, id, style.notation);
     if style.changelog && !matches!(node.op, Op::Sink(_)) {
         text.truncate(text.len() - 1);
-        text.push_str(&format!(", changelogMode=[{}])", node.mode));
+        let comma = if text.ends_with('(') { "" } else { ", " };
+        text.push_str(&format!("{comma}changelogMode=[{}])", node.mode));
     } else if style.changelog {
         text.truncate(text.len() - 1);
         text.push_str(", changelogMode=[NONE])");
@@ -122,10 +123,17 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId, notation: Notation) -> 
             let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
             format!("all=[true], union=[{}]", names.join(", "))
         }
+        Op::ChangelogNormalize(n) => {
+            let condition = n.condition.as_ref().map(|c| format!(", condition=[{}]", expr_text(c, input, notation)));
+            format!("key=[{}]{}", columns(&n.keys, input), condition.unwrap_or_default())
+        }
+        Op::DropUpdateBefore => String::new(),
         Op::Sink(sink) => match &sink.target {
             SinkTarget::Table(table) => {
                 let names: Vec<&str> = input.columns().iter().map(|c| c.name.as_str()).collect();
-                format!("table=[{}], fields=[{}]", table.path.full(), names.join(", "))
+                let materialize = if sink.materialize.is_some() { ", upsertMaterialize=[true]" } else { "" };
+                let conflict = sink.conflict.map(|c| format!(", conflictStrategy=[{c}]")).unwrap_or_default();
+                format!("table=[{}], fields=[{}]{materialize}{conflict}", table.path.full(), names.join(", "))
             }
             SinkTarget::Collect => "target=[collect]".to_string(),
         },
@@ -259,6 +267,7 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
             format!("LogicalWindowAggregate({})", aggregate_text(keys, &window, calls, properties, input))
         }
         RelOp::Union { .. } => "LogicalUnion(all=[true])".to_string(),
+        RelOp::ChangelogNormalize { .. } => return logical(inputs[0], first, rest, out),
         RelOp::Sink { target: SinkTarget::Table(table), .. } => {
             let names: Vec<&str> = rel.schema.columns().iter().map(|c| c.name.as_str()).collect();
             format!("LogicalSink(table=[{}], fields=[{}])", table.path.full(), names.join(", "))

@@ -1,6 +1,7 @@
 //! Rewrites of the logical plan that keep its rows: neighbouring calculations become one, unread columns go.
 
 pub(crate) mod digest;
+pub(crate) mod normalize;
 
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
@@ -146,10 +147,22 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let inputs = inputs.into_iter().map(|r| prune(r, required)).collect();
             Rel { op: RelOp::Union { inputs }, schema }
         }
-        RelOp::Sink { input, target } => {
+        RelOp::ChangelogNormalize { input, keys, mut condition } => {
+            let mut needed = Columns::default();
+            required.iter().chain(&keys).for_each(|i| needed.add(*i));
+            condition.iter().for_each(|c| c.visit_columns(&mut |i| needed.add(i)));
+            let needed = needed.0;
+            let full: RowSchema = needed.iter().map(|i| rel.schema.columns()[*i].clone()).collect();
+            let kept: Vec<usize> = required.iter().map(|i| place(&needed, *i)).collect();
+            let keys = keys.iter().map(|k| place(&needed, *k)).collect();
+            condition.iter_mut().for_each(|c| c.map_columns(&|i| place(&needed, i)));
+            let input = Box::new(prune(*input, &needed));
+            select(Rel { op: RelOp::ChangelogNormalize { input, keys, condition }, schema: full }, &kept, schema)
+        }
+        RelOp::Sink { input, target, conflict } => {
             let all: Vec<usize> = (0..input.schema.len()).collect();
             let input = Box::new(prune(*input, &all));
-            Rel { op: RelOp::Sink { input, target }, schema: rel.schema }
+            Rel { op: RelOp::Sink { input, target, conflict }, schema: rel.schema }
         }
     }
 }
@@ -229,7 +242,7 @@ pub(crate) fn optimize(roots: Vec<Rel>) -> Vec<Rel> {
     let pruned: Vec<Rel> = roots
         .into_iter()
         .map(|root| {
-            let root = merge(root);
+            let root = normalize::push_filters(merge(root));
             let all: Vec<usize> = (0..root.schema.len()).collect();
             merge(prune(root, &all))
         })

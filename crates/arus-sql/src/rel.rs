@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
-use arus_core::plan::{AggregateCall, SinkTarget, Window, WindowProperty};
+use arus_core::plan::{AggregateCall, ConflictStrategy, SinkTarget, Window, WindowProperty};
 use arus_core::schema::{Column, RowSchema};
 use arus_core::types::{LogicalType, TypeKind};
 
@@ -56,9 +56,16 @@ pub enum RelOp {
     Union {
         inputs: Vec<Rel>,
     },
+    /// The changes of a source told apart by its primary key; only rows that pass the condition leave.
+    ChangelogNormalize {
+        input: Box<Rel>,
+        keys: Vec<usize>,
+        condition: Option<Expr>,
+    },
     Sink {
         input: Box<Rel>,
         target: SinkTarget,
+        conflict: Option<ConflictStrategy>,
     },
 }
 
@@ -87,7 +94,7 @@ impl Rel {
 
     pub(crate) fn sink(self, target: SinkTarget) -> Rel {
         let schema = self.schema.clone();
-        Rel { op: RelOp::Sink { input: Box::new(self), target }, schema }
+        Rel { op: RelOp::Sink { input: Box::new(self), target, conflict: None }, schema }
     }
 
     pub(crate) fn inputs(&self) -> Vec<&Rel> {
@@ -97,6 +104,7 @@ impl Rel {
             | RelOp::Window { input, .. }
             | RelOp::Aggregate { input, .. }
             | RelOp::WindowAggregate { input, .. }
+            | RelOp::ChangelogNormalize { input, .. }
             | RelOp::Sink { input, .. } => vec![input],
             RelOp::Union { inputs } => inputs.iter().collect(),
         }
@@ -110,6 +118,7 @@ impl Rel {
             | RelOp::Window { input, .. }
             | RelOp::Aggregate { input, .. }
             | RelOp::WindowAggregate { input, .. }
+            | RelOp::ChangelogNormalize { input, .. }
             | RelOp::Sink { input, .. } => {
                 let taken = std::mem::replace(input.as_mut(), Rel::empty());
                 **input = f(taken);

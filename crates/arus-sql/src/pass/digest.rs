@@ -82,6 +82,11 @@ impl Described {
                 let columns: Vec<String> = inputs.iter().map(|i| i.columns.join(",")).collect();
                 (format!("union {}", columns.join(";")), numbered("u"))
             }
+            RelOp::ChangelogNormalize { keys, condition, .. } => {
+                let keys: Vec<String> = keys.iter().map(|k| column(*k, below)).collect();
+                let condition = condition.as_ref().map(|c| canonical(c, below)).unwrap_or_default();
+                (format!("normalize by {} where {condition}", keys.join(",")), below.to_vec())
+            }
             RelOp::Sink { target, .. } => {
                 let text = match target {
                     SinkTarget::Table(table) => format!("sink {}", table.path.full()),

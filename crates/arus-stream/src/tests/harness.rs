@@ -180,7 +180,7 @@ impl Plan {
     fn sink(mut self, input: NodeId, target: SinkTarget) -> PhysicalPlan {
         let columns = self.nodes[input].schema.columns().to_vec();
         let mode = self.nodes[input].mode;
-        self.push(Op::Sink(Sink { target }), vec![input], columns, mode);
+        self.push(Op::Sink(Sink::to(target)), vec![input], columns, mode);
         PhysicalPlan { version: PLAN_VERSION, nodes: self.nodes }
     }
 }

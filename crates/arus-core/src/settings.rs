@@ -97,7 +97,11 @@ pub const KEYS: &[Key] = &[
         "IGNORE",
         "TRIM_PAD cuts and fills texts and bytes of a sink to their length, ERROR refuses them, IGNORE lets them be",
     ),
-    on(UPSERT_MATERIALIZE, "AUTO", "AUTO, FORCE, NONE: whether a sink keeps all rows of a primary key to give the newest"),
+    on(
+        UPSERT_MATERIALIZE,
+        "AUTO",
+        "AUTO, FORCE, NONE: whether a sink keeps all rows of a primary key to give the newest",
+    ),
     on(CDC_EVENTS_DUPLICATE, "false", "true: changes of a source may come twice, its primary key tells them apart"),
     on(IDLE_TIMEOUT, "0 ms", "a split without a row for so long no longer holds the watermark; 0 is off"),
     on(STATE_TTL, "0 ms", "state untouched for so long is dropped; 0 is never"),

@@ -232,6 +232,8 @@ fn kind_of(op: &Op) -> &'static str {
         Op::GroupAggregate(_) => "GROUP BY",
         Op::WindowAggregate(_) => "TUMBLE",
         Op::Union => "UNION ALL",
+        Op::ChangelogNormalize(_) => "NORMALIZE",
+        Op::DropUpdateBefore => "CHANGES",
         Op::Sink(_) => "INTO",
     }
 }

@@ -1,6 +1,7 @@
 //! EXPLAIN in Flink's form: the bound query, then the plan with changelog modes, then what Arus knows of its state.
 
 mod expr;
+mod fingerprint;
 
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
@@ -10,6 +11,7 @@ use arus_core::plan::{
 use arus_core::schema::RowSchema;
 
 pub(crate) use expr::{Notation, expr_text};
+pub use fingerprint::fingerprint;
 
 use crate::rel::{Rel, RelOp};
 

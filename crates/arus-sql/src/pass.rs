@@ -3,6 +3,7 @@
 pub(crate) mod digest;
 pub(crate) mod normalize;
 
+use arus_core::Datum;
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
 use arus_core::plan::Window;
@@ -29,6 +30,9 @@ pub(crate) fn merge(rel: Rel) -> Rel {
         return rel;
     };
     let schema = rel.schema;
+    if let Some(Expr::Literal { value: Datum::Boolean(false) | Datum::Null, .. }) = condition {
+        return Rel { op: RelOp::Values { rows: vec![] }, schema };
+    }
     if condition.is_none() && is_identity(&projection, input.schema.len()) {
         return Rel { schema, ..*input };
     }

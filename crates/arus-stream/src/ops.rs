@@ -1,10 +1,14 @@
 //! The operators, one a file, and their construction from the plan.
 
 pub(crate) mod calc;
+pub(crate) mod changelog_normalize;
 mod difference;
+pub(crate) mod drop_update_before;
 pub(crate) mod exchange;
 pub(crate) mod group_aggregate;
+mod kept_rows;
 pub(crate) mod sink;
+pub(crate) mod sink_guard;
 pub(crate) mod union;
 pub(crate) mod window;
 pub(crate) mod window_aggregate;

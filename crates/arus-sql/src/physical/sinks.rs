@@ -5,9 +5,7 @@ use arus_core::error::Code;
 use arus_core::plan::{
     ChangelogMode, ConflictStrategy, LengthEnforcer, Node, NodeId, Op, PhysicalPlan, SinkTarget, UpsertMaterialize,
 };
-use arus_core::settings::{
-    REQUIRE_ON_CONFLICT, STATE_TTL, Settings, TYPE_LENGTH_ENFORCER, UPSERT_MATERIALIZE,
-};
+use arus_core::settings::{REQUIRE_ON_CONFLICT, STATE_TTL, Settings, TYPE_LENGTH_ENFORCER, UPSERT_MATERIALIZE};
 use arus_core::{Error, Result};
 
 use super::changelog::Kinds;

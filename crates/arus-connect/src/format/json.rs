@@ -9,7 +9,6 @@ mod row;
 mod scan;
 mod split;
 mod time;
-mod words;
 
 #[cfg(test)]
 mod tests;

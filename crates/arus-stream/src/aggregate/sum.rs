@@ -64,6 +64,11 @@ where
         state.count -= 1;
     }
 
+    fn merge(state: &mut Self::State, from: &Self::State) {
+        state.sum = state.sum.add_wrapping(from.sum);
+        state.count += from.count;
+    }
+
     #[inline]
     fn value(&self, state: &Self::State) -> Option<T::Native> {
         (state.count != 0).then_some(state.sum)
@@ -97,6 +102,10 @@ impl Fold for DecimalSum {
     #[inline]
     fn take(state: &mut Self::State, input: &Self::Input, row: usize) {
         add_decimal(state, -input.value(row), -1);
+    }
+
+    fn merge(state: &mut Self::State, from: &Self::State) {
+        add_decimal(state, from.sum, from.count);
     }
 
     fn value(&self, state: &Self::State) -> Option<i128> {

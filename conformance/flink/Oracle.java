@@ -28,6 +28,9 @@ import org.apache.flink.util.CloseableIterator;
  * {@code OUT/S.r.end} has in its first line "ok", "refused" (a statement was not accepted: no row of it was
  * processed) or "failed" (a job ended with an error), and below it the messages from the outermost to the innermost
  * cause. Each run of a script has a fresh TableEnvironment; a script stops at its first error.
+ *
+ * <p>{@code OUT/S.plan} has the physical plan of each query, INSERT and STATEMENT SET with its changelog modes, in the
+ * order of the script, each below a line "== statement". With RUNS = 0 nothing but these plans is made: no job runs.
  */
 public final class Oracle {
 
@@ -36,9 +39,24 @@ public final class Oracle {
     private static final Pattern RESET =
             Pattern.compile("RESET(?:\\s+'([^']+)')?", Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
 
+    private static final Pattern HAS_PLAN = Pattern.compile(
+            "^(\\(|(EXECUTE\\s+)?(INSERT|STATEMENT|SELECT|WITH|VALUES)\\b)", Pattern.CASE_INSENSITIVE);
+    private static final String PHYSICAL_PLAN = "== Optimized Physical Plan ==\n";
+
     private Oracle() {}
 
     public static void main(String[] args) throws Exception {
+        try {
+            runAll(args);
+        } catch (Throwable error) {
+            error.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        }
+        // The cluster's threads are not daemons.
+        Runtime.getRuntime().halt(0);
+    }
+
+    private static void runAll(String[] args) throws Exception {
         int runs = Integer.parseInt(args[0]);
         Path out = Path.of(args[1]);
         PrintStream progress = System.err;
@@ -47,31 +65,37 @@ public final class Oracle {
             Path script = Path.of(args[i]);
             String name = script.getFileName().toString().replaceFirst("\\.sql$", "");
             String text = Files.readString(script);
+            StringBuilder plans = new StringBuilder();
+            if (runs == 0) {
+                runScript(text, System.err, cluster, plans, false);
+                progress.printf("flink: %s: plans%n", name);
+            }
             for (int run = 1; run <= runs; run++) {
                 long start = System.nanoTime();
                 ByteArrayOutputStream captured = new ByteArrayOutputStream();
-                String end = runCaptured(text, captured, cluster);
+                String end = runCaptured(text, captured, cluster, run == 1 ? plans : new StringBuilder());
                 Files.write(out.resolve(name + "." + run + ".out"), captured.toByteArray());
                 Files.writeString(out.resolve(name + "." + run + ".end"), end);
                 progress.printf("flink: %s, run %d: %s, %d ms%n",
                         name, run, end.lines().findFirst().orElse(""), (System.nanoTime() - start) / 1_000_000);
             }
+            Files.writeString(out.resolve(name + ".plan"), plans);
         }
-        // The cluster's threads are not daemons.
-        Runtime.getRuntime().halt(0);
     }
 
-    private static String runCaptured(String text, OutputStream captured, Configuration cluster) {
+    private static String runCaptured(
+            String text, OutputStream captured, Configuration cluster, StringBuilder plans) {
         PrintStream before = System.out;
         try (PrintStream stdout = new PrintStream(captured, true, StandardCharsets.UTF_8)) {
             System.setOut(stdout);
-            return runScript(text, stdout, cluster);
+            return runScript(text, stdout, cluster, plans, true);
         } finally {
             System.setOut(before);
         }
     }
 
-    private static String runScript(String text, PrintStream stdout, Configuration cluster) {
+    private static String runScript(
+            String text, PrintStream stdout, Configuration cluster, StringBuilder plans, boolean withJobs) {
         TableEnvironment env = TableEnvironment.create(
                 EnvironmentSettings.newInstance().inStreamingMode().withConfiguration(cluster).build());
         for (String statement : split(text)) {
@@ -86,6 +110,12 @@ public final class Oracle {
                 if (reset.matches()) {
                     reset(env, cluster, reset.group(1));
                     continue;
+                }
+                if (HAS_PLAN.matcher(statement).find()) {
+                    plans.append("== statement\n").append(physicalPlan(env, statement));
+                    if (!withJobs) {
+                        continue;
+                    }
                 }
                 result = env.executeSql(statement);
             } catch (Throwable error) {
@@ -102,6 +132,15 @@ public final class Oracle {
             }
         }
         return "ok\n";
+    }
+
+    /** The plan with its changelog modes; the same errors as the statement itself has. */
+    private static String physicalPlan(TableEnvironment env, String statement) {
+        String explain = "EXPLAIN CHANGELOG_MODE " + statement.replaceFirst("(?is)^EXECUTE\\s+", "");
+        String text = String.valueOf(env.executeSql(explain).collect().next().getField(0));
+        int start = text.indexOf(PHYSICAL_PLAN);
+        int end = text.indexOf("\n== ", start);
+        return text.substring(start + PHYSICAL_PLAN.length(), end).strip() + "\n";
     }
 
     private static boolean isInsert(String statement) {

@@ -47,6 +47,10 @@ pub const CHANGELOG_COMPACTION: &str = "arus.changelog.compaction";
 pub const DIALECT: &str = "arus.dialect";
 pub const VISIBILITY: &str = "arus.visibility";
 pub const NOT_NULL_ENFORCER: &str = "table.exec.sink.not-null-enforcer";
+pub const UPSERT_MATERIALIZE: &str = "table.exec.sink.upsert-materialize";
+pub const REQUIRE_ON_CONFLICT: &str = "table.exec.sink.require-on-conflict";
+pub const TYPE_LENGTH_ENFORCER: &str = "table.exec.sink.type-length-enforcer";
+pub const CDC_EVENTS_DUPLICATE: &str = "table.exec.source.cdc-events-duplicate";
 pub const EPOCH_INTERVAL: &str = "arus.epoch.interval";
 
 /// By name. Keys of DIALECT.md section G.
@@ -87,9 +91,18 @@ pub const KEYS: &[Key] = &[
         "ERROR",
         "ERROR: a NULL for a NOT NULL column of a sink is an error; DROP: its row is left out",
     ),
-    noted("table.exec.sink.type-length-enforcer", "IGNORE"),
-    noted("table.exec.sink.upsert-materialize", "AUTO"),
-    noted("table.exec.source.cdc-events-duplicate", "false"),
+    on(REQUIRE_ON_CONFLICT, "true", "whether a query by another key than the sink's must say ON CONFLICT"),
+    on(
+        TYPE_LENGTH_ENFORCER,
+        "IGNORE",
+        "TRIM_PAD cuts and fills texts and bytes of a sink to their length, ERROR refuses them, IGNORE lets them be",
+    ),
+    on(
+        UPSERT_MATERIALIZE,
+        "AUTO",
+        "AUTO, FORCE, NONE: whether a sink keeps all rows of a primary key to give the newest",
+    ),
+    on(CDC_EVENTS_DUPLICATE, "false", "true: changes of a source may come twice, its primary key tells them apart"),
     on(IDLE_TIMEOUT, "0 ms", "a split without a row for so long no longer holds the watermark; 0 is off"),
     on(STATE_TTL, "0 ms", "state untouched for so long is dropped; 0 is never"),
     noted("table.exec.uid.generation", "PLAN_ONLY"),

@@ -8,7 +8,7 @@ use arus_core::catalog::{Catalog, CatalogObject, DEFAULT_DATABASE};
 use arus_core::settings::{LOCAL_TIME_ZONE, Settings};
 use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::parser::split_script;
-use arus_sql::{Planned, Planner, PlannerOptions};
+use arus_sql::{Planned, Planner, PlannerOptions, fingerprint};
 
 use crate::catalog::ServerCatalog;
 use crate::config::EngineConfig;
@@ -18,6 +18,8 @@ pub struct CheckReport {
     /// The plans with their changelog modes, and what to know of them.
     pub text: String,
     pub errors: Vec<Error>,
+    /// Of each plan, in the order of the script.
+    pub fingerprints: Vec<u64>,
 }
 
 /// Plans a script. A statement that is wrong is reported and the next one is looked at.
@@ -25,7 +27,7 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
     let catalog = ServerCatalog::default();
     let functions = Functions;
     let mut settings = Settings::default();
-    let mut report = CheckReport { text: String::new(), errors: vec![] };
+    let mut report = CheckReport { text: String::new(), errors: vec![], fingerprints: vec![] };
     for span in split_script(text) {
         let statement = span.of(text);
         let zone = match settings.get(LOCAL_TIME_ZONE) {
@@ -51,7 +53,11 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
         };
         let line = text[..span.start as usize].matches('\n').count() + 1;
         let explained = match &planned.planned {
-            Planned::Insert { .. } | Planned::StatementSet { .. } | Planned::Select { .. } => {
+            Planned::Insert { plan, .. }
+            | Planned::InsertValues { plan, .. }
+            | Planned::StatementSet { plan, .. }
+            | Planned::Select { plan, .. } => {
+                report.fingerprints.push(fingerprint(plan));
                 let explain = format!("EXPLAIN CHANGELOG_MODE {statement}");
                 match planner(&settings).plan_text(&explain).map(|p| p.planned) {
                     Ok(Planned::Rows { rows, .. }) => {

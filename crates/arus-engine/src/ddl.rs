@@ -506,7 +506,7 @@ fn client_writer_plan(def: &Arc<TableDef>) -> PhysicalPlan {
         mode: ChangelogMode::INSERT_ONLY,
         upsert_keys: vec![],
     };
-    let sink = Sink { target: SinkTarget::Table(def.clone()) };
+    let sink = Sink::to(SinkTarget::Table(def.clone()));
     PhysicalPlan {
         version: PLAN_VERSION,
         nodes: vec![node(1, Op::Scan(scan), vec![]), node(2, Op::Sink(sink), vec![0])],

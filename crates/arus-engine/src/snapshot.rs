@@ -252,7 +252,7 @@ fn scan_plan(def: &Arc<TableDef>, projection: &[usize]) -> PhysicalPlan {
     let scan = Scan { table: def.clone(), read, output, watermark: None };
     PhysicalPlan {
         version: PLAN_VERSION,
-        nodes: vec![node(1, Op::Scan(scan), vec![]), node(2, Op::Sink(Sink { target: SinkTarget::Collect }), vec![0])],
+        nodes: vec![node(1, Op::Scan(scan), vec![]), node(2, Op::Sink(Sink::to(SinkTarget::Collect)), vec![0])],
     }
 }
 

@@ -232,12 +232,8 @@ fn kind_of(op: &Op) -> &'static str {
         Op::GroupAggregate(_) => "GROUP BY",
         Op::WindowAggregate(_) => "TUMBLE",
         Op::Union => "UNION ALL",
-        Op::Expand(_) => "GROUPING SETS",
-        Op::Rank(rank) if rank.order.is_empty() => "LIMIT",
-        Op::Rank(_) | Op::TemporalSort(_) => "ORDER BY",
-        Op::SemiJoin(join) if join.anti => "EXCEPT",
-        Op::SemiJoin(_) => "INTERSECT",
-        Op::Correlate(_) => "UNNEST",
+        Op::ChangelogNormalize(_) => "NORMALIZE",
+        Op::DropUpdateBefore => "CHANGES",
         Op::Sink(_) => "INTO",
     }
 }

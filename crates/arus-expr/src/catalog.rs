@@ -2,7 +2,7 @@
 
 use arus_core::error::Code;
 use arus_core::function::{AggregateFunction, Argument, FunctionCatalog, ResolvedAggregate, ResolvedCall};
-use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
+use arus_core::{Error, LogicalType, Result, TypeKind};
 
 use crate::cast;
 use crate::functions::{FUNCTIONS, find};
@@ -13,20 +13,12 @@ use crate::typing::{self, MAX_PRECISION};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Functions;
 
-/// Rewritten by the binder.
-const VARIANCES: [&str; 6] = ["VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV_POP", "STDDEV_SAMP", "STDDEV"];
-
-const AGGREGATES: [AggregateFunction; 10] = [
+const AGGREGATES: [AggregateFunction; 5] = [
     AggregateFunction::Count,
     AggregateFunction::Sum,
     AggregateFunction::Avg,
     AggregateFunction::Min,
     AggregateFunction::Max,
-    AggregateFunction::FirstValue,
-    AggregateFunction::LastValue,
-    AggregateFunction::Listagg,
-    AggregateFunction::Collect,
-    AggregateFunction::ArrayAgg,
 ];
 
 impl FunctionCatalog for Functions {
@@ -55,9 +47,7 @@ impl FunctionCatalog for Functions {
 
     fn resolve_aggregate(&self, name: &str, args: &[Argument]) -> Option<Result<ResolvedAggregate>> {
         let upper = name.to_ascii_uppercase();
-        // ARRAY_AGG(x) IGNORE NULLS, as the binder asks for it.
-        let hidden = [AggregateFunction::ArrayAggIgnoreNulls];
-        let function = AGGREGATES.into_iter().chain(hidden).find(|f| f.name() == upper)?;
+        let function = AGGREGATES.into_iter().find(|f| f.name() == upper)?;
         Some(aggregate(function, args).ok_or_else(|| {
             let types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
             let supported = match function {
@@ -66,8 +56,6 @@ impl FunctionCatalog for Functions {
                 AggregateFunction::Avg => "AVG(<NUMERIC>)",
                 AggregateFunction::Min => "MIN(<COMPARABLE_TYPE>)",
                 AggregateFunction::Max => "MAX(<COMPARABLE_TYPE>)",
-                AggregateFunction::Listagg => "LISTAGG(<CHARACTER>), LISTAGG(<CHARACTER>, <CHARACTER_LITERAL>)",
-                _ => "one argument of any type",
             };
             Error::user(format!("cannot apply '{upper}' to arguments of type ({})", type_names(&types)))
                 .with_code(Code::TypeMismatch)
@@ -85,7 +73,7 @@ impl FunctionCatalog for Functions {
 
     fn names(&self) -> Vec<&'static str> {
         let scalars = FUNCTIONS.iter().flat_map(|group| group.functions).flat_map(|f| f.names).copied();
-        let mut names: Vec<_> = scalars.chain(AGGREGATES.map(AggregateFunction::name)).chain(VARIANCES).collect();
+        let mut names: Vec<_> = scalars.chain(AGGREGATES.map(AggregateFunction::name)).collect();
         names.sort_unstable();
         names
     }
@@ -94,20 +82,7 @@ impl FunctionCatalog for Functions {
 fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedAggregate> {
     let arg_types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
     let return_type = match (function, arg_types.as_slice()) {
-        (AggregateFunction::Count, [] | [_]) => TypeKind::BigInt.not_null(),
-        (AggregateFunction::FirstValue | AggregateFunction::LastValue, [arg]) => arg.clone(),
-        (AggregateFunction::Listagg, [text]) if text.kind.is_string() => text.clone(),
-        (AggregateFunction::Listagg, [text, separator])
-            if text.kind.is_string()
-                && separator.kind.is_string()
-                && matches!(args[1].literal, Some(Datum::String(_))) =>
-        {
-            text.clone()
-        }
-        (AggregateFunction::Collect, [arg]) => TypeKind::Multiset(Box::new(arg.clone())).not_null(),
-        (AggregateFunction::ArrayAgg | AggregateFunction::ArrayAggIgnoreNulls, [arg]) => {
-            LogicalType { kind: TypeKind::Array(Box::new(arg.clone())), nullable: arg.nullable }
-        }
+        (AggregateFunction::Count, _) => TypeKind::BigInt.not_null(),
         (AggregateFunction::Sum, [arg]) if arg.kind.is_numeric() => match arg.kind {
             TypeKind::Decimal { scale, .. } => TypeKind::Decimal { precision: MAX_PRECISION, scale },
             _ => arg.kind.clone(),

@@ -4,7 +4,6 @@
 //! inside a view points at the use of the view and names it.
 
 mod aggregate;
-mod aggregate_call;
 mod call;
 mod expr;
 mod insert;
@@ -34,6 +33,7 @@ pub use options::{MANAGED_OPTIONS, managed_default};
 pub use table::managed_metadata;
 
 pub(crate) use expr::and;
+pub(crate) use insert::implicit_cast_exists;
 
 /// Views inside views: deeper is a cycle.
 const VIEW_DEPTH: usize = 32;

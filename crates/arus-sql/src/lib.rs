@@ -18,6 +18,7 @@ pub mod unparse;
 mod tests;
 
 pub use bind::{MANAGED_OPTIONS, managed_default, managed_metadata};
+pub use explain::fingerprint;
 pub use lexer::is_reserved;
 pub use planner::{Planned, PlannedStatement, Planner, PlannerOptions, syntax_error};
 pub use rel::{Rel, RelOp};

@@ -1,16 +1,14 @@
 //! The operators, one a file, and their construction from the plan.
 
 pub(crate) mod calc;
-pub(crate) mod correlate;
+pub(crate) mod changelog_normalize;
 mod difference;
+pub(crate) mod drop_update_before;
 pub(crate) mod exchange;
-pub(crate) mod expand;
 pub(crate) mod group_aggregate;
-pub(crate) mod rank;
-pub(crate) mod semi_join;
+mod kept_rows;
 pub(crate) mod sink;
-mod sort_key;
-pub(crate) mod temporal_sort;
+pub(crate) mod sink_guard;
 pub(crate) mod union;
 pub(crate) mod window;
 pub(crate) mod window_aggregate;

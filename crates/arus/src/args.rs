@@ -42,6 +42,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct CheckArgs {
     /// The script; `-` reads standard input
     pub(crate) file: PathBuf,
+    /// Write a line `fingerprint: ..` for each plan: the same for plans that differ in names and constants alone
+    #[arg(long, hide = true)]
+    pub(crate) fingerprint: bool,
 }
 
 #[derive(Args, Clone)]

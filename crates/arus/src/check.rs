@@ -12,6 +12,9 @@ pub(crate) fn check(flags: &Flags, args: &CheckArgs) -> Result<ExitCode> {
     let config = server::config(flags, std::env::temp_dir())?.for_run(false);
     let report = arus_engine::check_script(&config, &text);
     output::line(report.text.trim_end());
+    if args.fingerprint {
+        report.fingerprints.iter().for_each(|print| output::line(&format!("fingerprint: {print:016x}")));
+    }
     for error in &report.errors {
         output::note(&format!("{}: {}", args.file.display(), error.render(Some(&text))));
     }

@@ -9,6 +9,7 @@ mod row;
 mod scan;
 mod split;
 mod time;
+mod words;
 
 #[cfg(test)]
 mod tests;

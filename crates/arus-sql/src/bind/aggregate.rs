@@ -2,6 +2,7 @@
 
 use arus_core::error::Code;
 use arus_core::expr::Expr;
+use arus_core::function::AggregateFunction;
 use arus_core::plan::AggregateCall;
 use arus_core::schema::{Column, RowSchema};
 use arus_core::types::TypeKind;
@@ -11,7 +12,7 @@ use super::Binder;
 use super::expr::{AGGREGATE_BASE, Cx, FoundCall};
 use super::query::Item;
 use crate::ast::{GroupItem, Select, Span};
-use crate::rel::{Rel, RelOp, identity};
+use crate::rel::{Rel, RelOp};
 
 /// What grouping gives: for each group expression and each call the column that holds it.
 pub(crate) struct Grouped {
@@ -30,7 +31,13 @@ impl Binder<'_> {
             }
             None => None,
         };
-        let Cx { calls: found, named, .. } = cx;
+        let Cx { calls: mut found, named, .. } = cx;
+        if groups.is_empty() {
+            // Without GROUP BY there is a row even when there was none to aggregate.
+            for call in &mut found {
+                call.ty.nullable |= call.function != AggregateFunction::Count;
+            }
+        }
         let call_names = call_names(&found, &items, groups.len());
         let key_names = key_names(&groups, &items, &rel);
         let input_schema = rel.schema.clone();
@@ -66,15 +73,6 @@ impl Binder<'_> {
             None => grouped.rel,
         };
         Ok(rel.project(projection, &names))
-    }
-
-    /// Each row once.
-    pub(crate) fn distinct(&self, rel: Rel) -> Result<Rel> {
-        let names: Vec<String> = rel.schema.columns().iter().map(|c| c.name.clone()).collect();
-        let groups = identity(&rel.schema);
-        let grouped = self.group(rel, &groups, &[], (names.clone(), vec![]))?;
-        let projection = grouped.keys.iter().map(|k| grouped.rel.column(*k)).collect();
-        Ok(grouped.rel.project(projection, &names))
     }
 
     fn groups(&self, s: &Select, cx: &Cx<'_>) -> Result<Vec<Expr>> {
@@ -130,8 +128,6 @@ impl Binder<'_> {
             .map(|(call, name)| AggregateCall {
                 function: call.function,
                 args: call.args.iter().map(&mut place).collect(),
-                distinct: call.distinct,
-                filter: call.filter.as_ref().map(&mut place),
                 ty: call.ty.clone(),
                 name,
             })

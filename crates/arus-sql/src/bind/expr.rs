@@ -20,9 +20,6 @@ pub(crate) const AGGREGATE_BASE: usize = 1 << 32;
 pub(crate) struct FoundCall {
     pub(crate) function: AggregateFunction,
     pub(crate) args: Vec<Expr>,
-    pub(crate) distinct: bool,
-    /// Never NULL.
-    pub(crate) filter: Option<Expr>,
     pub(crate) ty: LogicalType,
 }
 
@@ -36,18 +33,16 @@ pub(crate) struct Cx<'s> {
     pub(crate) named: Vec<(usize, Span)>,
     /// Every part of a name that stands without back-ticks.
     pub(crate) bare: Vec<Span>,
-    /// Whether aggregates are over all rows: without GROUP BY.
-    pub(crate) global: bool,
     inside_aggregate: bool,
 }
 
 impl<'s> Cx<'s> {
     pub(crate) fn scalar(scope: &'s Scope, clause: &'static str) -> Self {
-        Cx { no_aggregates: Some(clause), ..Cx::grouped(scope, false) }
+        Cx { scope, no_aggregates: Some(clause), calls: vec![], named: vec![], bare: vec![], inside_aggregate: false }
     }
 
-    pub(crate) fn grouped(scope: &'s Scope, global: bool) -> Self {
-        Cx { scope, no_aggregates: None, calls: vec![], named: vec![], bare: vec![], global, inside_aggregate: false }
+    pub(crate) fn grouped(scope: &'s Scope) -> Self {
+        Cx { scope, no_aggregates: None, calls: vec![], named: vec![], bare: vec![], inside_aggregate: false }
     }
 
     pub(crate) fn enter_aggregate(&mut self) -> bool {

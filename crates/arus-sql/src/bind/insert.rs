@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arus_core::catalog::{ColumnKind, TableDef, TableKind};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
-use arus_core::plan::SinkTarget;
+use arus_core::plan::{ConflictStrategy, SinkTarget};
 use arus_core::schema::Column;
 use arus_core::settings::NOT_NULL_ENFORCER;
 use arus_core::types::{LogicalType, TypeKind};
@@ -13,8 +13,8 @@ use arus_core::{Datum, Result};
 
 use super::Binder;
 use super::types::same_values;
-use crate::ast::{Insert, ObjectName, SelectItem, SetExpr, Span};
-use crate::rel::{Rel, is_identity};
+use crate::ast::{ConflictAction, Insert, ObjectName, SelectItem, SetExpr, Span};
+use crate::rel::{Rel, RelOp, is_identity};
 
 impl Binder<'_> {
     pub(crate) fn insert(&self, insert: &Insert) -> Result<(Rel, Arc<TableDef>)> {
@@ -23,9 +23,6 @@ impl Binder<'_> {
         }
         if let Some((column, _)) = insert.partition.first() {
             return Err(self.unsupported("INSERT with PARTITION", column.span));
-        }
-        if let Some(conflict) = &insert.on_conflict {
-            return Err(self.unsupported("ON CONFLICT", conflict.span));
         }
         let table = self.table_named(&insert.table)?;
         self.check_writable(&table, insert.table.span)?;
@@ -38,7 +35,15 @@ impl Binder<'_> {
         let rel = self.query(&insert.query, Some(&types))?;
         let rel = self.sink_rows(rel, &table, &targets, insert)?;
         let rel = self.enforce_not_null(rel, &table)?;
-        Ok((rel.sink(SinkTarget::Table(table.clone())), table))
+        let mut rel = rel.sink(SinkTarget::Table(table.clone()));
+        if let (RelOp::Sink { conflict, .. }, Some(written)) = (&mut rel.op, &insert.on_conflict) {
+            *conflict = Some(match written.action {
+                ConflictAction::Nothing => ConflictStrategy::Nothing,
+                ConflictAction::Error => ConflictStrategy::Error,
+                ConflictAction::Deduplicate => ConflictStrategy::Deduplicate,
+            });
+        }
+        Ok((rel, table))
     }
 
     fn check_writable(&self, table: &TableDef, span: Span) -> Result<()> {

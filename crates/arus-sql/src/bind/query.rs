@@ -14,8 +14,8 @@ use super::expr::Cx;
 use super::scope::Scope;
 use super::types::same_values;
 use crate::ast::{
-    ExprKind, GroupItem, Hint, HintArgs, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator,
-    Span, StatementKind, TableAlias, TableKind as From, TableRef, Values,
+    ExprKind, Hint, HintArgs, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span,
+    StatementKind, TableAlias, TableKind as From, TableRef, Values,
 };
 use crate::parser;
 use crate::rel::{Rel, RelOp};
@@ -190,12 +190,11 @@ impl Binder<'_> {
     }
 
     fn select(&self, s: &Select, expected: Expected<'_>) -> Result<Rel> {
-        let rel = self.select_all(s, expected)?;
-        if s.distinct { self.distinct(rel) } else { Ok(rel) }
-    }
-
-    /// SELECT without its DISTINCT.
-    fn select_all(&self, s: &Select, expected: Expected<'_>) -> Result<Rel> {
+        if s.distinct {
+            return Err(self
+                .unsupported("SELECT DISTINCT", s.span)
+                .with_hint("GROUP BY all columns gives the same rows"));
+        }
         if let Some(hint) = s.hints.first() {
             return Err(self.unsupported(format!("the hint {}", hint.name.value), hint.span));
         }
@@ -213,8 +212,7 @@ impl Binder<'_> {
                 rel = rel.filter(condition);
             }
         }
-        let global = s.group_by.as_ref().is_none_or(|g| !g.items.iter().any(GroupItem::has_key));
-        let mut cx = Cx::grouped(&scope, global);
+        let mut cx = Cx::grouped(&scope);
         let mut items = self.items(s, &scope, &mut cx)?;
         for (i, item) in items.iter_mut().enumerate() {
             if item.expr.ty().kind == TypeKind::Null {

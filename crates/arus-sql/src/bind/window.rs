@@ -242,20 +242,16 @@ impl Binder<'_> {
         // What the aggregate reads: its own keys, then its arguments.
         let own: Vec<usize> = keys.iter().copied().filter(|k| found.of(*k).is_none()).collect();
         let mut read = own.clone();
-        for column in calls.iter().flat_map(|c| c.columns()) {
-            if !read.contains(&column) {
-                read.push(column);
+        for arg in calls.iter().flat_map(|c| &c.args) {
+            if !read.contains(arg) {
+                read.push(*arg);
             }
         }
         let place = |column: usize| read.iter().position(|r| *r == column).expect("every column read is listed");
         let (below, window) = windowed(input, &read, found.kind)?;
         let calls: Vec<AggregateCall> = calls
             .iter()
-            .map(|c| {
-                let mut call = c.clone();
-                call.map_columns(place);
-                call
-            })
+            .map(|c| AggregateCall { args: c.args.iter().map(|a| place(*a)).collect(), ..c.clone() })
             .collect();
         let mut properties: Vec<WindowProperty> = vec![];
         for key in keys {

@@ -72,11 +72,6 @@ where
         state.count -= 1;
     }
 
-    fn merge(state: &mut Self::State, from: &Self::State) {
-        state.sum = state.sum.wrapping_add(from.sum);
-        state.count += from.count;
-    }
-
     #[inline]
     fn value(&self, state: &Self::State) -> Option<T::Native> {
         (state.count != 0).then(|| T::Native::narrow(state.sum.wrapping_div(state.count)))
@@ -118,11 +113,6 @@ where
         state.count -= 1;
     }
 
-    fn merge(state: &mut Self::State, from: &Self::State) {
-        state.sum += from.sum;
-        state.count += from.count;
-    }
-
     #[inline]
     fn value(&self, state: &Self::State) -> Option<T::Native> {
         (state.count != 0).then(|| T::Native::narrow(state.sum / state.count as f64))
@@ -160,10 +150,6 @@ impl Fold for DecimalAverage {
     #[inline]
     fn take(state: &mut Self::State, input: &Self::Input, row: usize) {
         add_decimal(state, -input.value(row), -1);
-    }
-
-    fn merge(state: &mut Self::State, from: &Self::State) {
-        add_decimal(state, from.sum, from.count);
     }
 
     fn value(&self, state: &Self::State) -> Option<i128> {

@@ -1,11 +1,9 @@
 //! One generic accumulator over a [`Fold`], which says what happens to one slot for one value.
 
-use std::any::Any;
-
 use arrow::array::{Array, ArrayRef};
-use arus_core::Result;
+use arus_core::{Error, Result};
 
-use super::{Accumulator, SlotRows, Trace, argument, same_kind};
+use super::{Accumulator, SlotRows, Trace};
 
 /// What one aggregate function does to the state of one slot. All methods are inlined into the batch loops.
 pub(crate) trait Fold: Send + 'static {
@@ -15,8 +13,6 @@ pub(crate) trait Fold: Send + 'static {
 
     fn add(state: &mut Self::State, input: &Self::Input, row: usize);
     fn take(state: &mut Self::State, input: &Self::Input, row: usize);
-    /// Adds all that `from` holds.
-    fn merge(state: &mut Self::State, from: &Self::State);
     fn value(&self, state: &Self::State) -> Option<Self::Value>;
     fn build(&self, values: impl Iterator<Item = Option<Self::Value>>) -> Result<ArrayRef>;
     fn save(state: &Self::State, out: &mut Vec<u8>);
@@ -32,6 +28,13 @@ impl<F: Fold> Folding<F> {
     pub(crate) fn boxed(fold: F) -> Box<dyn Accumulator> {
         Box::new(Folding { fold, states: vec![] })
     }
+
+    fn input(arg: Option<&dyn Array>) -> Result<&F::Input> {
+        let arg = arg.ok_or_else(|| Error::bug("an aggregate lost its argument"))?;
+        arg.as_any()
+            .downcast_ref()
+            .ok_or_else(|| Error::bug(format!("an aggregate got an argument of another type: {}", arg.data_type())))
+    }
 }
 
 impl<F: Fold> Accumulator for Folding<F> {
@@ -45,18 +48,10 @@ impl<F: Fold> Accumulator for Folding<F> {
         self.states[slot as usize] = F::State::default();
     }
 
-    fn update(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<()> {
-        let input: &F::Input = argument(args, 0)?;
+    fn update(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<()> {
+        let input = Self::input(arg)?;
         let states = &mut self.states[..];
         match (rows.kinds, input.null_count() == 0) {
-            _ if rows.mask.is_some() => {
-                for (row, &slot) in rows.slots.iter().enumerate() {
-                    if rows.counts(row) && input.is_valid(row) {
-                        let state = &mut states[slot as usize];
-                        if rows.adds(row) { F::add(state, input, row) } else { F::take(state, input, row) }
-                    }
-                }
-            }
             (None, true) => {
                 for (row, &slot) in rows.slots.iter().enumerate() {
                     F::add(&mut states[slot as usize], input, row);
@@ -81,14 +76,14 @@ impl<F: Fold> Accumulator for Folding<F> {
         Ok(())
     }
 
-    fn trace(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<Trace> {
-        let input: &F::Input = argument(args, 0)?;
+    fn trace(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<Trace> {
+        let input = Self::input(arg)?;
         let mut before = Vec::with_capacity(rows.slots.len());
         let mut after = Vec::with_capacity(rows.slots.len());
         for (row, &slot) in rows.slots.iter().enumerate() {
             let state = &mut self.states[slot as usize];
             before.push(self.fold.value(state));
-            if rows.counts(row) && input.is_valid(row) {
+            if input.is_valid(row) {
                 if rows.adds(row) { F::add(state, input, row) } else { F::take(state, input, row) }
             }
             after.push(self.fold.value(state));
@@ -101,28 +96,6 @@ impl<F: Fold> Accumulator for Folding<F> {
 
     fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef> {
         self.fold.build(slots.iter().map(|&slot| self.fold.value(&self.states[slot as usize])))
-    }
-
-    fn merge(&mut self, other: Option<&dyn Accumulator>, pairs: &[(u32, u32)]) -> Result<()> {
-        match other {
-            Some(other) => {
-                let other: &Self = same_kind(other)?;
-                for (from, into) in pairs {
-                    F::merge(&mut self.states[*into as usize], &other.states[*from as usize]);
-                }
-            }
-            None => {
-                for (from, into) in pairs {
-                    let from = self.states[*from as usize].clone();
-                    F::merge(&mut self.states[*into as usize], &from);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 
     fn save(&self, slot: u32, out: &mut Vec<u8>) {

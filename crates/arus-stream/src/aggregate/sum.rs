@@ -64,11 +64,6 @@ where
         state.count -= 1;
     }
 
-    fn merge(state: &mut Self::State, from: &Self::State) {
-        state.sum = state.sum.add_wrapping(from.sum);
-        state.count += from.count;
-    }
-
     #[inline]
     fn value(&self, state: &Self::State) -> Option<T::Native> {
         (state.count != 0).then_some(state.sum)
@@ -102,10 +97,6 @@ impl Fold for DecimalSum {
     #[inline]
     fn take(state: &mut Self::State, input: &Self::Input, row: usize) {
         add_decimal(state, -input.value(row), -1);
-    }
-
-    fn merge(state: &mut Self::State, from: &Self::State) {
-        add_decimal(state, from.sum, from.count);
     }
 
     fn value(&self, state: &Self::State) -> Option<i128> {

@@ -9,10 +9,8 @@ use arus_storage::codec::KeyCodec;
 use arus_storage::log::{BatchBuilder, Partition};
 use arus_storage::table::KeyedTable;
 
-use crate::eval::{kept, null_violations};
 use crate::operator::{Operator, OperatorContext};
 use crate::pipeline::io::CollectFn;
-use crate::state::{StateEntry, StateWriter};
 
 /// A connector's writing end: rows as they come.
 pub(crate) struct WriterSink(pub(crate) Box<dyn SinkWriter>);
@@ -37,49 +35,6 @@ pub(crate) struct CollectSink(pub(crate) CollectFn);
 impl Operator for CollectSink {
     fn on_batch(&mut self, _port: usize, batch: ChangeBatch, _cx: &mut OperatorContext<'_>) -> Result<()> {
         (self.0)(&batch)
-    }
-}
-
-/// Before a sink with NOT NULL columns: rows with a NULL there are set aside, or fail the pipeline.
-pub(crate) struct NotNullSink {
-    /// Position in the rows and name of each such column.
-    pub(crate) columns: Vec<(usize, String)>,
-    pub(crate) sink: Box<dyn Operator>,
-}
-
-impl Operator for NotNullSink {
-    fn on_batch(&mut self, port: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let failed = null_violations(&self.columns, batch.rows());
-        if failed.is_empty() {
-            return self.sink.on_batch(port, batch, cx);
-        }
-        cx.quarantine(batch.rows(), &failed)?;
-        let rest = batch.filter(&kept(batch.num_rows(), &failed)?)?;
-        if rest.num_rows() == 0 { Ok(()) } else { self.sink.on_batch(port, rest, cx) }
-    }
-
-    fn on_watermark(&mut self, watermark: i64, cx: &mut OperatorContext<'_>) -> Result<()> {
-        self.sink.on_watermark(watermark, cx)
-    }
-
-    fn on_barrier(&mut self, epoch: u64, cx: &mut OperatorContext<'_>) -> Result<()> {
-        self.sink.on_barrier(epoch, cx)
-    }
-
-    fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
-        self.sink.freeze(state)
-    }
-
-    fn restore(&mut self, entries: &[StateEntry]) -> Result<()> {
-        self.sink.restore(entries)
-    }
-
-    fn sink_writer(&mut self) -> Option<&mut dyn SinkWriter> {
-        self.sink.sink_writer()
-    }
-
-    fn markers(&self) -> Option<Vec<i64>> {
-        self.sink.markers()
     }
 }
 

@@ -4,7 +4,7 @@
 //! A row whose window has fired is late: counted and kept. A row without a time is quarantined (Flink fails).
 //!
 //! State: the key is the window's end (big endian, sign flipped, so that it sorts) and the canonical key; the key group
-//! is the canonical key's. The value is the count of records (only over updating input), then the calls' bytes.
+//! is the canonical key's. The value is the count of records (only over updating input), then each accumulator's bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use arus_core::plan::{AggregateCall, Node, WindowAggregate};
-use arus_core::{ChangeBatch, Error, LogicalType, Result, RowSchema};
+use arus_core::{ChangeBatch, Error, LogicalType, Result};
 use arus_storage::codec::KeyCodec;
 
-use crate::aggregate::{Accumulator, Calls, CountRows, SlotRows};
+use crate::aggregate::{Accumulator, CountRows, SlotRows, accumulator};
 use crate::operator::{Operator, OperatorContext};
 use crate::ops::window::{Tumble, millis, null_rows, timestamps};
 use crate::ops::window_table_function::NO_ROWTIME;
@@ -39,17 +39,21 @@ pub(crate) struct WindowAggregator {
 struct Layout {
     codec: Arc<KeyCodec>,
     key_types: Vec<LogicalType>,
-    calls: Vec<AggregateCall>,
-    input: RowSchema,
+    calls: Vec<(AggregateCall, Option<LogicalType>)>,
     retracts: bool,
 }
 
 impl Layout {
     fn slice(&self) -> Result<Slice> {
+        let accumulators = self
+            .calls
+            .iter()
+            .map(|(call, arg)| accumulator(call, arg.as_ref(), self.retracts))
+            .collect::<Result<_>>()?;
         Ok(Slice {
             table: KeyTable::new(self.codec.clone(), &self.key_types),
             records: self.retracts.then(CountRows::default),
-            calls: Calls::new(&self.calls, &self.input, self.retracts)?,
+            accumulators,
             dirty: DirtySlots::default(),
         })
     }
@@ -60,7 +64,7 @@ struct Slice {
     table: KeyTable,
     /// Only over updating input: a group without records is not emitted.
     records: Option<CountRows>,
-    calls: Calls,
+    accumulators: Vec<Box<dyn Accumulator>>,
     dirty: DirtySlots,
 }
 
@@ -71,7 +75,9 @@ impl Slice {
         if let Some(records) = &mut self.records {
             records.grow(slots);
         }
-        self.calls.grow(slots);
+        for accumulator in &mut self.accumulators {
+            accumulator.grow(slots);
+        }
     }
 
     fn update(&mut self, plan: &WindowAggregate, batch: &ChangeBatch) -> Result<()> {
@@ -79,11 +85,14 @@ impl Slice {
         let keys: Vec<ArrayRef> = plan.keys.iter().map(|k| rows.column(*k).clone()).collect();
         let slots = self.table.assign(&keys, rows.num_rows())?;
         self.grow();
-        let slot_rows = SlotRows::new(&slots, batch.kinds());
+        let slot_rows = SlotRows { slots: &slots, kinds: batch.kinds(), resets: None };
         if let Some(records) = &mut self.records {
-            records.update(slot_rows, &[])?;
+            records.update(slot_rows, None)?;
         }
-        self.calls.update(slot_rows, rows)?;
+        for (call, accumulator) in plan.calls.iter().zip(&mut self.accumulators) {
+            let arg: Option<&dyn Array> = call.args.first().map(|column| rows.column(*column).as_ref());
+            accumulator.update(slot_rows, arg)?;
+        }
         self.dirty.mark(&slots);
         Ok(())
     }
@@ -98,7 +107,7 @@ impl Slice {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.calls.memory_bytes()
+        self.table.memory_bytes() + self.accumulators.iter().map(|a| a.memory_bytes()).sum::<usize>()
     }
 }
 
@@ -115,8 +124,7 @@ impl WindowAggregator {
         let layout = Layout {
             codec: Arc::new(KeyCodec::new(key_types.iter().cloned())),
             key_types,
-            calls: plan.calls.clone(),
-            input: input.schema.clone(),
+            calls: plan.calls.iter().map(|c| (c.clone(), c.args.first().map(|a| ty(*a)))).collect(),
             retracts: !input.mode.is_insert_only(),
         };
         // Refuses a call that cannot be computed before the first row.
@@ -150,7 +158,9 @@ impl WindowAggregator {
     fn fire(&mut self, end: i64, slice: Slice, cx: &mut OperatorContext<'_>) -> Result<()> {
         for slots in slice.filled().chunks(self.batch_rows) {
             let mut columns = slice.table.columns(slots)?;
-            columns.extend(slice.calls.evaluate(slots)?);
+            for accumulator in &slice.accumulators {
+                columns.push(accumulator.evaluate(slots)?);
+            }
             for (property, ty) in self.plan.properties.iter().zip(&self.property_types) {
                 let value = self.tumble.property(*property, end);
                 columns.push(timestamps(slots.iter().map(|_| value), ty)?);
@@ -246,11 +256,13 @@ impl Operator for WindowAggregator {
         for (end, slice) in &mut self.slices {
             let dirty = slice.dirty.take();
             for (slot, (group, key)) in dirty.iter().zip(slice.table.canonical(&dirty)?) {
-                let mut value = Vec::with_capacity(16 * (slice.calls.len() + 1));
+                let mut value = Vec::with_capacity(16 * (slice.accumulators.len() + 1));
                 if let Some(records) = &slice.records {
                     records.save(*slot, &mut value);
                 }
-                slice.calls.save(*slot, &mut value);
+                for accumulator in &slice.accumulators {
+                    accumulator.save(*slot, &mut value);
+                }
                 state.put(group, &state_key(*end, &key), &value);
             }
         }
@@ -267,7 +279,9 @@ impl Operator for WindowAggregator {
             if let Some(records) = &mut slice.records {
                 records.load(slot, &mut bytes)?;
             }
-            slice.calls.load(slot, &mut bytes)?;
+            for accumulator in &mut slice.accumulators {
+                accumulator.load(slot, &mut bytes)?;
+            }
             slice.dirty.set_persisted(slot);
         }
         Ok(())

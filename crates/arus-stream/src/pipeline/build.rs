@@ -9,7 +9,7 @@ use arrow::datatypes::Schema;
 use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
-use arus_core::plan::{Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values};
+use arus_core::plan::{LengthEnforcer, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values};
 use arus_core::{ChangeBatch, Error, Result};
 use arus_storage::codec::KeyCodec;
 
@@ -17,14 +17,12 @@ use crate::eval::Expressions;
 use crate::message::WATERMARK_NONE;
 use crate::operator::{NodeInfo, Operator};
 use crate::ops::calc::Calculator;
-use crate::ops::correlate::Correlator;
+use crate::ops::changelog_normalize::Normalizer;
+use crate::ops::drop_update_before::DropUpdateBefore;
 use crate::ops::exchange::Exchanger;
-use crate::ops::expand::Expander;
 use crate::ops::group_aggregate::GroupAggregator;
-use crate::ops::rank::Ranker;
-use crate::ops::semi_join::SemiJoiner;
-use crate::ops::sink::{CollectSink, MaterializeSink, NotNullSink, TopicSink, WriterSink};
-use crate::ops::temporal_sort::TemporalSorter;
+use crate::ops::sink::{CollectSink, MaterializeSink, TopicSink, WriterSink};
+use crate::ops::sink_guard::{ConstraintSink, Length, MaterializedSink, UpsertMaterializer};
 use crate::ops::union::Union;
 use crate::ops::window::Tumble;
 use crate::ops::window_aggregate::WindowAggregator;
@@ -208,12 +206,7 @@ fn lateness(plan: &PhysicalPlan, time_zone: &str) -> Result<Lateness> {
         Op::WindowAggregate(aggregate) => Some(Tumble::new(&aggregate.window, time_zone)),
         _ => None,
     });
-    Ok(Lateness { windows: windows.collect::<Result<_>>()?, every_advance: reads_watermark(plan) || sorts(plan) })
-}
-
-/// Whether rows leave an operator by the time of each watermark.
-fn sorts(plan: &PhysicalPlan) -> bool {
-    plan.nodes.iter().any(|node| matches!(node.op, Op::TemporalSort(_)))
+    Ok(Lateness { windows: windows.collect::<Result<_>>()?, every_advance: reads_watermark(plan) })
 }
 
 /// Whether an expression asks for CURRENT_WATERMARK, which differs from row to row.
@@ -280,12 +273,9 @@ fn operator(
         Op::GroupAggregate(group) => Box::new(GroupAggregator::new(group, node, input)?),
         Op::WindowAggregate(window) => Box::new(WindowAggregator::new(window, node, input, zone, settings.batch_rows)?),
         Op::Union => Box::new(Union { schema: node.schema.to_arrow() }),
-        Op::Expand(expand) => Box::new(Expander::new(expand, node, zone)?),
-        Op::Rank(rank) => Box::new(Ranker::new(rank, node, input, settings.batch_rows)?),
-        Op::TemporalSort(sort) => Box::new(TemporalSorter::new(sort, node, input, settings.batch_rows)),
-        Op::SemiJoin(join) => Box::new(SemiJoiner::new(join, node)),
-        Op::Correlate(correlate) => Box::new(Correlator::new(correlate, node, input)),
-        Op::Sink(sink) => not_null(
+        Op::ChangelogNormalize(normalize) => Box::new(Normalizer::new(normalize, node, zone)?),
+        Op::DropUpdateBefore => Box::new(DropUpdateBefore),
+        Op::Sink(sink) => guarded(
             sink,
             input,
             match io.sink(id, sink)? {
@@ -302,16 +292,29 @@ fn operator(
     })
 }
 
-/// Checks NOT NULL columns of a sink where the rows that come may have NULLs.
-fn not_null(sink: &Sink, input: &Node, operator: Box<dyn Operator>) -> Box<dyn Operator> {
+/// Puts before a sink what checks its columns where the rows that come may break them, and what chooses the newest row
+/// of each primary key.
+fn guarded(sink: &Sink, input: &Node, operator: Box<dyn Operator>) -> Box<dyn Operator> {
     let SinkTarget::Table(table) = &sink.target else { return operator };
+    let operator = match &sink.materialize {
+        Some(plan) => {
+            Box::new(MaterializedSink { materializer: UpsertMaterializer::new(plan, input), sink: operator }) as _
+        }
+        None => operator,
+    };
     let targets = table.sink_columns();
-    let columns: Vec<(usize, String)> = targets
-        .iter()
-        .zip(input.schema.columns())
-        .enumerate()
-        .filter(|(_, (target, column))| !table.columns[**target].ty.nullable && column.ty.nullable)
-        .map(|(position, (target, _))| (position, table.columns[*target].name.clone()))
+    let columns = || targets.iter().map(|t| &table.columns[*t]).zip(input.schema.columns()).enumerate();
+    let not_null: Vec<(usize, String)> = columns()
+        .filter(|(_, (target, column))| !target.ty.nullable && column.ty.nullable)
+        .map(|(position, (target, _))| (position, target.name.clone()))
         .collect();
-    if columns.is_empty() { operator } else { Box::new(NotNullSink { columns, sink: operator }) }
+    let mut lengths: Vec<Length> = columns()
+        .map(|(column, (target, _))| Length { column, name: target.name.clone(), kind: target.ty.kind.clone() })
+        .collect();
+    lengths.retain(|l| sink.length.is_some() && l.limit().0 < arus_core::types::MAX_LENGTH as usize);
+    if not_null.is_empty() && lengths.is_empty() {
+        return operator;
+    }
+    let enforcer = sink.length.unwrap_or(LengthEnforcer::Error);
+    Box::new(ConstraintSink { not_null, lengths, enforcer, sink: operator })
 }

@@ -102,14 +102,7 @@ impl Plan {
                     (_, Some(ty)) => ty.with_nullable(true),
                 };
                 let args = arg.iter().copied().collect();
-                AggregateCall {
-                    function: *function,
-                    args,
-                    distinct: false,
-                    filter: None,
-                    ty,
-                    name: function.name().to_string(),
-                }
+                AggregateCall { function: *function, args, ty, name: function.name().to_string() }
             })
             .collect()
     }
@@ -187,7 +180,7 @@ impl Plan {
     fn sink(mut self, input: NodeId, target: SinkTarget) -> PhysicalPlan {
         let columns = self.nodes[input].schema.columns().to_vec();
         let mode = self.nodes[input].mode;
-        self.push(Op::Sink(Sink { target }), vec![input], columns, mode);
+        self.push(Op::Sink(Sink::to(target)), vec![input], columns, mode);
         PhysicalPlan { version: PLAN_VERSION, nodes: self.nodes }
     }
 }

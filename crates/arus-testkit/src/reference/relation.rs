@@ -136,7 +136,8 @@ impl Interpreter<'_> {
                 let events = inputs.into_iter().flat_map(|i| i.events).collect();
                 Ok(Relation { events, ordered: false, exact, sources })
             }
-            RelOp::Sink { input, .. } => self.relation(input),
+            RelOp::Sink { input, .. } | RelOp::ChangelogNormalize { input, .. } => self.relation(input),
+            #[expect(unreachable_patterns, reason = "the tree grows")]
             other => unsupported(format!("{other:?}")),
         }
     }

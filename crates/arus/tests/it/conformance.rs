@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test of the built binary over real files")]
 
+mod modes;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -20,6 +22,8 @@ const MARK: &str = "~ watermark ";
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 const DIFF_LINES_LIMIT: usize = 24;
 const PARALLEL_RUNS: usize = 2;
+/// So many scripts have plans of their own; as in `conformance/run`.
+const DISTINCT_PLANS: usize = 60;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Compare {
@@ -42,13 +46,15 @@ fn scripts_print_what_flink_prints() {
 
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(vec![]);
+    let plans = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
         for _ in 0..PARALLEL_RUNS {
             scope.spawn(|| {
                 while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let name = script.file_stem().unwrap().to_str().unwrap();
-                    if let Err(problem) = check(&folder, name) {
-                        failures.lock().unwrap().push(format!("{name}\n{problem}"));
+                    match check(&folder, name) {
+                        Ok(prints) => drop(plans.lock().unwrap().insert(prints)),
+                        Err(problem) => failures.lock().unwrap().push(format!("{name}\n{problem}")),
                     }
                 }
             });
@@ -63,13 +69,22 @@ fn scripts_print_what_flink_prints() {
         scripts.len(),
         failures.join("\n"),
     );
+    let mut plans = plans.into_inner().unwrap();
+    plans.remove("");
+    assert!(plans.len() >= DISTINCT_PLANS, "{} distinct plans, expected {DISTINCT_PLANS} or more", plans.len());
 }
 
-fn check(folder: &Path, name: &str) -> Result<(), String> {
+/// The fingerprints of the script's plans.
+fn check(folder: &Path, name: &str) -> Result<String, String> {
     let script = fs::read_to_string(folder.join(format!("scripts/{name}.sql"))).unwrap();
     let flink = stored_answer(folder, name, &script)?;
     let compare = directive(&script)?;
-    let output = run_arus(folder, name)?;
+    compare_lines(folder, name, &flink, compare)?;
+    modes::check(folder, name, &script, flink.end == "refused")
+}
+
+fn compare_lines(folder: &Path, name: &str, flink: &Answer, compare: Compare) -> Result<(), String> {
+    let output = run_arus(folder, &["run", "--mark-watermarks", &format!("scripts/{name}.sql")])?;
 
     let marked: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     let plain = || marked.iter().filter(|line| !line.starts_with(MARK)).cloned().collect::<Vec<_>>();
@@ -91,12 +106,12 @@ fn check(folder: &Path, name: &str) -> Result<(), String> {
     }
     let (expected, found) = match compare {
         Compare::End => return Ok(()),
-        Compare::Sequence => (flink.lines, plain()),
+        Compare::Sequence => (flink.lines.clone(), plain()),
         Compare::Watermark => {
             let found = in_order_of(&flink.lines, &marked);
-            (flink.lines, found)
+            (flink.lines.clone(), found)
         }
-        Compare::Multiset => (sorted(flink.lines), sorted(plain())),
+        Compare::Multiset => (sorted(flink.lines.clone()), sorted(plain())),
     };
     if expected == found { Ok(()) } else { Err(short_diff(&expected, &found)) }
 }
@@ -168,12 +183,12 @@ fn add_files(path: &Path, files: &mut BTreeSet<PathBuf>) {
     }
 }
 
-fn run_arus(folder: &Path, name: &str) -> Result<Output, String> {
+fn run_arus(folder: &Path, arguments: &[&str]) -> Result<Output, String> {
     let out = tempfile::tempdir().unwrap();
     let (stdout, stderr) = (out.path().join("stdout"), out.path().join("stderr"));
     // Files rather than pipes: a run that hangs is killed without anybody having to drain them.
     let mut child = Command::new(env!("CARGO_BIN_EXE_arus"))
-        .args(["run", "--mark-watermarks", &format!("scripts/{name}.sql")])
+        .args(arguments)
         .current_dir(folder)
         .env("TMPDIR", out.path())
         .stdin(Stdio::null())

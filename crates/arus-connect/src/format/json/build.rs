@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::builder::{BooleanBufferBuilder, make_view};
+use arrow::array::builder::BooleanBufferBuilder;
 use arrow::array::{
-    ArrayRef, BinaryViewArray, BooleanArray, Decimal128Array, ListArray, NullArray, PrimitiveArray, StringViewArray,
-    StructArray,
+    ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Decimal128Array, ListArray, NullArray, PrimitiveArray,
+    StringArray, StringViewArray, StructArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
@@ -23,6 +23,7 @@ use arus_core::types::timestamp_unit;
 use arus_core::{Error, LogicalType, Result, TypeKind};
 
 use super::row::RowNode;
+use super::time::Minute;
 
 /// Validity of the rows so far; `None` while all are valid.
 #[derive(Default)]
@@ -91,72 +92,89 @@ impl<T: ArrowNativeType> Values<T> {
     }
 }
 
-/// The next batch is as large as the last one, most likely.
+/// The next batch is about as large as the last one, most likely.
 fn take_keeping_capacity<T>(values: &mut Vec<T>) -> Vec<T> {
-    let next = Vec::with_capacity(values.len());
+    let next = Vec::with_capacity(if values.is_empty() { 0 } else { values.len() + values.len() / 16 + CHUNK });
     std::mem::replace(values, next)
 }
 
-/// Strings or bytes: views, and one buffer of copies that pins nothing of the input.
+/// Strings or bytes, one after another in one buffer that pins nothing of the input. Views are made of them at the end, so
+/// that UTF-8 is checked once for all.
 #[derive(Default)]
-pub(super) struct Views {
-    views: Vec<u128>,
+pub(super) struct Texts {
+    /// Where each ends in `data`.
+    ends: Vec<i32>,
     data: Vec<u8>,
     nulls: Nulls,
 }
 
-const INLINE: u32 = 12;
+/// Copied at once where there are so many bytes: a length that the compiler knows.
+const CHUNK: usize = 64;
 
-impl Views {
+impl Texts {
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let offset = self.data.len() as u32;
-        if bytes.len() > INLINE as usize {
-            self.data.extend_from_slice(bytes);
+        self.data.extend_from_slice(bytes);
+        self.close();
+    }
+
+    /// Appends `window[start..end]`, by way of a chunk that may reach further.
+    #[inline(always)]
+    pub(super) fn push_from(&mut self, window: &[u8], start: usize, end: usize) {
+        match window[start..].first_chunk::<CHUNK>() {
+            Some(chunk) if end - start <= CHUNK => {
+                let len = self.data.len() + end - start;
+                self.data.extend_from_slice(chunk);
+                self.data.truncate(len);
+            }
+            _ => self.data.extend_from_slice(&window[start..end]),
         }
-        self.views.push(make_view(bytes, 0, offset));
+        self.close();
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        self.ends.push(self.data.len() as i32);
         self.nulls.valid();
     }
 
     fn push_null(&mut self) {
-        self.nulls.null(self.views.len());
-        self.views.push(0);
+        self.nulls.null(self.ends.len());
+        self.ends.push(self.data.len() as i32);
+    }
+
+    fn start(&self, row: usize) -> usize {
+        row.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize)
     }
 
     pub(super) fn truncate(&mut self, len: usize) {
-        let dropped = self.views.get(len..).unwrap_or_default();
-        if let Some(first) = dropped.iter().find(|v| **v as u32 > INLINE) {
-            self.data.truncate((*first >> 96) as usize);
+        if len < self.ends.len() {
+            self.data.truncate(self.start(len));
+            self.ends.truncate(len);
         }
-        self.views.truncate(len);
         self.nulls.truncate(len);
     }
 
-    pub(super) fn value(&self, row: usize) -> Vec<u8> {
-        let view = self.views[row];
-        let len = view as u32;
-        if len > INLINE {
-            let offset = (view >> 96) as usize;
-            self.data[offset..offset + len as usize].to_vec()
-        } else {
-            view.to_le_bytes()[4..4 + len as usize].to_vec()
-        }
+    pub(super) fn value(&self, row: usize) -> &[u8] {
+        &self.data[self.start(row)..self.ends[row] as usize]
     }
 
-    fn parts(&mut self) -> (ScalarBuffer<u128>, Vec<Buffer>, Option<NullBuffer>) {
-        let data = take_keeping_capacity(&mut self.data);
-        let buffers = if data.is_empty() { vec![] } else { vec![Buffer::from_vec(data)] };
-        (ScalarBuffer::from(take_keeping_capacity(&mut self.views)), buffers, self.nulls.finish())
+    fn parts(&mut self) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
+        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
+        offsets.push(0);
+        offsets.append(&mut self.ends);
+        let data = Buffer::from_vec(take_keeping_capacity(&mut self.data));
+        (OffsetBuffer::new(ScalarBuffer::from(offsets)), data, self.nulls.finish())
     }
 
     fn finish_strings(&mut self) -> std::result::Result<ArrayRef, ArrowError> {
-        let (views, buffers, nulls) = self.parts();
-        Ok(Arc::new(StringViewArray::try_new(views, buffers, nulls)?))
+        let (offsets, data, nulls) = self.parts();
+        Ok(Arc::new(StringViewArray::from(&StringArray::try_new(offsets, data, nulls)?)))
     }
 
     fn finish_bytes(&mut self) -> std::result::Result<ArrayRef, ArrowError> {
-        let (views, buffers, nulls) = self.parts();
-        Ok(Arc::new(BinaryViewArray::try_new(views, buffers, nulls)?))
+        let (offsets, data, nulls) = self.parts();
+        Ok(Arc::new(BinaryViewArray::from(&BinaryArray::try_new(offsets, data, nulls)?)))
     }
 }
 
@@ -231,14 +249,15 @@ pub(super) enum Node {
         precision: u8,
         scale: u8,
     },
-    String(Views),
-    Bytes(Views),
+    String(Texts),
+    Bytes(Texts),
     Date(Values<i32>),
     Time(Values<i32>),
     Timestamp {
         values: Values<i64>,
         precision: u8,
         local_zone: bool,
+        minute: Minute,
     },
     Array {
         lists: Lists,
@@ -247,7 +266,7 @@ pub(super) enum Node {
     /// MULTISET too: its values are INT.
     Map {
         lists: Lists,
-        keys: Views,
+        keys: Texts,
         values: Box<Node>,
     },
     Row(Box<RowNode>),
@@ -261,7 +280,13 @@ impl Node {
                 return Err(Error::not_supported(format!("column '{what}': format json with a map key of type {key}"))
                     .with_hint("keys of JSON objects are strings: declare MAP<STRING, ..>"));
             }
-            Ok(Node::Map { lists: Lists::default(), keys: Views::default(), values: Box::new(values) })
+            Ok(Node::Map { lists: Lists::default(), keys: Texts::default(), values: Box::new(values) })
+        };
+        let timestamp = |precision, local_zone| Node::Timestamp {
+            values: Values::default(),
+            precision,
+            local_zone,
+            minute: Minute::default(),
         };
         Ok(match &ty.kind {
             TypeKind::Null => Node::Null(0),
@@ -277,16 +302,12 @@ impl Node {
             TypeKind::Decimal { precision, scale } => {
                 Node::Decimal { values: Values::default(), precision: *precision, scale: *scale }
             }
-            TypeKind::Char(_) | TypeKind::Varchar(_) => Node::String(Views::default()),
-            TypeKind::Binary(_) | TypeKind::Varbinary(_) => Node::Bytes(Views::default()),
+            TypeKind::Char(_) | TypeKind::Varchar(_) => Node::String(Texts::default()),
+            TypeKind::Binary(_) | TypeKind::Varbinary(_) => Node::Bytes(Texts::default()),
             TypeKind::Date => Node::Date(Values::default()),
             TypeKind::Time(_) => Node::Time(Values::default()),
-            TypeKind::Timestamp { precision, .. } => {
-                Node::Timestamp { values: Values::default(), precision: *precision, local_zone: false }
-            }
-            TypeKind::TimestampLtz { precision, .. } => {
-                Node::Timestamp { values: Values::default(), precision: *precision, local_zone: true }
-            }
+            TypeKind::Timestamp { precision, .. } => timestamp(*precision, false),
+            TypeKind::TimestampLtz { precision, .. } => timestamp(*precision, true),
             TypeKind::Array(element) => {
                 Node::Array { lists: Lists::default(), element: Box::new(Node::new(element, what)?) }
             }
@@ -311,7 +332,7 @@ impl Node {
             Node::Float(v) => v.values.len(),
             Node::Double(v) => v.values.len(),
             Node::Decimal { values, .. } => values.values.len(),
-            Node::String(v) | Node::Bytes(v) => v.views.len(),
+            Node::String(v) | Node::Bytes(v) => v.ends.len(),
             Node::Array { lists, .. } | Node::Map { lists, .. } => lists.ends.len(),
             Node::Row(row) => row.len(),
         }
@@ -385,7 +406,7 @@ impl Node {
             Node::Bytes(v) => v.finish_bytes()?,
             Node::Date(v) => Arc::new(v.finish::<Date32Type>()?),
             Node::Time(v) => Arc::new(v.finish::<Time32MillisecondType>()?),
-            Node::Timestamp { values, precision, local_zone } => {
+            Node::Timestamp { values, precision, local_zone, .. } => {
                 let zone: Option<Arc<str>> = local_zone.then(|| Arc::from("UTC"));
                 match timestamp_unit(*precision) {
                     TimeUnit::Millisecond => {

@@ -12,10 +12,10 @@ use arus_core::connector::{Decoded, Decoder, RawBatch, Rejected};
 use arus_core::limits::RECORD_BYTES;
 use arus_core::{Result, RowSchema, text};
 
-use super::build::{Lists, Node, Values, Views};
+use super::build::{Lists, Node, Texts, Values};
 use super::row::RowNode;
 use super::scan::{Bad, Cursor, Number, Scan, unescape};
-use super::{base64, compact, time};
+use super::{base64, compact, time, words};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimestampFormat {
@@ -50,18 +50,19 @@ impl JsonDecoder {
         Ok(JsonDecoder { schema: columns.to_arrow(), root: RowNode::new(fields?), rules })
     }
 
-    /// Appends the rows of one record: an object gives one, an array one for each of its objects.
-    fn record(&mut self, bytes: &[u8]) -> Scan<()> {
+    /// Appends the rows of the record in the first `len` bytes of `window`, which is known to be `ascii` or not: an object gives one, an array one for each of its objects.
+    fn record(&mut self, window: &[u8], len: usize, ascii: bool) -> Scan<()> {
+        let bytes = &window[..len];
         if bytes.len() > RECORD_BYTES {
             return Err(Bad::value(RECORD_BYTES, format!("longer than {RECORD_BYTES} bytes")));
         }
-        // Most records are ASCII, which is told faster.
-        if !bytes.is_ascii()
+        if !ascii
+            && !bytes.is_ascii()
             && let Err(error) = std::str::from_utf8(bytes)
         {
             return Err(Bad::syntax(error.valid_up_to(), "expected UTF-8"));
         }
-        let mut cursor = Cursor::new(bytes);
+        let mut cursor = Cursor::new(window, len);
         if bytes.starts_with(b"\xEF\xBB\xBF") {
             cursor.pos = 3;
         }
@@ -100,11 +101,14 @@ impl Decoder for JsonDecoder {
     fn decode(&mut self, raw: &RawBatch) -> Result<Decoded> {
         let mut records = Vec::with_capacity(raw.records.len());
         let mut rejected = vec![];
+        // Mostly true, and told much faster of all than of each.
+        let ascii = raw.data.is_ascii();
         for (index, record) in raw.records.iter().enumerate() {
             // Kafka's null values and empty lines give no row, as in Flink.
             let Some(span) = record.value.filter(|v| v.len > 0) else { continue };
             let rows = self.root.len();
-            match self.record(raw.bytes(span)) {
+            match self.record(&raw.data[span.start as usize..], span.len as usize, ascii) {
+                Ok(()) if self.root.len() == rows + 1 => records.push(index as u32),
                 Ok(()) => records.extend(std::iter::repeat_n(index as u32, self.root.len() - rows)),
                 Err(bad) => {
                     self.root.truncate(rows);
@@ -124,8 +128,48 @@ impl Decoder for JsonDecoder {
 
 impl Rules {
     /// Appends the value at the cursor to `node`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self, node: &mut Node, cursor: &mut Cursor<'_>) -> Scan<()> {
+        if self.common_value(node, cursor) { Ok(()) } else { self.any_value(node, cursor) }
+    }
+
+    /// The value in the form that most have, or nothing.
+    #[inline(always)]
+    fn common_value(&mut self, node: &mut Node, cursor: &mut Cursor<'_>) -> bool {
+        match node {
+            Node::BigInt(values) => match words::integer(cursor.window, cursor.pos) {
+                Some((value, end)) if cursor.advance(end) => values.push(value),
+                _ => return false,
+            },
+            Node::Int(values) => match words::integer(cursor.window, cursor.pos) {
+                Some((value, end)) if value <= i64::from(i32::MAX) && cursor.advance(end) => values.push(value as i32),
+                _ => return false,
+            },
+            Node::String(views) => {
+                let start = cursor.pos + 1;
+                if cursor.peek() != b'"' {
+                    return false;
+                }
+                match words::closing_quote(cursor.window, start) {
+                    Some(quote) if cursor.advance(quote + 1) => views.push_from(cursor.window, start, quote),
+                    _ => return false,
+                }
+            }
+            Node::Timestamp { values, precision, local_zone, minute } => {
+                if cursor.peek() != b'"' {
+                    return false;
+                }
+                match minute.timestamp(cursor.window, cursor.pos, self.timestamps, *precision, *local_zone) {
+                    Some((value, end)) if cursor.advance(end) => values.push(value),
+                    _ => return false,
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn any_value(&mut self, node: &mut Node, cursor: &mut Cursor<'_>) -> Scan<()> {
         if !self.ignore_parse_errors {
             return self.strict_value(node, cursor);
         }
@@ -199,7 +243,7 @@ impl Rules {
                 values.push(ms);
                 Ok(())
             }
-            Node::Timestamp { values, precision, local_zone } => {
+            Node::Timestamp { values, precision, local_zone, .. } => {
                 let value = self.timestamp(cursor, *precision, *local_zone)?;
                 values.push(value);
                 Ok(())
@@ -321,7 +365,7 @@ impl Rules {
     }
 
     /// Whatever is no string becomes its JSON text.
-    fn string(&mut self, views: &mut Views, cursor: &mut Cursor<'_>) -> Scan<()> {
+    fn string(&mut self, views: &mut Texts, cursor: &mut Cursor<'_>) -> Scan<()> {
         let start = cursor.pos;
         match cursor.peek() {
             b'"' => {
@@ -348,7 +392,7 @@ impl Rules {
         Ok(())
     }
 
-    fn bytes(&mut self, views: &mut Views, cursor: &mut Cursor<'_>) -> Scan<()> {
+    fn bytes(&mut self, views: &mut Texts, cursor: &mut Cursor<'_>) -> Scan<()> {
         let at = cursor.pos;
         if cursor.peek() != b'"' {
             return Err(wrong_type(cursor, "BYTES as base64"));
@@ -400,7 +444,7 @@ impl Rules {
         Ok(())
     }
 
-    fn map(&mut self, lists: &mut Lists, keys: &mut Views, values: &mut Node, cursor: &mut Cursor<'_>) -> Scan<()> {
+    fn map(&mut self, lists: &mut Lists, keys: &mut Texts, values: &mut Node, cursor: &mut Cursor<'_>) -> Scan<()> {
         if cursor.peek() != b'{' {
             return Err(wrong_type(cursor, "MAP"));
         }
@@ -419,7 +463,7 @@ impl Rules {
     }
 
     /// Appends the entries of the object at the cursor but those at the (ascending) indexes in `without`.
-    fn entries(&mut self, keys: &mut Views, values: &mut Node, cursor: &mut Cursor<'_>, without: &[usize]) -> Scan<()> {
+    fn entries(&mut self, keys: &mut Texts, values: &mut Node, cursor: &mut Cursor<'_>, without: &[usize]) -> Scan<()> {
         let mut without = without.iter().copied().peekable();
         cursor.enter()?;
         if cursor.peek() != b'}' {
@@ -452,7 +496,7 @@ impl Rules {
 }
 
 /// Entries, counted from the map's first, whose key comes again later.
-fn overridden(keys: &Views, first: usize, end: usize) -> Vec<usize> {
+fn overridden(keys: &Texts, first: usize, end: usize) -> Vec<usize> {
     if end - first < 2 {
         return vec![];
     }

@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use super::build::{Node, Nulls};
 use super::decode::Rules;
 use super::scan::{Bad, Cursor, Scan, unescape};
+use super::words;
 
 pub(super) struct Field {
     pub(super) name: String,
@@ -70,16 +71,51 @@ const UNWANTED: usize = usize::MAX;
 const SLOTS: usize = 256;
 const KEY_BYTES: usize = 32 << 10;
 
+/// The first eight bytes of a name; of a shorter one all, and zeros.
+#[inline(always)]
+fn head(name: &[u8]) -> u64 {
+    match name.first_chunk::<8>() {
+        Some(head) => u64::from_le_bytes(*head),
+        None => name.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
 pub(super) struct RowNode {
     fields: Vec<Field>,
-    /// Fields by the length of their name: few have the same.
-    by_len: Vec<Vec<usize>>,
+    /// The first bytes of their name and the fields, by the name's length: few have the same.
+    by_len: Vec<Vec<(u64, usize)>>,
     len: usize,
     nulls: Nulls,
     object: u64,
     slots: Vec<Slot>,
     keys: Vec<u8>,
-    scratch: Vec<u8>,
+    /// How many slots are a whole object in which each field comes once; `None`: not known.
+    whole: Option<usize>,
+    trust: Trust,
+}
+
+/// Whether prediction pays: where keys come in another order each time, trying costs more than it gains.
+struct Trust {
+    score: i32,
+    /// Objects to be read without prediction before the next try.
+    pause: u32,
+}
+
+impl Trust {
+    const HIGHEST: i32 = 32;
+    const PAUSE: u32 = 256;
+
+    fn hit(&mut self) {
+        self.score = (self.score + 1).min(Self::HIGHEST);
+    }
+
+    fn miss(&mut self) {
+        self.score -= 3;
+        if self.score < 0 {
+            self.score = 4;
+            self.pause = Self::PAUSE;
+        }
+    }
 }
 
 impl RowNode {
@@ -87,7 +123,7 @@ impl RowNode {
         let longest = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut by_len = vec![vec![]; longest + 1];
         for (i, (name, _)) in fields.iter().enumerate() {
-            by_len[name.len()].push(i);
+            by_len[name.len()].push((head(name.as_bytes()), i));
         }
         let fields = fields.into_iter().map(|(name, node)| Field { name, node, seen_in: 0 }).collect();
         RowNode {
@@ -98,7 +134,8 @@ impl RowNode {
             object: 0,
             slots: vec![],
             keys: vec![],
-            scratch: vec![],
+            whole: None,
+            trust: Trust { score: Trust::HIGHEST, pause: 0 },
         }
     }
 
@@ -141,14 +178,75 @@ impl RowNode {
 
     /// Appends one row from the object at the cursor. On an error the caller takes back what was written.
     pub(super) fn read(&mut self, cursor: &mut Cursor<'_>, rules: &mut Rules) -> Scan<()> {
+        if self.trust.pause > 0 {
+            self.trust.pause -= 1;
+            return self.read_any::<false>(cursor, rules);
+        }
+        if let Some(slots) = self.whole {
+            let (start, depth) = (cursor.pos, cursor.depth());
+            let Err(read) = self.read_predicted(slots, cursor, rules) else {
+                self.trust.hit();
+                return Ok(());
+            };
+            if read > 0 {
+                self.fields.iter_mut().for_each(|f| f.node.truncate(self.len));
+            }
+            cursor.rewind(start, depth);
+            self.trust.miss();
+        }
+        self.read_any::<true>(cursor, rules)
+    }
+
+    /// An object with the keys and the spacing of the last one. What is otherwise, errors too, is left to
+    /// [`RowNode::read_any`]: the number of values that were read until then.
+    #[inline]
+    fn read_predicted(&mut self, slots: usize, cursor: &mut Cursor<'_>, rules: &mut Rules) -> Result<(), usize> {
+        if cursor.enter().is_err() {
+            return Err(0);
+        }
+        let RowNode { fields, slots: all, keys, .. } = self;
+        for (read, slot) in all[..slots].iter().enumerate() {
+            if read > 0 {
+                if cursor.peek() != b',' {
+                    return Err(read);
+                }
+                cursor.pos += 1;
+                if cursor.peek() == b' ' {
+                    cursor.pos += 1;
+                }
+            }
+            let rest = &cursor.window[cursor.pos.min(cursor.window.len())..];
+            if !slot.is_at(rest, keys) {
+                return Err(read);
+            }
+            cursor.pos += slot.key.len();
+            let passed = match fields.get_mut(slot.field) {
+                Some(field) => rules.value(&mut field.node, cursor),
+                None => cursor.skip_value(),
+            };
+            if passed.is_err() {
+                return Err(read + 1);
+            }
+        }
+        if cursor.peek() != b'}' {
+            return Err(slots);
+        }
+        cursor.leave();
+        self.len += 1;
+        self.nulls.valid();
+        Ok(())
+    }
+
+    fn read_any<const LEARN: bool>(&mut self, cursor: &mut Cursor<'_>, rules: &mut Rules) -> Scan<()> {
         let start = cursor.pos;
         self.object += 1;
-        let mut seen = 0;
+        let (mut seen, mut keys, mut slot, mut once) = (0, 0, 0, true);
         cursor.enter()?;
         if cursor.peek() != b'}' {
-            let mut slot = 0;
             loop {
-                let field = self.key(cursor, &mut slot)?;
+                let field =
+                    if LEARN { self.key(cursor, &mut slot)? } else { self.key_by_name::<false>(cursor, &mut slot)? };
+                keys += 1;
                 if field == UNWANTED {
                     cursor.skip_value()?;
                 } else {
@@ -156,6 +254,7 @@ impl RowNode {
                     if wanted.seen_in == self.object {
                         // The last of several wins.
                         wanted.node.truncate(self.len);
+                        once = false;
                     } else {
                         wanted.seen_in = self.object;
                         seen += 1;
@@ -179,6 +278,10 @@ impl RowNode {
                 field.node.push_null();
             }
         }
+        // Without leaps every key has its slot.
+        if LEARN && once && seen == self.fields.len() && keys > 0 && slot == keys && keys <= self.slots.len() {
+            self.whole = Some(keys);
+        }
         self.len += 1;
         self.nulls.valid();
         Ok(())
@@ -201,31 +304,53 @@ impl RowNode {
                 return Ok(guess.field);
             }
         }
-        self.key_by_name(cursor, slot)
+        self.key_by_name::<true>(cursor, slot)
     }
 
-    fn key_by_name(&mut self, cursor: &mut Cursor<'_>, slot: &mut usize) -> Scan<usize> {
+    fn key_by_name<const LEARN: bool>(&mut self, cursor: &mut Cursor<'_>, slot: &mut usize) -> Scan<usize> {
         if cursor.peek() != b'"' {
             return Err(cursor.unexpected("a field name"));
         }
         let start = cursor.pos;
-        let (name, escaped) = cursor.string()?;
-        cursor.colon()?;
-        self.scratch.clear();
-        let name = if escaped {
-            unescape(name, &mut self.scratch);
-            self.scratch.as_slice()
-        } else {
-            name
+        let field = match words::closing_quote(cursor.window, start + 1) {
+            Some(quote) if cursor.data.get(quote + 1) == Some(&b':') => {
+                cursor.pos = quote + 2;
+                if cursor.peek() <= b' ' {
+                    cursor.skip_space();
+                }
+                self.field_named(&cursor.data[start + 1..quote])
+            }
+            _ => {
+                let (name, escaped) = cursor.string()?;
+                cursor.colon()?;
+                if escaped {
+                    let mut text = vec![];
+                    unescape(name, &mut text);
+                    self.field_named(&text)
+                } else {
+                    self.field_named(name)
+                }
+            }
         };
-        let same_len = self.by_len.get(name.len()).map(Vec::as_slice).unwrap_or_default();
-        let field = same_len.iter().copied().find(|i| self.fields[*i].name.as_bytes() == name).unwrap_or(UNWANTED);
-        self.remember(&cursor.data[start..cursor.pos], field, *slot);
+        if LEARN {
+            self.remember(&cursor.data[start..cursor.pos], field, *slot);
+        }
         *slot += 1;
         Ok(field)
     }
 
+    #[inline]
+    fn field_named(&self, name: &[u8]) -> usize {
+        let same_len = self.by_len.get(name.len()).map(Vec::as_slice).unwrap_or_default();
+        let head = head(name);
+        let found = same_len
+            .iter()
+            .find(|(first, field)| *first == head && (name.len() <= 8 || self.fields[*field].name.as_bytes() == name));
+        found.map_or(UNWANTED, |(_, field)| *field)
+    }
+
     fn remember(&mut self, key: &[u8], field: usize, slot: usize) {
+        self.whole = None;
         if slot >= SLOTS {
             return;
         }

@@ -5,6 +5,8 @@
 
 use arus_core::limits::JSON_DEPTH;
 
+use super::words;
+
 /// Why a record is not taken. One word wide, since every step of the hot path can return it.
 pub(super) struct Bad(Box<Reason>);
 
@@ -80,23 +82,26 @@ pub(super) struct Number {
 
 pub(super) struct Cursor<'a> {
     pub(super) data: &'a [u8],
+    /// `data`, and what lies behind it in its buffer: common forms are read in words that may reach beyond the end.
+    pub(super) window: &'a [u8],
     pub(super) pos: usize,
     depth: usize,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-const QUOTES: u64 = ONES * b'"' as u64;
-const BACKSLASHES: u64 = ONES * b'\\' as u64;
-
-/// The high bit of each zero byte; exact for the lowest one.
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHS
-}
-
 impl<'a> Cursor<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
-        Cursor { data, pos: 0, depth: 0 }
+    /// Over the first `len` bytes of `window`.
+    pub(super) fn new(window: &'a [u8], len: usize) -> Self {
+        Cursor { data: &window[..len], window, pos: 0, depth: 0 }
+    }
+
+    /// Goes to `end`, which a word behind the record may have given; whether it lies inside.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, end: usize) -> bool {
+        let inside = end <= self.data.len();
+        if inside {
+            self.pos = end;
+        }
+        inside
     }
 
     /// The next byte; 0, which no JSON token starts with, at the end.
@@ -199,7 +204,7 @@ impl<'a> Cursor<'a> {
         loop {
             while let Some(chunk) = self.data.get(pos..pos + 8) {
                 let word = u64::from_le_bytes(chunk.try_into().expect("a slice of 8"));
-                let hits = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+                let hits = words::quotes_and_backslashes(word);
                 if hits != 0 {
                     pos += (hits.trailing_zeros() / 8) as usize;
                     break;
@@ -309,7 +314,20 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a value that nobody reads.
+    #[inline(always)]
     pub(super) fn skip_value(&mut self) -> Scan<()> {
+        let end = match self.window.get(self.pos) {
+            Some(b'"') => words::closing_quote(self.window, self.pos + 1).map(|quote| quote + 1),
+            Some(b'0'..=b'9') => words::integer(self.window, self.pos).map(|(_, end)| end),
+            _ => None,
+        };
+        match end {
+            Some(end) if self.advance(end) => Ok(()),
+            _ => self.skip_any(),
+        }
+    }
+
+    fn skip_any(&mut self) -> Scan<()> {
         match self.peek() {
             b'"' => self.string().map(|_| ()),
             b'-' | b'0'..=b'9' => self.number().map(|_| ()),

@@ -24,7 +24,7 @@ pub fn split_json(body: Bytes) -> Result<RawBatch> {
 }
 
 fn spans(body: &[u8]) -> Scan<Vec<(usize, usize)>> {
-    let mut cursor = Cursor::new(body);
+    let mut cursor = Cursor::new(body, body.len());
     let mut found = vec![];
     cursor.skip_space();
     if cursor.peek() == b'[' {
@@ -72,7 +72,8 @@ pub fn unknown_fields(raw: &RawBatch, columns: &RowSchema) -> Vec<String> {
     let known: HashSet<&[u8]> = columns.columns().iter().map(|c| c.name.as_bytes()).collect();
     let mut unknown = BTreeSet::new();
     for span in raw.records.iter().filter_map(|r| r.value) {
-        let mut cursor = Cursor::new(raw.bytes(span));
+        let bytes = raw.bytes(span);
+        let mut cursor = Cursor::new(bytes, bytes.len());
         // The decoder has its own word on a record that is no JSON.
         if names(&mut cursor, &known, &mut unknown).is_err() {
             continue;

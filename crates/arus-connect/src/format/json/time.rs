@@ -4,6 +4,7 @@ use arus_core::text;
 use arus_core::types::units_per_ms;
 
 use super::decode::TimestampFormat;
+use super::words;
 
 pub(super) fn expected(format: TimestampFormat, local_zone: bool) -> &'static str {
     match (format, local_zone) {
@@ -69,6 +70,60 @@ fn fixed(bytes: &[u8], separator: u8, precision: u8, local_zone: bool) -> Option
     let part = nanos / step * step / (1_000_000_000 / units_per_second);
     let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
     seconds.checked_mul(units_per_second)?.checked_add(part)
+}
+
+/// The minute of the timestamp read last: those of a stream share it mostly.
+pub(super) struct Minute {
+    text: [u8; 16],
+    /// Of its start, since 1970.
+    seconds: i64,
+}
+
+impl Default for Minute {
+    fn default() -> Self {
+        // No text of a timestamp.
+        Minute { text: [0; 16], seconds: 0 }
+    }
+}
+
+impl Minute {
+    /// A timestamp string at `at` in the form `"yyyy-MM-dd HH:mm:ss[.SSS][Z]"`: its value in units of `precision`, and its
+    /// end. `None`: another form.
+    #[inline(always)]
+    pub(super) fn timestamp(
+        &mut self,
+        window: &[u8],
+        at: usize,
+        format: TimestampFormat,
+        precision: u8,
+        zone: bool,
+    ) -> Option<(i64, usize)> {
+        let text = window.get(at + 1..)?.first_chunk::<16>()?;
+        let (seconds, millis, end) = words::seconds(window, at + 17, zone)?;
+        if *text != self.text {
+            self.seconds = minute(text, if format == TimestampFormat::Sql { b' ' } else { b'T' })?;
+            self.text = *text;
+        }
+        // Fewer digits than were written: the general reader cuts them.
+        if millis.is_some() && precision < 3 {
+            return None;
+        }
+        let per_ms = units_per_ms(precision);
+        let ms = (self.seconds + seconds) * 1_000 + millis.unwrap_or(0);
+        Some((ms.checked_mul(per_ms)?, end))
+    }
+}
+
+/// `yyyy-MM-dd HH:mm` in seconds.
+fn minute(text: &[u8; 16], separator: u8) -> Option<i64> {
+    if text[10] != separator || text[13] != b':' {
+        return None;
+    }
+    let (hour, minute) = (two(&text[11..13])?, two(&text[14..16])?);
+    if hour > 23 || minute > 59 {
+        return None;
+    }
+    Some(fixed_days(&text[..10])? * 86_400 + hour * 3_600 + minute * 60)
 }
 
 #[inline]

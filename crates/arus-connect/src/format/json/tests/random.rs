@@ -131,6 +131,47 @@ impl Generator {
         }
     }
 
+    /// A record of these columns and two more in this order, mostly in the form that writers use.
+    fn alike(&mut self, columns: &[(&str, arus_core::LogicalType)], order: &[usize]) -> Vec<u8> {
+        let odd = self.0.below(12) == 0;
+        let time = |random: &mut Rng, zone: &str| {
+            let fraction = ["", "", ".5", ".123", ".123", ".123", ".000001", ".123456789"][random.below(8) as usize];
+            let hour = if random.below(50) == 0 { 24 } else { 10 + random.below(14) };
+            format!(
+                "\"2024-02-29 {hour:02}:{:02}:{:02}{fraction}{zone}\"",
+                58 + random.below(2),
+                random.below(61).min(random.below(70))
+            )
+        };
+        let mut members = vec![];
+        for at in order {
+            let name = columns.get(*at).map_or(["other", "more"][*at % 2], |c| c.0);
+            let value = match name {
+                _ if odd && self.0.below(10) == 0 => self.value(0),
+                "number" | "other" => (self.0.below(1 << 33) >> self.0.below(33).max(1)).to_string(),
+                "i" => (self.0.next_u64() as i64 >> self.0.below(63)).to_string(),
+                "at" | "second" | "nanos" => time(&mut self.0, ""),
+                "zone" => time(&mut self.0, "Z"),
+                "r" => {
+                    format!("{{\"x\":{},\"y\":\"{}\"}}", self.0.below(1 << 20), "y".repeat(self.0.below(20) as usize))
+                }
+                "b" => self.pick(&["true", "false", "null"]).to_string(),
+                _ if self.0.below(9) == 0 => self.string(),
+                _ => format!("\"{}\"", "abcdefghijklmnopqrstuvwxyz".repeat(3)[..self.0.below(78) as usize].to_owned()),
+            };
+            members.push(format!("\"{name}\":{value}"));
+        }
+        if odd && self.0.below(3) == 0 {
+            members.remove(self.0.below(members.len() as u64) as usize);
+        }
+        let mut bytes = format!("{{{}}}", members.join(if odd { " , " } else { "," })).into_bytes();
+        if odd && self.0.below(3) == 0 {
+            let at = self.0.below(bytes.len() as u64) as usize;
+            bytes[at] = b"{}[],:\"\\0-.e1tn "[self.0.below(16) as usize];
+        }
+        bytes
+    }
+
     /// A record, and whether a key comes twice in it.
     fn record(&mut self) -> (Vec<u8>, bool) {
         let mut keys = vec!["i", "d", "s", "b", "l", "r", "m", "other", "i2"];
@@ -373,6 +414,56 @@ fn random_records_are_read_as_serde_reads_them() {
         assert!(rows.next().is_none() && rejects.next().is_none());
     }
     assert!(taken > CASES / 3 && broken > CASES / 50 && refused > CASES / 50, "{taken} {broken} {refused}");
+}
+
+/// Records with the same keys in the same order, then in another, now and then one that is otherwise or broken: one
+/// batch, in which the decoder learns and guesses, gives what as many decoders of one record give.
+#[test]
+fn guesses_change_nothing() {
+    let time = |precision| TypeKind::Timestamp { precision, attribute: arus_core::TimeAttribute::None }.nullable();
+    let zoned = TypeKind::TimestampLtz { precision: 3, attribute: arus_core::TimeAttribute::None }.nullable();
+    let columns = [
+        ("number", TypeKind::Int.nullable()),
+        ("i", TypeKind::BigInt.nullable()),
+        ("a rather long name", TypeKind::STRING.nullable()),
+        ("s", TypeKind::STRING.nullable()),
+        ("at", time(3)),
+        ("second", time(0)),
+        ("nanos", time(9)),
+        ("zone", zoned),
+        ("r", row_type(&[("x", TypeKind::BigInt), ("y", TypeKind::STRING)]).nullable()),
+        ("b", TypeKind::Boolean.nullable()),
+    ];
+    for options in [[].as_slice(), &[("json.ignore-parse-errors", "true")], &[("json.fail-on-missing-field", "true")]] {
+        let mut random = Generator(Rng::seeded(77));
+        let mut order: Vec<usize> = (0..columns.len() + 2).collect();
+        let (mut taken, mut refused) = (0, 0);
+        for _ in 0..40 {
+            let mut records: Vec<Vec<u8>> = vec![];
+            for _ in 0..100 {
+                if random.0.below(30) == 0 {
+                    (1..order.len()).for_each(|i| order.swap(i, random.0.below(i as u64 + 1) as usize));
+                }
+                records.push(random.alike(&columns, &order));
+            }
+            let texts: Vec<String> = records.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let all = decode(&columns, options, &texts);
+            let (mut row, mut rejects) = (0, all.rejected.iter().peekable());
+            for (index, text) in texts.iter().enumerate() {
+                let one = decode(&columns, options, &[text]);
+                let rows = all.records.iter().filter(|r| **r as usize == index).count();
+                assert_eq!(all.rows.slice(row, rows), one.rows, "{text}");
+                row += rows;
+                let reject = rejects.next_if(|r| r.record as usize == index).map(|r| &r.reason);
+                assert_eq!(reject, one.rejected.first().map(|r| &r.reason), "{text}");
+                taken += rows;
+                refused += usize::from(reject.is_some());
+            }
+        }
+        let lenient = options.first().is_some_and(|o| o.0 == "json.ignore-parse-errors");
+        assert!(taken > 2_000 && (lenient || refused > 100), "{taken} {refused}");
+    }
 }
 
 #[test]

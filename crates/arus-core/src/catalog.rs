@@ -16,37 +16,104 @@ pub const DEFAULT_DATABASE: &str = "default_database";
 /// Holds the system tables.
 pub const SYSTEM_DATABASE: &str = "arus";
 
-/// A table's or view's place. There is one catalog, [`DEFAULT_CATALOG`].
+/// A table's or view's place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectPath {
+    #[serde(default = "default_catalog", skip_serializing_if = "is_default_catalog")]
+    pub catalog: String,
     pub database: String,
     pub name: String,
+    /// A temporary object hides the one that is at the same place for good.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub temporary: bool,
+}
+
+fn default_catalog() -> String {
+    DEFAULT_CATALOG.into()
+}
+
+fn is_default_catalog(name: &str) -> bool {
+    name == DEFAULT_CATALOG
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl ObjectPath {
+    /// In the default catalog.
     pub fn new(database: impl Into<String>, name: impl Into<String>) -> Self {
-        ObjectPath { database: database.into(), name: name.into() }
+        Self::in_catalog(DEFAULT_CATALOG, database, name)
+    }
+
+    pub fn in_catalog(catalog: impl Into<String>, database: impl Into<String>, name: impl Into<String>) -> Self {
+        ObjectPath { catalog: catalog.into(), database: database.into(), name: name.into(), temporary: false }
     }
 
     pub fn in_default(name: impl Into<String>) -> Self {
         Self::new(DEFAULT_DATABASE, name)
     }
 
-    /// `default_catalog.database.name`, as Flink prints it.
+    /// Another name in the same database.
+    #[must_use]
+    pub fn sibling(&self, name: impl Into<String>) -> Self {
+        ObjectPath { name: name.into(), ..self.clone() }
+    }
+
+    /// The place of a temporary object, or of one that is there for good.
+    #[must_use]
+    pub fn as_temporary(&self, temporary: bool) -> Self {
+        ObjectPath { temporary, ..self.clone() }
+    }
+
+    /// `catalog.database.name`, as Flink prints it.
     pub fn full(&self) -> String {
-        format!("{DEFAULT_CATALOG}.{}.{}", self.database, self.name)
+        format!("{}.{}.{}", self.catalog, self.database, self.name)
     }
 }
 
 /// Kafka's topic name: `name` in the default database, `database.name` elsewhere.
 impl fmt::Display for ObjectPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.database == DEFAULT_DATABASE {
+        if self.catalog != DEFAULT_CATALOG {
+            f.write_str(&self.full())
+        } else if self.database == DEFAULT_DATABASE {
             f.write_str(&self.name)
         } else {
             write!(f, "{}.{}", self.database, self.name)
         }
     }
+}
+
+/// `CREATE CATALOG`; there is always [`DEFAULT_CATALOG`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogDef {
+    pub name: String,
+    pub comment: Option<String>,
+    pub options: BTreeMap<String, String>,
+}
+
+impl CatalogDef {
+    pub fn default_catalog() -> Self {
+        CatalogDef { name: DEFAULT_CATALOG.into(), comment: None, options: BTreeMap::new() }
+    }
+
+    /// The database that is there from the start.
+    pub fn default_database(&self) -> &str {
+        let default = if self.name == DEFAULT_CATALOG { DEFAULT_DATABASE } else { "default" };
+        self.options.get("default-database").map_or(default, String::as_str)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseDef {
+    #[serde(default = "default_catalog", skip_serializing_if = "is_default_catalog")]
+    pub catalog: String,
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,12 +238,49 @@ impl CatalogObject {
     }
 }
 
+/// Keys and values of a partition, in the order of the table's partition columns.
+pub type PartitionSpec = Vec<(String, String)>;
+
 /// Tables and views by name.
 pub trait Catalog: Send + Sync {
+    /// The temporary object at this place, else the one that is there for good.
     fn object(&self, path: &ObjectPath) -> Option<CatalogObject>;
-    /// Every object of a database, by name.
+    /// Every object of a database of the default catalog, by name.
     fn objects(&self, database: &str) -> Vec<CatalogObject>;
+    /// Of the default catalog.
     fn databases(&self) -> Vec<String>;
+
+    /// The object that is there for good, whatever temporary one hides it.
+    fn permanent(&self, path: &ObjectPath) -> Option<CatalogObject> {
+        self.object(path).filter(|o| !o.path().temporary)
+    }
+
+    fn catalogs(&self) -> Vec<CatalogDef> {
+        vec![CatalogDef::default_catalog()]
+    }
+
+    fn objects_in(&self, catalog: &str, database: &str) -> Vec<CatalogObject> {
+        if catalog == DEFAULT_CATALOG { self.objects(database) } else { vec![] }
+    }
+
+    fn databases_in(&self, catalog: &str) -> Vec<String> {
+        if catalog == DEFAULT_CATALOG { self.databases() } else { vec![] }
+    }
+
+    fn database(&self, catalog: &str, name: &str) -> Option<DatabaseDef> {
+        let there = self.databases_in(catalog).iter().any(|d| d == name);
+        there.then(|| DatabaseDef {
+            catalog: catalog.into(),
+            name: name.into(),
+            comment: None,
+            options: BTreeMap::new(),
+        })
+    }
+
+    /// Partitions that ALTER TABLE .. ADD PARTITION has named.
+    fn partitions(&self, _table: &ObjectPath) -> Vec<PartitionSpec> {
+        vec![]
+    }
 }
 
 /// The connectors and formats that are compiled in, for the binder's checks.

@@ -1,10 +1,14 @@
 //! SET keys: Flink's and ours.
 
+mod flink;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
+
+pub use flink::{FlinkKey, ValueKind, flink_keys, parse_memory_bytes};
 
 /// A session's settings. Every Flink key is accepted; only the known ones have an effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +56,14 @@ pub const REQUIRE_ON_CONFLICT: &str = "table.exec.sink.require-on-conflict";
 pub const TYPE_LENGTH_ENFORCER: &str = "table.exec.sink.type-length-enforcer";
 pub const CDC_EVENTS_DUPLICATE: &str = "table.exec.source.cdc-events-duplicate";
 pub const EPOCH_INTERVAL: &str = "arus.epoch.interval";
+/// What USE sets; it is kept with a pipeline, so that its names mean the same after a restart.
+pub const CATALOG: &str = "arus.catalog";
+pub const DATABASE: &str = "arus.database";
 
 /// By name. Keys of DIALECT.md section G.
 pub const KEYS: &[Key] = &[
+    on(CATALOG, "default_catalog", "the current catalog: USE CATALOG sets it"),
+    on(DATABASE, "default_database", "the current database: USE sets it"),
     on(CHANGELOG_COMPACTION, "batch", "batch: one -U/+U pair a touched key and batch; off: Flink's every step"),
     on(DIALECT, "auto", "auto, flink or postgresql: the language of a plain SELECT on this connection"),
     on(EPOCH_INTERVAL, "auto", "auto, or a time between epochs"),
@@ -168,8 +177,9 @@ impl Settings {
         self.0.remove(name);
     }
 
+    /// As in Flink the current catalog and database stay.
     pub fn reset_all(&mut self) {
-        self.0.clear();
+        self.0.retain(|key, _| key == CATALOG || key == DATABASE);
     }
 
     /// What was set, by name.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arus_connect::Registry;
 use arus_core::Error;
-use arus_core::catalog::{Catalog, CatalogObject, DEFAULT_DATABASE};
-use arus_core::settings::{LOCAL_TIME_ZONE, Settings};
+use arus_core::catalog::CatalogObject;
+use arus_core::settings::{CATALOG, DATABASE, LOCAL_TIME_ZONE, Settings};
 use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::parser::split_script;
-use arus_sql::{Planned, Planner, PlannerOptions, fingerprint};
+use arus_sql::{MaterializedChange, Planned, Planner, PlannerOptions, fingerprint};
 
 use crate::catalog::ServerCatalog;
 use crate::config::EngineConfig;
@@ -41,7 +41,7 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
             connectors: &Registry,
             evaluator: &evaluator,
             settings,
-            current_database: DEFAULT_DATABASE,
+            current_database: Settings::get(settings, DATABASE),
             options: PlannerOptions { batch_snapshot: false },
         };
         let planned = match planner(&settings).plan_text(statement) {
@@ -75,15 +75,41 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
             report.text.push_str(&format!("note: {notice}\n"));
         }
         match planned.planned {
-            Planned::CreateTable { table, .. } | Planned::CreateMaterializedTable { table, .. }
-                if catalog.object(&table.path).is_none() =>
+            Planned::CreateTable { table, .. }
+            | Planned::CreateTableAs { table, .. }
+            | Planned::CreateMaterializedTable { table, .. }
+                if !catalog.has(&table.path) =>
             {
                 catalog.put(CatalogObject::Table(Arc::new(table)));
             }
-            Planned::CreateView { view, replace, .. } if replace || catalog.object(&view.path).is_none() => {
+            Planned::CreateTableAs { table, replace: true, .. } => catalog.put(CatalogObject::Table(Arc::new(table))),
+            Planned::AlterTable { old, table, .. } => {
+                catalog.remove(&old);
+                catalog.put(CatalogObject::Table(Arc::new(table)));
+            }
+            Planned::AlterMaterialized { change: MaterializedChange::Redefine { table, .. }, .. } => {
+                catalog.put(CatalogObject::Table(Arc::new(table)));
+            }
+            Planned::AlterView { old, view, .. } => {
+                catalog.remove(&old);
+                catalog.put(CatalogObject::View(Arc::new(view)));
+            }
+            Planned::AlterPartitions { table, add, partitions } => catalog.change_partitions(&table, add, partitions),
+            Planned::CreateView { view, replace, .. } if replace || !catalog.has(&view.path) => {
                 catalog.put(CatalogObject::View(Arc::new(view)));
             }
             Planned::Drop { path, .. } => catalog.remove(&path),
+            Planned::PutCatalog(def) => catalog.put_catalog(def),
+            Planned::DropCatalog { name } => catalog.remove_catalog(&name),
+            Planned::PutDatabase(def) => catalog.put_database(def),
+            Planned::DropDatabase { catalog: within, name, objects } => {
+                objects.iter().for_each(|path| catalog.remove(path));
+                catalog.remove_database(&within, &name);
+            }
+            Planned::UseDatabase { catalog, name } => {
+                settings.set(CATALOG, catalog);
+                settings.set(DATABASE, name);
+            }
             Planned::Set { key, value } => settings.set(key, value),
             Planned::Reset { key: Some(key) } => settings.reset(&key),
             Planned::Reset { key: None } => settings.reset_all(),

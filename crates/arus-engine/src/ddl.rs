@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arus_core::catalog::{Catalog, CatalogObject, ColumnKind, ObjectPath, TableColumn, TableDef, TableKind, ViewDef};
+use arus_core::catalog::{CatalogObject, ColumnKind, ObjectPath, TableColumn, TableDef, TableKind, ViewDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::plan::{ChangelogMode, Node, Op, PLAN_VERSION, PhysicalPlan, Scan, Sink, SinkTarget, Uid};
@@ -17,6 +17,7 @@ use arus_storage::table::{KeyedTable, TableMode};
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::alter::view_item;
 use crate::config::Mode;
 use crate::domain::Control;
 use crate::io;
@@ -29,6 +30,7 @@ pub(crate) const TABLE: &str = "table";
 pub(crate) const VIEW: &str = "view";
 pub(crate) const MATERIALIZED: &str = "materialized_table";
 pub(crate) const PIPELINE: &str = "pipeline";
+pub(crate) const DATABASE_ITEM: &str = "database";
 pub(crate) const CLIENT_WRITER: &str = "client_writer";
 
 /// A statement as it came, with the settings of its session.
@@ -49,6 +51,9 @@ impl Shared {
             }
             Some(_) => return Ok(()),
             None => {}
+        }
+        if self.catalog.has(&def.path) {
+            return Ok(());
         }
         self.refuse_outside(&def)?;
         let id = self.new_id();
@@ -107,19 +112,13 @@ impl Shared {
     pub(crate) async fn create_view(self: &Arc<Self>, view: ViewDef, replace: bool, origin: Origin<'_>) -> Result<()> {
         let _one = self.ddl.lock().await;
         self.refuse_temporary(view.temporary)?;
-        if !replace && self.catalog.object(&view.path).is_some() {
-            return Ok(());
+        if self.catalog.has(&view.path) {
+            if !replace {
+                return Ok(());
+            }
+            self.refuse_changed_plans(&view.path, &CatalogObject::View(Arc::new(view.clone())), |_| true)?;
         }
-        self.refuse_view_in_use(&view.path)?;
-        let item = CatalogItem {
-            id: self.new_id(),
-            kind: VIEW.into(),
-            path: view.path.clone(),
-            sql: origin.sql.into(),
-            topic: None,
-            partitions: None,
-            extra: json!({"settings": origin.settings}),
-        };
+        let item = view_item(self.new_id(), &view, origin.sql, origin.settings);
         let mut changes: Vec<Change> = self.items_of(&view.path).into_iter().map(|id| Change::Delete { id }).collect();
         changes.push(Change::Put(item.clone()));
         self.ask(|reply| Control::Catalog { changes, reply }).await?;
@@ -191,7 +190,7 @@ impl Shared {
     }
 
     /// Claims the targets, starts the pipeline, waits for the record.
-    async fn start(self: &Arc<Self>, id: u64, spec: JobSpec, changes: Vec<Change>) -> Result<String> {
+    pub(crate) async fn start(self: &Arc<Self>, id: u64, spec: JobSpec, changes: Vec<Change>) -> Result<String> {
         self.refuse_cycle(&spec)?;
         let mut claimed: Vec<Arc<Table>> = vec![];
         for path in &spec.targets {
@@ -238,7 +237,7 @@ impl Shared {
         }
     }
 
-    pub(crate) async fn stop_job(self: &Arc<Self>, id: &str) -> Result<()> {
+    pub(crate) async fn stop_job(self: &Arc<Self>, id: &str, drain: bool) -> Result<()> {
         let _one = self.ddl.lock().await;
         let job = self.jobs.get(id).ok_or_else(|| {
             Error::user(format!("job '{id}' does not exist"))
@@ -247,12 +246,18 @@ impl Shared {
         })?;
         if job.spec.kind == JobKind::MaterializedTable {
             return Err(Error::user(format!("job '{id}' belongs to materialized table '{}'", job.spec.name))
-                .with_hint(format!("DROP MATERIALIZED TABLE {} stops it", job.spec.name)));
+                .with_hint(format!(
+                    "ALTER MATERIALIZED TABLE {} SUSPEND stops it for a while, DROP for good",
+                    job.spec.name
+                )));
+        }
+        if drain {
+            return self.ask(|reply| Control::Drain { job: job.clone(), reply }).await;
         }
         self.stop(&job).await
     }
 
-    async fn stop(self: &Arc<Self>, job: &Arc<Job>) -> Result<()> {
+    pub(crate) async fn stop(self: &Arc<Self>, job: &Arc<Job>) -> Result<()> {
         let changes = job.spec.item.iter().map(|item| Change::Delete { id: item.id }).collect();
         self.ask(|reply| Control::Stop { job: job.clone(), changes, reply }).await?;
         for path in &job.spec.targets {
@@ -344,13 +349,15 @@ impl Shared {
 
     fn refuse_temporary(&self, temporary: bool) -> Result<()> {
         if temporary && self.config.mode == Mode::Server {
-            return Err(Error::not_supported("TEMPORARY on a server"));
+            return Err(Error::not_supported("a TEMPORARY table or view on a server").with_hint(
+                "a server keeps what it has: leave TEMPORARY out and DROP it later; `arus run` has temporary ones",
+            ));
         }
         Ok(())
     }
 
     /// A path that statements may not touch is refused at once; any other failure of a source may pass until it is read.
-    fn refuse_outside(&self, def: &TableDef) -> Result<()> {
+    pub(crate) fn refuse_outside(&self, def: &TableDef) -> Result<()> {
         if def.kind != TableKind::Connector {
             return Ok(());
         }
@@ -360,7 +367,7 @@ impl Shared {
         }
     }
 
-    fn table_item(&self, id: u64, kind: &str, def: &TableDef, origin: &Origin<'_>) -> CatalogItem {
+    pub(crate) fn table_item(&self, id: u64, kind: &str, def: &TableDef, origin: &Origin<'_>) -> CatalogItem {
         let has_topic = def.kind != TableKind::Connector || self.needs_inbox(def);
         let mut extra = json!({"settings": origin.settings});
         if origin.undeclared {
@@ -401,7 +408,7 @@ impl Shared {
         Ok(table)
     }
 
-    fn uninstall_table(&self, table: &Arc<Table>) {
+    pub(crate) fn uninstall_table(&self, table: &Arc<Table>) {
         self.tables.remove(&table.def.path);
         self.catalog.remove(&table.def.path);
         // A later statement must not find it in the newest epoch.
@@ -421,7 +428,7 @@ impl Shared {
     }
 
     /// The catalog's items with this path.
-    fn items_of(&self, path: &ObjectPath) -> Vec<u64> {
+    pub(crate) fn items_of(&self, path: &ObjectPath) -> Vec<u64> {
         let ids = self.item_ids.lock().expect("no holder of this lock panics");
         ids.iter().filter(|(_, p)| *p == path).map(|(id, _)| *id).collect()
     }
@@ -465,19 +472,19 @@ pub(crate) fn partitions(def: &TableDef) -> u32 {
     def.option("partitions").and_then(|n| n.parse().ok()).filter(|n| (1..=1024).contains(n)).unwrap_or(1)
 }
 
-fn keyed_table(def: &TableDef) -> KeyedTable {
+pub(crate) fn keyed_table(def: &TableDef) -> KeyedTable {
     let mode = if def.hidden_count { TableMode::Counted } else { TableMode::Keyed };
     KeyedTable::new(def.physical_schema(), &def.primary_key, mode)
 }
 
-fn in_use(path: &ObjectPath, how: &str, pipeline: &str) -> Error {
+pub(crate) fn in_use(path: &ObjectPath, how: &str, pipeline: &str) -> Error {
     Error::user(format!("table '{path}' is {how} by pipeline '{pipeline}'"))
         .with_code(Code::Conflict)
         .with_hint("stop the pipeline first: STOP JOB, or DROP MATERIALIZED TABLE")
 }
 
 /// 32 hexadecimal digits.
-fn new_job_id(now_ms: i64) -> String {
+pub(crate) fn new_job_id(now_ms: i64) -> String {
     let mut rng = Rng::from_entropy();
     format!("{:016x}{:016x}", rng.next_u64() ^ now_ms as u64, rng.next_u64())
 }
@@ -488,7 +495,7 @@ fn client_writer_plan(def: &Arc<TableDef>) -> PhysicalPlan {
         def.columns.iter().filter(|c| matches!(c.kind, ColumnKind::Physical)).cloned().collect();
     let schema: RowSchema = columns.iter().map(|c| Column { name: c.name.clone(), ty: c.ty.clone() }).collect();
     let inbox = TableDef {
-        path: ObjectPath::new(&def.path.database, format!("{}{INBOX_SUFFIX}", def.path.name)),
+        path: def.path.sibling(format!("{}{INBOX_SUFFIX}", def.path.name)),
         kind: TableKind::Topic,
         columns,
         watermark: None,
@@ -503,7 +510,7 @@ fn client_writer_plan(def: &Arc<TableDef>) -> PhysicalPlan {
         op,
         inputs,
         schema: schema.clone(),
-        mode: ChangelogMode::INSERT_ONLY,
+        mode: ChangelogMode { delete: true, ..ChangelogMode::INSERT_ONLY },
         upsert_keys: vec![],
     };
     let sink = Sink::to(SinkTarget::Table(def.clone()));

@@ -5,6 +5,7 @@
 
 mod restart;
 mod retention;
+mod suspend;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -59,6 +60,24 @@ pub(crate) enum Control {
     Stop {
         job: Arc<Job>,
         changes: Vec<Change>,
+        reply: Reply,
+    },
+    /// Suspends a pipeline at the barrier of the checkpoint that carries `changes`.
+    Suspend {
+        job: Arc<Job>,
+        changes: Vec<Change>,
+        reply: Reply,
+    },
+    /// Starts a suspended pipeline again from the last checkpoint.
+    Resume {
+        id: u64,
+        job: Arc<Job>,
+        changes: Vec<Change>,
+        reply: Reply,
+    },
+    /// Ends the input of a pipeline where it is.
+    Drain {
+        job: Arc<Job>,
         reply: Reply,
     },
     /// A change of the catalog alone.
@@ -122,6 +141,8 @@ pub(crate) struct Domain {
     /// What happened in this turn, taken care of at its end.
     failed: Vec<(u64, Error)>,
     restarts: Restarts,
+    /// Pipelines that stand still after the next cut.
+    suspending: Vec<u64>,
 }
 
 impl Domain {
@@ -159,6 +180,7 @@ impl Domain {
             next_retention_ns: 0,
             failed: vec![],
             restarts: Restarts::default(),
+            suspending: vec![],
             shared,
         })
     }
@@ -268,6 +290,9 @@ impl Domain {
                 });
                 self.request_checkpoint(changes, reply);
             }
+            Control::Suspend { job, changes, reply } => self.suspend(&job, changes, reply),
+            Control::Resume { id, job, changes, reply } => self.resume(id, &job, changes, reply),
+            Control::Drain { job, reply } => self.drain(&job, reply),
             Control::Catalog { changes, reply } => self.request_checkpoint(changes, reply),
             Control::CheckpointDone(done) => return self.checkpoint_done(*done),
             Control::StateRead(state) => self.restart(state),
@@ -439,6 +464,7 @@ impl Domain {
             }
             cuts.push((running.id, frozen.checkpoint));
         }
+        self.suspend_now();
         let mut markers = BTreeMap::new();
         let (mut pipeline_topics, mut client_topics) = (vec![], vec![]);
         let mut last_changes = BTreeMap::new();

@@ -63,7 +63,10 @@ impl Engine {
             connect: connect_context(&config),
             folder,
             log,
-            catalog: ServerCatalog::default(),
+            catalog: match config.mode {
+                Mode::Run => ServerCatalog::default(),
+                Mode::Server => ServerCatalog::of_server(),
+            },
             tables: Tables::default(),
             jobs: Jobs::default(),
             registry: Registry,

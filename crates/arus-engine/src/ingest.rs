@@ -21,6 +21,9 @@ use crate::io;
 use crate::shared::Shared;
 use crate::tables::Table;
 
+/// A table, a partition of its topic, and where what was written to it ends.
+pub(crate) type Written = (ObjectPath, u32, i64);
+
 /// A key is a name, not a document.
 const KEY_BYTES: usize = 256;
 
@@ -73,8 +76,26 @@ impl Shared {
         Ok((encoded.ends.len(), vec![(path.clone(), partition, end)]))
     }
 
+    /// Records without a value: each takes away the row that is its key.
+    pub(crate) async fn append_removals<'a>(
+        self: &Arc<Self>,
+        table: &Arc<Table>,
+        rows: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(u32, i64)> {
+        let inbox = table.inbox().ok_or_else(|| Error::bug("a table without a topic"))?;
+        let now_ms = self.config.clock.now_ms();
+        let mut batch = BatchBuilder::new(now_ms);
+        rows.for_each(|row| batch.push(Some(row), None, &[], now_ms));
+        let Some(bytes) = batch.finish() else { return Ok((0, 0)) };
+        let partition = route(inbox.partitions(), None, now_ms);
+        let appended = partition.append(&bytes)?;
+        partition.wait_synced(appended.end()).await?;
+        self.wake();
+        Ok((partition.number(), appended.end()))
+    }
+
     /// A table that clients may write.
-    fn client_table(&self, path: &ObjectPath) -> Result<Arc<Table>> {
+    pub(crate) fn client_table(&self, path: &ObjectPath) -> Result<Arc<Table>> {
         let table = self.tables.require(path)?;
         if table.inbox().is_none() {
             let connector = table.def.connector().unwrap_or_default();
@@ -88,7 +109,7 @@ impl Shared {
         Ok(table)
     }
 
-    async fn append<'a>(
+    pub(crate) async fn append<'a>(
         self: &Arc<Self>,
         table: &Arc<Table>,
         values: impl Iterator<Item = &'a [u8]>,

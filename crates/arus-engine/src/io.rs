@@ -14,6 +14,7 @@ use arus_core::{ChangeBatch, Column, Error, Result, RowSchema};
 use arus_storage::log::Topic;
 use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle};
 
+use crate::change::InboxDecoder;
 use crate::jobs::Job;
 use crate::shared::Shared;
 use crate::tables::{Store, Table, late_schema, quarantine_schema, side_id};
@@ -146,7 +147,9 @@ pub(crate) fn decoder(shared: &Shared, scan: &Scan, connect: &ConnectContext) ->
         let def = as_topic(def);
         return format(shared, &def)?.decoder(&def, &columns, connect).map(Some);
     }
-    format(shared, def)?.decoder_with_metadata(def, &columns, &metadata, connect).map(Some)
+    let decoder = format(shared, def)?.decoder_with_metadata(def, &columns, &metadata, connect)?;
+    let inbox = shared.table_of(&def.path).is_some_and(|(_, inbox)| inbox);
+    Ok(Some(if inbox { Box::new(InboxDecoder(decoder)) } else { decoder }))
 }
 
 /// Decodes these columns of a managed table.

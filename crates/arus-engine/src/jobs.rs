@@ -58,6 +58,8 @@ pub(crate) enum JobStatus {
     Restarting(String),
     Finished,
     Stopped,
+    /// Until ALTER MATERIALIZED TABLE .. RESUME.
+    Suspended,
     /// For good.
     Failed(String),
 }
@@ -67,6 +69,7 @@ impl JobStatus {
         match self {
             JobStatus::Running => "running",
             JobStatus::Restarting(_) => "restarting",
+            JobStatus::Suspended => "suspended",
             JobStatus::Finished => "finished",
             JobStatus::Stopped => "stopped",
             JobStatus::Failed(_) => "failed",
@@ -76,13 +79,13 @@ impl JobStatus {
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             JobStatus::Failed(reason) | JobStatus::Restarting(reason) => Some(reason),
-            JobStatus::Running | JobStatus::Finished | JobStatus::Stopped => None,
+            JobStatus::Running | JobStatus::Suspended | JobStatus::Finished | JobStatus::Stopped => None,
         }
     }
 
     /// Whether it moves rows, or will again.
     pub(crate) fn is_alive(&self) -> bool {
-        matches!(self, JobStatus::Running | JobStatus::Restarting(_))
+        matches!(self, JobStatus::Running | JobStatus::Restarting(_) | JobStatus::Suspended)
     }
 }
 
@@ -116,7 +119,7 @@ impl Job {
     /// Whether its statement is planned again at the next start.
     pub(crate) fn is_in_catalog(&self) -> bool {
         match self.status() {
-            JobStatus::Running | JobStatus::Restarting(_) | JobStatus::Failed(_) => true,
+            JobStatus::Running | JobStatus::Restarting(_) | JobStatus::Suspended | JobStatus::Failed(_) => true,
             JobStatus::Finished => self.spec.kind == JobKind::MaterializedTable,
             JobStatus::Stopped => false,
         }

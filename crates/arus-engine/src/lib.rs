@@ -4,8 +4,10 @@
 //! ([`domain`]) and the checkpoint thread ([`checkpoint`]). A row's way: [`ingest`] or the Kafka door appends it to the log, the data
 //! thread runs it through its pipelines, [`published`] shows the epoch to readers.
 
+mod alter;
 mod bounded;
 mod catalog;
+mod change;
 mod changes;
 mod check;
 mod checkpoint;
@@ -19,6 +21,7 @@ mod ingest;
 mod io;
 mod jobs;
 mod log_door;
+mod materialized;
 mod platform;
 mod published;
 mod pump;

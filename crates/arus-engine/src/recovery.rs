@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use arus_core::catalog::{CatalogObject, ObjectPath, TableDef, ViewDef};
+use arus_core::catalog::{CatalogObject, DatabaseDef, ObjectPath, TableDef, ViewDef};
 use arus_core::{Error, Result, RowSchema};
 use arus_sql::Planned;
 use arus_sql::ast::StatementKind;
@@ -13,7 +13,7 @@ use arus_storage::log::{KnownEnd, Topic};
 use arus_storage::manifest::{CatalogItem, Checkpoint, ManifestState};
 use arus_stream::Checkpoint as TaskCheckpoint;
 
-use crate::ddl::{CLIENT_WRITER, MATERIALIZED, PIPELINE, TABLE, VIEW, settings_of};
+use crate::ddl::{CLIENT_WRITER, DATABASE_ITEM, MATERIALIZED, PIPELINE, TABLE, VIEW, settings_of};
 use crate::domain::Domain;
 use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
 use crate::restore::RestoredState;
@@ -25,6 +25,7 @@ pub(crate) struct RecoveredJob {
     id: u64,
     job: Arc<Job>,
     cut: Option<TaskCheckpoint>,
+    suspended: bool,
 }
 
 /// Makes tables, views and jobs of the catalog, by the order of their creation.
@@ -35,7 +36,7 @@ pub(crate) fn recover(
 ) -> Result<Vec<RecoveredJob>> {
     let checkpoint = state.checkpoint.as_ref();
     let mut jobs = vec![];
-    let mut pending: Vec<&CatalogItem> = state.catalog.values().collect();
+    let mut pending = in_order(state);
     while !pending.is_empty() {
         let mut later = vec![];
         for item in &pending {
@@ -73,7 +74,7 @@ fn recovered_job(
     spec: JobSpec,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<RecoveredJob> {
-    let record = checkpoint.and_then(|c| c.pipelines.get(&item.id));
+    let record = checkpoint.and_then(|c| c.pipelines.get(&item.id)).filter(|_| !starts_over(item));
     let cut = record
         .map(|r| serde_json::from_value(r.task.clone()))
         .transpose()
@@ -87,7 +88,8 @@ fn recovered_job(
         let by_clients = job.spec.kind == JobKind::ClientWriter;
         table.set_writer(if by_clients { Writer::Clients } else { Writer::Pipeline(job.spec.name.clone()) });
     }
-    Ok(RecoveredJob { id: item.id, job, cut })
+    let suspended = item.extra["suspended"].as_bool() == Some(true);
+    Ok(RecoveredJob { id: item.id, job, cut, suspended })
 }
 
 /// A view whose query no longer fits is there all the same, as it was before the restart: whoever reads it is told. Without
@@ -110,6 +112,20 @@ fn broken(shared: &Shared, item: &CatalogItem, error: &Error) -> Result<()> {
     Ok(())
 }
 
+/// Databases, then tables, then views, then what runs: a statement that was changed later may name what was made after it.
+fn in_order(state: &ManifestState) -> Vec<&CatalogItem> {
+    let rank = |item: &&CatalogItem| match item.kind.as_str() {
+        DATABASE_ITEM => 0,
+        TABLE => 1,
+        VIEW => 2,
+        MATERIALIZED => 3,
+        _ => 4,
+    };
+    let mut items: Vec<&CatalogItem> = state.catalog.values().collect();
+    items.sort_by_key(|item| (rank(item), item.id));
+    items
+}
+
 fn recover_item(
     shared: &Arc<Shared>,
     item: &CatalogItem,
@@ -119,6 +135,21 @@ fn recover_item(
     if item.kind == CLIENT_WRITER {
         let table = shared.tables.require(&item.path)?;
         return Ok(Some(shared.client_writer_spec(item, &table.def)));
+    }
+    if item.kind == DATABASE_ITEM {
+        let def: DatabaseDef = serde_json::from_value(item.extra["database"].clone())
+            .map_err(|e| Error::bug(format!("a database of the catalog cannot be read: {e}")))?;
+        lock(&shared.item_ids).insert(item.id, item.path.clone());
+        shared.catalog.put_database(def);
+        return Ok(None);
+    }
+    // A view is bound at each use; what it reads need not be there.
+    if item.kind == VIEW
+        && let Ok(view) = serde_json::from_value::<ViewDef>(item.extra["view"].clone())
+    {
+        lock(&shared.item_ids).insert(item.id, view.path.clone());
+        shared.catalog.put(CatalogObject::View(Arc::new(view)));
+        return Ok(None);
     }
     let settings = settings_of(item);
     let planned = shared.plan(&item.sql, &settings, false)?.planned;
@@ -178,7 +209,7 @@ fn recover_table(
         table.set_writer(Writer::Clients);
     }
     if let Some(checkpoint) = checkpoint {
-        for (uid, keyed) in table.states() {
+        for (uid, keyed) in table.states().into_iter().filter(|_| !starts_over(item)) {
             for entry in restored.of(uid) {
                 keyed.restore_entry(&entry.key, &entry.value)?;
             }
@@ -198,11 +229,17 @@ fn open_topic(shared: &Shared, item: &CatalogItem, id: u64, checkpoint: Option<&
     let synced = checkpoint.and_then(|c| c.synced.get(&id));
     let known: Vec<KnownEnd> = (0..count)
         .map(|partition| match (markers, synced) {
+            _ if starts_over(item) => KnownEnd::Pipeline(0),
             (Some(ends), _) => KnownEnd::Pipeline(ends.get(partition).copied().unwrap_or(0)),
             (None, ends) => KnownEnd::Client(ends.and_then(|e| e.get(partition)).copied().unwrap_or(0)),
         })
         .collect();
     shared.log.open_topic(id, &item.path.to_string(), &known)
+}
+
+/// A rebuild of this materialized table was cut short: it begins again.
+fn starts_over(item: &CatalogItem) -> bool {
+    item.extra["rebuild"].as_bool() == Some(true)
 }
 
 /// Hands the jobs to the data thread, and notes what they will read again.
@@ -214,7 +251,11 @@ pub(crate) fn resume(
     restored: &RestoredState,
 ) {
     let mut replayed = 0;
-    for RecoveredJob { id, job, cut } in jobs {
+    for RecoveredJob { id, job, cut, suspended } in jobs {
+        if suspended {
+            domain.stall(id, job);
+            continue;
+        }
         let cut = cut.unwrap_or_default();
         replayed += rows_to_replay(shared, &job, &cut);
         domain.restore(id, job, &cut, restored);

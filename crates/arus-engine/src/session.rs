@@ -10,15 +10,17 @@ use arus_core::change::arrow_bug;
 use arus_core::error::Code;
 use arus_core::platform::{Done, Door, QueryStream, Session, StatementOutput, StatementShape};
 use arus_core::read::Snapshot;
-use arus_core::settings::{DIALECT, DML_SYNC, Settings};
+use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, Settings};
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
 use arus_query::Params;
 use arus_sql::Planned;
+use arus_sql::ast::ObjectKind;
 use arus_sql::parser::{Cut as TextCut, cut_statement};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
+use crate::alter::in_database_of;
 use crate::bounded;
 use crate::config::Mode;
 use crate::ddl::Origin;
@@ -72,8 +74,7 @@ impl EngineSession {
                 match found.table.keyed() {
                     None => found.ends.get(partition).is_some_and(|e| e >= end),
                     Some(_) => {
-                        let inbox = format!("{}{}", path.name, crate::shared::INBOX_SUFFIX);
-                        let inbox = ObjectPath::new(&path.database, inbox);
+                        let inbox = path.sibling(format!("{}{}", path.name, crate::shared::INBOX_SUFFIX));
                         p.positions
                             .iter()
                             .filter(|((_, table), _)| *table == inbox)
@@ -107,9 +108,69 @@ impl EngineSession {
         let origin = Origin { sql: statement, settings: &settings, undeclared: false };
         let done = |tag: &str| Done { tag: tag.into(), job: None, notices: vec![] };
         let mut outcome = match planned.planned {
-            Planned::CreateTable { table, .. } => {
-                shared.create_table(table, origin).await?;
+            Planned::CreateTable { table, sql, .. } => {
+                let sql = sql.as_deref().unwrap_or(statement);
+                shared.create_table(table, Origin { sql, ..origin }).await?;
                 done("CREATE TABLE")
+            }
+            Planned::CreateTableAs { table, replace, sql, insert, plan, .. } => {
+                let path = table.path.clone();
+                if replace && shared.catalog.has(&path) {
+                    shared.drop_object(ObjectKind::Table, &path).await?;
+                }
+                let new = !shared.catalog.has(&path);
+                let table_settings = in_database_of(&settings, &path);
+                let made = Origin { sql: &sql, settings: &table_settings, undeclared: false };
+                shared.create_table(table, made).await?;
+                let filled = Origin { sql: &insert, settings: &settings, undeclared: false };
+                let job = match shared.start_job(JobKind::Insert, plan, vec![path.clone()], filled).await {
+                    Ok(job) => job,
+                    Err(e) => {
+                        if new {
+                            shared.drop_object(ObjectKind::Table, &path).await?;
+                        }
+                        return Err(e);
+                    }
+                };
+                self.started(&job).await?;
+                Done { job: Some(job), ..done("CREATE TABLE AS") }
+            }
+            Planned::AlterTable { old, table, sql } => {
+                shared.alter_table(old, table, &sql, origin).await?;
+                done("ALTER TABLE")
+            }
+            Planned::AlterView { old, view, sql } => {
+                shared.alter_view(old, view, &sql, origin).await?;
+                done("ALTER VIEW")
+            }
+            Planned::AlterPartitions { table, add, partitions } => {
+                if shared.config.mode == Mode::Server {
+                    return Err(Error::not_supported("partitions that are named on a server")
+                        .with_hint("a file system's partitions are found by its folders"));
+                }
+                shared.catalog.change_partitions(&table, add, partitions);
+                done("ALTER TABLE")
+            }
+            Planned::PutCatalog(def) => {
+                shared.put_catalog(def)?;
+                done("CREATE CATALOG")
+            }
+            Planned::DropCatalog { name } => {
+                shared.drop_catalog(&name);
+                done("DROP CATALOG")
+            }
+            Planned::PutDatabase(def) => {
+                shared.put_database(def).await?;
+                done("CREATE DATABASE")
+            }
+            Planned::DropDatabase { catalog, name, objects } => {
+                shared.drop_database(&catalog, &name, &objects).await?;
+                done("DROP DATABASE")
+            }
+            Planned::UseDatabase { catalog, name } => {
+                self.settings.set(CATALOG, catalog);
+                self.settings.set(DATABASE, name);
+                done("USE")
             }
             Planned::CreateView { view, replace, .. } => {
                 shared.create_view(view, replace, origin).await?;
@@ -174,17 +235,23 @@ impl EngineSession {
             Planned::DescribeJob { id } => {
                 return text_rows(&JOB_COLUMNS, &self.job_rows(Some(&id))).map(StatementOutput::Rows);
             }
-            Planned::StopJob { id, with_savepoint: false, with_drain: false } => {
-                shared.stop_job(&id).await?;
+            Planned::StopJob { id, with_drain, .. } => {
+                shared.stop_job(&id, with_drain).await?;
                 done("STOP JOB")
             }
-            Planned::StopJob { .. } => return Err(Error::not_supported("STOP JOB WITH SAVEPOINT or DRAIN")),
-            Planned::CreateDatabase { .. } | Planned::DropDatabase { .. } | Planned::UseDatabase { .. } => {
-                return Err(Error::not_supported("another database than default_database"));
+            Planned::AlterMaterialized { path, change } => {
+                let told = shared.alter_materialized(&path, change, origin).await?;
+                Done { notices: told, ..done("ALTER MATERIALIZED TABLE") }
+            }
+            Planned::Change { table, delete, plan, tag } => {
+                let published = self.read_snapshot().await?.published.clone();
+                let (count, written) = shared.change_rows(&table, delete, plan, published, &settings).await?;
+                self.written.extend(written);
+                done(&format!("{tag} {count}"))
             }
             Planned::Nothing => done("OK"),
         };
-        outcome.notices = notices;
+        outcome.notices.splice(0..0, notices);
         Ok(StatementOutput::Done(outcome))
     }
 

@@ -6,10 +6,10 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 
 use arus_connect::Registry;
-use arus_core::catalog::{Catalog, CatalogObject, DEFAULT_DATABASE, ObjectPath, TableDef};
+use arus_core::catalog::{Catalog, CatalogDef, CatalogObject, DatabaseDef, ObjectPath, PartitionSpec, TableDef};
 use arus_core::connector::ConnectContext;
 use arus_core::error::Code;
-use arus_core::settings::{LOCAL_TIME_ZONE, Settings};
+use arus_core::settings::{DATABASE, LOCAL_TIME_ZONE, Settings};
 use arus_core::{Error, Result};
 use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::{Planned, PlannedStatement, Planner, PlannerOptions};
@@ -18,7 +18,7 @@ use arus_storage::log::Log;
 use arus_stream::{ErrorPolicy, PipelineSettings};
 use tokio::sync::{oneshot, watch};
 
-use crate::catalog::ServerCatalog;
+use crate::catalog::{Changed, ServerCatalog};
 use crate::config::{EngineConfig, Mode};
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
@@ -130,7 +130,7 @@ impl Shared {
 
     /// A pipeline that was made over this view: its statement is planned again at the next start.
     pub(crate) fn pipeline_over_view(&self, view: &ObjectPath) -> Option<Arc<Job>> {
-        let without = Without { shared: self, view };
+        let without = Changed { base: &self.catalog, gone: view.clone(), new: None };
         self.jobs.all().into_iter().filter(|job| job.is_in_catalog() && job.spec.kind != JobKind::ClientWriter).find(
             |job| {
                 let planned = self.plan_over(&without, &job.spec.sql, &job.spec.settings, false);
@@ -139,7 +139,7 @@ impl Shared {
         )
     }
 
-    fn plan_over(
+    pub(crate) fn plan_over(
         &self,
         catalog: &dyn Catalog,
         text: &str,
@@ -153,7 +153,7 @@ impl Shared {
             connectors: &self.registry,
             evaluator: &evaluator,
             settings,
-            current_database: DEFAULT_DATABASE,
+            current_database: settings.get(DATABASE),
             options: PlannerOptions { batch_snapshot },
         };
         planner.plan_text(text)
@@ -161,7 +161,8 @@ impl Shared {
 
     /// The table as SHOW CREATE TABLE gives it.
     pub(crate) fn ddl_text(&self, path: &ObjectPath) -> Option<String> {
-        let statement = format!("SHOW CREATE TABLE `{}`", path.name.replace('`', "``"));
+        let quoted = |name: &str| arus_sql::unparse::quoted_name(name);
+        let statement = format!("SHOW CREATE TABLE {}.{}", quoted(&path.database), quoted(&path.name));
         match self.plan(&statement, &Settings::default(), false).ok()?.planned {
             Planned::Rows { rows, .. } => rows.into_iter().flatten().flatten().next(),
             _ => None,
@@ -185,7 +186,7 @@ impl Shared {
             return Some((table, false));
         }
         let name = path.name.strip_suffix(INBOX_SUFFIX)?;
-        let table = self.tables.get(&ObjectPath::new(&path.database, name))?;
+        let table = self.tables.get(&path.sibling(name))?;
         matches!(table.store, Store::Keyed { .. }).then_some((table, true))
     }
 }
@@ -206,25 +207,29 @@ impl Catalog for Declared<'_> {
     fn databases(&self) -> Vec<String> {
         self.0.catalog.databases()
     }
-}
 
-/// The catalog without one view.
-struct Without<'a> {
-    shared: &'a Shared,
-    view: &'a ObjectPath,
-}
-
-impl Catalog for Without<'_> {
-    fn object(&self, path: &ObjectPath) -> Option<CatalogObject> {
-        self.shared.catalog.object(path).filter(|_| path != self.view)
+    fn catalogs(&self) -> Vec<CatalogDef> {
+        self.0.catalog.catalogs()
     }
 
-    fn objects(&self, database: &str) -> Vec<CatalogObject> {
-        self.shared.catalog.objects(database).into_iter().filter(|o| o.path() != self.view).collect()
+    fn objects_in(&self, catalog: &str, database: &str) -> Vec<CatalogObject> {
+        self.0.catalog.objects_in(catalog, database)
     }
 
-    fn databases(&self) -> Vec<String> {
-        self.shared.catalog.databases()
+    fn databases_in(&self, catalog: &str) -> Vec<String> {
+        self.0.catalog.databases_in(catalog)
+    }
+
+    fn database(&self, catalog: &str, name: &str) -> Option<DatabaseDef> {
+        self.0.catalog.database(catalog, name)
+    }
+
+    fn permanent(&self, path: &ObjectPath) -> Option<CatalogObject> {
+        self.object(path)
+    }
+
+    fn partitions(&self, table: &ObjectPath) -> Vec<PartitionSpec> {
+        self.0.catalog.partitions(table)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arus_core::catalog::{Catalog, CatalogObject, DEFAULT_DATABASE, ObjectPath, SYSTEM_DATABASE, TableDef};
+use arus_core::catalog::{Catalog, CatalogObject, ObjectPath, SYSTEM_DATABASE, TableDef};
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
 use arus_core::plan::{ChangelogMode, Node, Op, PLAN_VERSION, PhysicalPlan, Scan, Sink, SinkTarget, Uid};
@@ -42,7 +42,7 @@ impl Snapshot for EngineSnapshot {
     }
 
     fn databases(&self) -> Vec<String> {
-        vec![DEFAULT_DATABASE.into(), SYSTEM_DATABASE.into()]
+        self.shared.catalog.databases()
     }
 
     fn table_names(&self, database: &str) -> Vec<String> {
@@ -67,7 +67,7 @@ impl Snapshot for EngineSnapshot {
             return Some(self.managed(path, found));
         }
         if let Some((name, side)) = path.name.rsplit_once('$') {
-            let found = self.published.tables.get(&ObjectPath::new(&path.database, name))?;
+            let found = self.published.tables.get(&path.sibling(name))?;
             let rows = match side {
                 "late" => &found.late,
                 "quarantine" => &found.quarantine,
@@ -77,7 +77,8 @@ impl Snapshot for EngineSnapshot {
         }
         match self.shared.catalog.object(path)? {
             CatalogObject::View(view) => {
-                let sql = format!("SELECT * FROM `{}`", path.name.replace('`', "``"));
+                let quoted = |name: &str| arus_sql::unparse::quoted_name(name);
+                let sql = format!("SELECT * FROM {}.{}", quoted(&path.database), quoted(&path.name));
                 Some(Arc::new(Planless {
                     path: path.clone(),
                     kind: ReadTableKind::View,

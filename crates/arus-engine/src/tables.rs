@@ -84,6 +84,32 @@ impl Table {
         })
     }
 
+    /// The same table with another definition, and other rows where their layout changes.
+    pub(crate) fn with_definition(&self, def: Arc<TableDef>, rows: Option<Arc<KeyedTable>>) -> Arc<Self> {
+        let store = match (&self.store, rows) {
+            (Store::Topic(topic), _) => Store::Topic(topic.clone()),
+            (Store::Keyed { inbox, .. }, Some(table)) => Store::Keyed { table, inbox: inbox.clone() },
+            (Store::Keyed { table, inbox }, None) => Store::Keyed { table: table.clone(), inbox: inbox.clone() },
+            (Store::Connector { inbox }, _) => Store::Connector { inbox: inbox.clone() },
+        };
+        let locked = "no holder of this lock panics";
+        Arc::new(Table {
+            id: self.id,
+            def,
+            store,
+            late: self.late.clone(),
+            quarantine: self.quarantine.clone(),
+            writer: Mutex::new(self.writer()),
+            visible: Mutex::new(self.visible.lock().expect(locked).clone()),
+            rows_in: AtomicU64::new(self.rows_in.load(Relaxed)),
+            newest_ms: AtomicI64::new(self.newest_ms.load(Relaxed)),
+            rates: Mutex::new(Rates::default()),
+            frozen: AtomicBool::new(self.is_frozen()),
+            undeclared: AtomicBool::new(self.is_undeclared()),
+            seen: Mutex::new(*self.seen.lock().expect(locked)),
+        })
+    }
+
     /// The topic behind the table's own rows, if it is one.
     pub(crate) fn topic(&self) -> Option<&Arc<Topic>> {
         match &self.store {

@@ -3,10 +3,12 @@
 //! Invariant: every node knows its [`Span`] in the text that was parsed, and its height is at most
 //! `parser::MAX_HEIGHT`, so that walking it recursively is safe.
 
+mod alter;
 mod expr;
 mod query;
 mod types;
 
+pub use alter::*;
 pub use expr::*;
 pub use query::*;
 pub use types::*;
@@ -99,8 +101,20 @@ pub enum StatementKind {
     CreateView(Box<CreateView>),
     CreateMaterializedTable(Box<CreateMaterializedTable>),
     CreateDatabase(CreateDatabase),
+    CreateCatalog(CreateCatalog),
+    CreateFunction(Box<CreateFunction>),
+    CreateModel(Box<CreateModel>),
+    Alter(Box<Alter>),
     Drop(Drop),
     Use(Use),
+    Module(ModuleStatement),
+    Jar(JarStatement),
+    Plan(Box<PlanStatement>),
+    Analyze(Box<Analyze>),
+    Call(CallStatement),
+    Update(Box<Update>),
+    Delete(Box<Delete>),
+    Truncate(ObjectName),
     Insert(Box<Insert>),
     /// `EXECUTE STATEMENT SET BEGIN .. END`, `BEGIN STATEMENT SET; .. END`.
     StatementSet(Vec<Insert>),
@@ -258,9 +272,16 @@ pub struct CreateMaterializedTable {
     pub freshness: Option<Expr>,
     /// `REFRESH_MODE = CONTINUOUS | FULL`
     pub refresh_mode: Option<Ident>,
-    /// `START_MODE = ..`: the word; its argument is parsed and dropped.
-    pub start_mode: Option<Ident>,
+    pub start_mode: Option<StartMode>,
     pub query: Query,
+}
+
+/// `START_MODE = FROM_NOW(INTERVAL '1' DAY)`
+#[derive(Clone, Debug)]
+pub struct StartMode {
+    /// In capitals.
+    pub mode: Ident,
+    pub argument: Option<Expr>,
 }
 
 #[derive(Clone, Debug)]
@@ -275,6 +296,8 @@ pub struct CreateDatabase {
 pub struct Drop {
     pub object: ObjectKind,
     pub temporary: bool,
+    /// `DROP TEMPORARY SYSTEM FUNCTION`
+    pub system: bool,
     pub if_exists: bool,
     pub name: ObjectName,
     /// `DROP DATABASE .. CASCADE | RESTRICT`
@@ -287,6 +310,9 @@ pub enum ObjectKind {
     View,
     MaterializedTable,
     Database,
+    Catalog,
+    Function,
+    Model,
 }
 
 impl ObjectKind {
@@ -296,6 +322,9 @@ impl ObjectKind {
             ObjectKind::View => "VIEW",
             ObjectKind::MaterializedTable => "MATERIALIZED TABLE",
             ObjectKind::Database => "DATABASE",
+            ObjectKind::Catalog => "CATALOG",
+            ObjectKind::Function => "FUNCTION",
+            ObjectKind::Model => "MODEL",
         }
     }
 }
@@ -304,6 +333,7 @@ impl ObjectKind {
 pub enum Use {
     Database(ObjectName),
     Catalog(Ident),
+    Modules(Vec<Ident>),
 }
 
 // ---- DML
@@ -364,6 +394,9 @@ pub struct Describe {
 #[derive(Clone, Debug)]
 pub enum DescribeTarget {
     Table(ObjectName),
+    Catalog(Ident),
+    Function(ObjectName),
+    Model(ObjectName),
     Job(Text),
 }
 
@@ -398,6 +431,15 @@ pub enum ShowWhat {
     CreateTable(ObjectName),
     CreateView(ObjectName),
     CreateMaterializedTable(ObjectName),
+    CreateCatalog(Ident),
+    CreateModel(ObjectName),
+    /// `SHOW PARTITIONS t [PARTITION (..)]`
+    Partitions {
+        table: ObjectName,
+        partition: Vec<(Ident, Expr)>,
+    },
+    Procedures,
+    Models,
 }
 
 /// `[NOT] LIKE | ILIKE 'pattern'`

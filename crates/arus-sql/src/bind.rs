@@ -4,7 +4,9 @@
 //! inside a view points at the use of the view and names it.
 
 mod aggregate;
+mod alter;
 mod call;
+mod change;
 mod expr;
 mod insert;
 mod literal;
@@ -13,13 +15,14 @@ mod options;
 mod query;
 mod scope;
 mod table;
+mod tree;
 mod types;
 mod window;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use arus_core::catalog::{CatalogObject, DEFAULT_CATALOG, ObjectPath, TableDef};
+use arus_core::catalog::{CatalogObject, ObjectPath, TableDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::{Error, Location, Result};
@@ -29,6 +32,7 @@ use crate::nearest::nearest;
 use crate::planner::Planner;
 use crate::rel::Rel;
 
+pub use insert::holds_values_of;
 pub use options::{MANAGED_OPTIONS, managed_default};
 pub use table::managed_metadata;
 
@@ -41,6 +45,8 @@ const VIEW_DEPTH: usize = 32;
 pub(crate) struct Binder<'a> {
     pub(crate) planner: &'a Planner<'a>,
     pub(crate) text: &'a str,
+    /// Names without a catalog are looked up here.
+    pub(crate) catalog: String,
     /// Names without a database are looked up here.
     pub(crate) database: String,
     /// WITH, innermost last.
@@ -58,7 +64,22 @@ impl<'a> Binder<'a> {
         Binder {
             planner,
             text,
+            catalog: planner.settings.get(arus_core::settings::CATALOG).to_string(),
             database: planner.current_database.to_string(),
+            with: RefCell::new(vec![]),
+            views: vec![],
+            named: RefCell::new(vec![]),
+            notices: RefCell::new(vec![]),
+        }
+    }
+
+    /// For another text in the same database.
+    pub(crate) fn beside<'b>(&'b self, text: &'b str) -> Binder<'b> {
+        Binder {
+            planner: self.planner,
+            text,
+            catalog: self.catalog.clone(),
+            database: self.database.clone(),
             with: RefCell::new(vec![]),
             views: vec![],
             named: RefCell::new(vec![]),
@@ -76,6 +97,7 @@ impl<'a> Binder<'a> {
         Ok(Binder {
             planner: self.planner,
             text,
+            catalog: path.catalog.clone(),
             database: path.database.clone(),
             with: RefCell::new(vec![]),
             views,
@@ -97,6 +119,12 @@ impl<'a> Binder<'a> {
         Error::not_supported(what).with_location(self.at(span))
     }
 
+    /// What will not be there, with the reason as the hint.
+    pub(crate) fn refused(&self, what: impl std::fmt::Display, why: &str, span: Span) -> Error {
+        let error = Error::user(format!("{what} is not supported")).with_code(Code::NotSupported);
+        error.with_hint(why).with_location(self.at(span))
+    }
+
     pub(crate) fn wrong(&self, code: Code, message: impl Into<String>, span: Span) -> Error {
         Error::user(message).with_code(code).with_location(self.at(span))
     }
@@ -104,11 +132,11 @@ impl<'a> Binder<'a> {
     /// The place that a name means.
     pub(crate) fn path(&self, name: &ObjectName) -> Result<ObjectPath> {
         match name.parts.as_slice() {
-            [table] => Ok(ObjectPath::new(self.database.clone(), table.value.clone())),
-            [database, table] => Ok(ObjectPath::new(database.value.clone(), table.value.clone())),
+            [table] => Ok(ObjectPath::in_catalog(&self.catalog, &self.database, &table.value)),
+            [database, table] => Ok(ObjectPath::in_catalog(&self.catalog, &database.value, &table.value)),
             [catalog, database, table] => {
                 self.check_catalog(catalog)?;
-                Ok(ObjectPath::new(database.value.clone(), table.value.clone()))
+                Ok(ObjectPath::in_catalog(&catalog.value, &database.value, &table.value))
             }
             _ => Err(self
                 .wrong(Code::InvalidValue, format!("'{}' is no table's name", name.span.of(self.text)), name.span)
@@ -116,13 +144,15 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn check_catalog(&self, catalog: &Ident) -> Result<()> {
-        if catalog.value == DEFAULT_CATALOG {
+    pub(crate) fn check_catalog(&self, catalog: &Ident) -> Result<()> {
+        let catalogs = self.planner.catalog.catalogs();
+        if catalogs.iter().any(|c| c.name == catalog.value) {
             return Ok(());
         }
+        let names: Vec<&str> = catalogs.iter().map(|c| c.name.as_str()).collect();
         Err(self
             .wrong(Code::UndefinedTable, format!("catalog '{}' does not exist", catalog.value), catalog.span)
-            .with_hint(format!("there is one catalog, {DEFAULT_CATALOG}")))
+            .with_hint(near_or_list(&catalog.value, "catalogs", &names)))
     }
 
     /// The table or view of that name.
@@ -135,7 +165,7 @@ impl<'a> Binder<'a> {
     }
 
     pub(crate) fn no_such_table(&self, path: &ObjectPath, name: &ObjectName) -> Error {
-        let databases = self.planner.catalog.databases();
+        let databases = self.planner.catalog.databases_in(&path.catalog);
         if !databases.contains(&path.database) {
             let span = name.parts.iter().rev().nth(1).map_or(name.span, |p| p.span);
             let error = self.wrong(Code::UndefinedTable, format!("database '{}' does not exist", path.database), span);
@@ -144,7 +174,7 @@ impl<'a> Binder<'a> {
                 None => error.with_hint(format!("databases: {}", databases.join(", "))),
             };
         }
-        let objects = self.planner.catalog.objects(&path.database);
+        let objects = self.planner.catalog.objects_in(&path.catalog, &path.database);
         let names: Vec<&str> = objects.iter().map(|o| o.path().name.as_str()).collect();
         let error = self.wrong(Code::UndefinedTable, format!("table '{path}' does not exist"), name.span);
         match nearest(&path.name, names.iter().copied()) {

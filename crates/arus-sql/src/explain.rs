@@ -144,7 +144,7 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId, notation: Notation) -> 
 }
 
 fn table_text(table: &TableDef) -> String {
-    format!("{}, {}, {}", arus_core::catalog::DEFAULT_CATALOG, table.path.database, table.path.name)
+    format!("{}, {}, {}", table.path.catalog, table.path.database, table.path.name)
 }
 
 fn scan_text(scan: &Scan, node: &Node, notation: Notation) -> String {

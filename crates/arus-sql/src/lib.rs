@@ -17,8 +17,8 @@ pub mod unparse;
 #[cfg(test)]
 mod tests;
 
-pub use bind::{MANAGED_OPTIONS, managed_default, managed_metadata};
+pub use bind::{MANAGED_OPTIONS, holds_values_of, managed_default, managed_metadata};
 pub use explain::fingerprint;
 pub use lexer::is_reserved;
-pub use planner::{Planned, PlannedStatement, Planner, PlannerOptions, syntax_error};
+pub use planner::{MaterializedChange, Planned, PlannedStatement, Planner, PlannerOptions, syntax_error};
 pub use rel::{Rel, RelOp};

@@ -3,11 +3,13 @@
 //! Invariant: no input overflows the stack. The parser nests at most [`NESTING_MAX`] deep, and no tree that it returns is higher than [`HEIGHT_MAX`],
 //! so that whoever walks the tree recursively is safe too.
 
+mod alter;
 mod call;
 mod ddl;
 mod error;
 pub(crate) mod expr;
 mod json;
+mod objects;
 mod primary;
 mod query;
 mod show;

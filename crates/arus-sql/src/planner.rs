@@ -1,8 +1,12 @@
 //! One statement to what is to be done: the public face of binder, passes and physical plan.
 
+pub(crate) mod ddl;
+
 use std::sync::Arc;
 
-use arus_core::catalog::{Catalog, CatalogObject, ConnectorCatalog, ObjectPath, TableDef, ViewDef};
+use arus_core::catalog::{
+    Catalog, CatalogDef, ConnectorCatalog, DatabaseDef, ObjectPath, PartitionSpec, TableDef, ViewDef,
+};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::function::{Evaluator, FunctionCatalog};
@@ -12,8 +16,8 @@ use arus_core::settings::Settings;
 use arus_core::{Datum, Error, Result};
 
 use crate::ast::{
-    self, CreateMaterializedTable, DescribeTarget, Drop, Explain, ExplainTarget, Insert, ObjectKind, Query, SetExpr,
-    Span, Statement, StatementKind, Use,
+    CreateMaterializedTable, DescribeTarget, Explain, ExplainTarget, Insert, ObjectKind, Query, SetExpr, Span,
+    Statement, StatementKind,
 };
 use crate::bind::{Binder, location};
 use crate::explain::{explain, state_notes};
@@ -46,6 +50,39 @@ pub enum Planned {
     CreateTable {
         table: TableDef,
         if_not_exists: bool,
+        /// The whole definition, where the statement refers to another table.
+        sql: Option<String>,
+    },
+    /// The table, then the pipeline that fills it.
+    CreateTableAs {
+        table: TableDef,
+        if_not_exists: bool,
+        replace: bool,
+        /// What makes the table again.
+        sql: String,
+        /// What makes the pipeline again.
+        insert: String,
+        plan: PhysicalPlan,
+    },
+    /// The table after the change; its path is another one when it is renamed.
+    AlterTable {
+        old: ObjectPath,
+        table: TableDef,
+        sql: String,
+    },
+    AlterView {
+        old: ObjectPath,
+        view: ViewDef,
+        sql: String,
+    },
+    AlterMaterialized {
+        path: ObjectPath,
+        change: MaterializedChange,
+    },
+    AlterPartitions {
+        table: ObjectPath,
+        add: bool,
+        partitions: Vec<PartitionSpec>,
     },
     CreateView {
         view: ViewDef,
@@ -56,24 +93,35 @@ pub enum Planned {
         table: TableDef,
         plan: PhysicalPlan,
     },
-    CreateDatabase {
+    /// New, or changed.
+    PutCatalog(CatalogDef),
+    DropCatalog {
         name: String,
-        comment: Option<String>,
-        if_not_exists: bool,
     },
+    /// New, or changed.
+    PutDatabase(DatabaseDef),
     Drop {
         kind: ObjectKind,
         path: ObjectPath,
         if_exists: bool,
         temporary: bool,
     },
+    /// With the objects that it holds.
     DropDatabase {
+        catalog: String,
         name: String,
-        if_exists: bool,
-        cascade: bool,
+        objects: Vec<ObjectPath>,
     },
     UseDatabase {
+        catalog: String,
         name: String,
+    },
+    /// UPDATE, DELETE: `plan` gives the rows of the keyed table that are put or taken away, over one snapshot.
+    Change {
+        table: Arc<TableDef>,
+        delete: bool,
+        plan: PhysicalPlan,
+        tag: &'static str,
     },
     Insert {
         plan: PhysicalPlan,
@@ -116,6 +164,21 @@ pub enum Planned {
     },
     /// Nothing to do, such as USE CATALOG default_catalog.
     Nothing,
+}
+
+/// What ALTER MATERIALIZED TABLE does.
+#[derive(Debug)]
+pub enum MaterializedChange {
+    Suspend,
+    Resume,
+    /// The query starts over.
+    Rebuild,
+    /// Another query or other options.
+    Redefine {
+        table: TableDef,
+        plan: PhysicalPlan,
+        sql: String,
+    },
 }
 
 #[derive(Debug)]
@@ -167,54 +230,83 @@ impl Planner<'_> {
 
     fn statement(&self, statement: &Statement, binder: &Binder<'_>, notices: &mut Vec<String>) -> Result<Planned> {
         Ok(match &statement.kind {
-            StatementKind::CreateTable(c) => {
-                let table = binder.create_table(c)?;
-                binder.check_free(&table.path, c.if_not_exists, c.name.span)?;
-                Planned::CreateTable { table, if_not_exists: c.if_not_exists }
-            }
+            StatementKind::CreateTable(c) => self.create_table(c, binder, notices)?,
             StatementKind::CreateView(c) => {
                 let view = binder.create_view(c)?;
                 binder.check_free(&view.path, c.if_not_exists || c.or_replace, c.name.span)?;
                 Planned::CreateView { view, if_not_exists: c.if_not_exists, replace: c.or_replace }
             }
-            StatementKind::CreateMaterializedTable(c) => {
-                let (table, plan, _) = self.materialized(c, binder)?;
-                binder.check_free(&table.path, false, c.name.span)?;
-                notices.extend(state_notes(&plan));
-                Planned::CreateMaterializedTable { table, plan }
+            StatementKind::CreateMaterializedTable(c) => self.create_materialized(c, binder, notices)?,
+            StatementKind::CreateDatabase(c) => self.create_database(c, binder)?,
+            StatementKind::CreateCatalog(c) => self.create_catalog(c, binder)?,
+            StatementKind::CreateFunction(c) => {
+                let language = c.body.language.as_ref().map_or("JAVA", |l| l.value.as_str());
+                return Err(binder
+                    .refused(format!("CREATE FUNCTION .. LANGUAGE {language}"), "user code in Java, Scala or Python needs their runtimes, which this one binary does not have; SHOW FUNCTIONS lists what is built in", c.name.span));
             }
-            StatementKind::CreateDatabase(c) => {
-                let name = c.name.last().value.clone();
-                if !c.if_not_exists && self.catalog.databases().contains(&name) {
-                    return Err(binder.wrong(
-                        Code::DuplicateObject,
-                        format!("database '{name}' exists already"),
-                        c.name.span,
-                    ));
-                }
-                let comment = c.comment.as_ref().map(|t| t.value.clone());
-                Planned::CreateDatabase { name, comment, if_not_exists: c.if_not_exists }
+            StatementKind::CreateModel(c) => {
+                return Err(binder.refused(
+                    "CREATE MODEL",
+                    "a model is called over a provider's network interface, and none is built in",
+                    c.name.span,
+                ));
             }
+            StatementKind::Alter(a) => self.alter(a, binder, notices)?,
             StatementKind::Drop(d) => self.drop(d, binder)?,
-            StatementKind::Use(Use::Database(name)) => {
-                let name = name.last();
-                let databases = self.catalog.databases();
-                if !databases.contains(&name.value) {
-                    return Err(binder
-                        .wrong(Code::UndefinedTable, format!("database '{}' does not exist", name.value), name.span)
-                        .with_hint(format!("databases: {}", databases.join(", "))));
-                }
-                Planned::UseDatabase { name: name.value.clone() }
+            StatementKind::Use(u) => self.use_database(u, binder)?,
+            StatementKind::Module(m) => self.module(m, binder)?,
+            StatementKind::Jar(jar) => {
+                return Err(binder.refused(
+                    if jar.add { "ADD JAR" } else { "REMOVE JAR" },
+                    "connectors, formats and functions are built in: there is no Java to load a library into",
+                    jar.path.span,
+                ));
             }
-            StatementKind::Use(Use::Catalog(name)) => {
-                if name.value != arus_core::catalog::DEFAULT_CATALOG {
-                    return Err(binder.wrong(
-                        Code::UndefinedTable,
-                        format!("catalog '{}' does not exist", name.value),
-                        name.span,
-                    ));
+            StatementKind::Plan(plan) => {
+                let name = match (plan.compile.is_some(), plan.execute) {
+                    (true, true) => "COMPILE AND EXECUTE PLAN",
+                    (true, false) => "COMPILE PLAN",
+                    _ => "EXECUTE PLAN",
+                };
+                return Err(binder
+                    .refused(name, "a compiled plan holds Flink's own operators; a pipeline is kept as its SQL text, and its state is found by what it computes", statement.span));
+            }
+            StatementKind::Analyze(a) => {
+                binder.table_named(&a.table)?;
+                return Err(binder.refused(
+                    "ANALYZE TABLE",
+                    "as in Flink, statistics are for batch jobs, and a streaming plan does not depend on them",
+                    a.table.span,
+                ));
+            }
+            StatementKind::Call(call) => {
+                return Err(binder
+                    .wrong(
+                        Code::UndefinedFunction,
+                        format!("procedure '{}' does not exist", call.call.name),
+                        statement.span,
+                    )
+                    .with_hint("procedures belong to catalogs of other systems; SHOW PROCEDURES lists none here"));
+            }
+            StatementKind::Update(update) => {
+                let (rel, table) = binder.updated_rows(update)?;
+                let at = binder.at(update.table.span);
+                Planned::Change { table, delete: false, plan: self.physical(vec![Root { rel, at }])?, tag: "UPDATE" }
+            }
+            StatementKind::Delete(delete) => {
+                let (rel, table) = binder.deleted_rows(&delete.table, delete.condition.as_ref(), "DELETE")?;
+                let at = binder.at(delete.table.span);
+                Planned::Change { table, delete: true, plan: self.physical(vec![Root { rel, at }])?, tag: "DELETE" }
+            }
+            StatementKind::Truncate(name) => {
+                let (rel, table) = binder.deleted_rows(name, None, "TRUNCATE TABLE")?;
+                let at = binder.at(name.span);
+                Planned::Change {
+                    table,
+                    delete: true,
+                    plan: self.physical(vec![Root { rel, at }])?,
+                    tag: "TRUNCATE TABLE",
                 }
-                Planned::Nothing
             }
             StatementKind::Insert(insert) => {
                 let planned = self.insert(insert, binder)?;
@@ -237,6 +329,9 @@ impl Planner<'_> {
             StatementKind::Explain(e) => self.explain(e, binder)?,
             StatementKind::Describe(d) => match &d.target {
                 DescribeTarget::Table(name) => show::describe(binder.object(name)?, d.extended),
+                DescribeTarget::Catalog(name) => show::describe_catalog(name, d.extended, binder)?,
+                DescribeTarget::Function(name) => show::describe_function(name, binder)?,
+                DescribeTarget::Model(name) => return Err(ddl::no_model(binder, name)),
                 DescribeTarget::Job(id) => Planned::DescribeJob { id: id.value.clone() },
             },
             StatementKind::Show(s) => show::show(s, binder)?,
@@ -337,8 +432,14 @@ impl Planner<'_> {
             ExplainTarget::Insert(insert) => self.explained(self.inserts(std::slice::from_ref(insert), binder)?.0)?,
             ExplainTarget::StatementSet(inserts) => self.explained(self.inserts(inserts, binder)?.0)?,
             ExplainTarget::CreateTable(c) => {
-                binder.create_table(c)?;
-                return Err(binder.unsupported("EXPLAIN CREATE TABLE", c.name.span));
+                let Some(query) = &c.query else {
+                    return Err(binder
+                        .unsupported("EXPLAIN CREATE TABLE without AS", c.name.span)
+                        .with_hint("there is a plan where there is a query"));
+                };
+                let (derived, insert) = binder.create_table_as(c, query)?;
+                let (rel, _) = binder.insert_into(&insert, Arc::new(derived.table))?;
+                self.explained(vec![Root { rel, at: binder.at(c.name.span) }])?
             }
             ExplainTarget::CreateMaterializedTable(c) => {
                 let (_, plan, rel) = self.materialized(c, binder)?;
@@ -352,53 +453,5 @@ impl Planner<'_> {
     fn explained(&self, roots: Vec<Root>) -> Result<(Vec<Rel>, PhysicalPlan)> {
         let rels = roots.iter().map(|r| r.rel.clone()).collect();
         Ok((rels, self.physical(roots)?))
-    }
-
-    fn drop(&self, d: &Drop, binder: &Binder<'_>) -> Result<Planned> {
-        if d.object == ObjectKind::Database {
-            let name = d.name.last();
-            if !d.if_exists && !self.catalog.databases().contains(&name.value) {
-                return Err(binder.wrong(
-                    Code::UndefinedTable,
-                    format!("database '{}' does not exist", name.value),
-                    name.span,
-                ));
-            }
-            return Ok(Planned::DropDatabase { name: name.value.clone(), if_exists: d.if_exists, cascade: d.cascade });
-        }
-        let path = binder.path(&d.name)?;
-        let found = match self.catalog.object(&path) {
-            None if d.if_exists => None,
-            None => return Err(binder.no_such_table(&path, &d.name)),
-            Some(CatalogObject::View(_)) => Some(ObjectKind::View),
-            Some(CatalogObject::Table(t)) if t.query.is_some() => Some(ObjectKind::MaterializedTable),
-            Some(CatalogObject::Table(t)) if t.kind == arus_core::catalog::TableKind::System => {
-                return Err(binder.wrong(
-                    Code::PermissionDenied,
-                    format!("system table '{path}' cannot be dropped"),
-                    d.name.span,
-                ));
-            }
-            Some(CatalogObject::Table(_)) => Some(ObjectKind::Table),
-        };
-        if let Some(found) = found.filter(|f| *f != d.object) {
-            return Err(binder
-                .wrong(
-                    Code::InvalidValue,
-                    format!("'{path}' is a {}, expected a {}", words(found), words(d.object)),
-                    d.name.span,
-                )
-                .with_hint(format!("write DROP {} {path}", found.as_str())));
-        }
-        Ok(Planned::Drop { kind: d.object, path, if_exists: d.if_exists, temporary: d.temporary })
-    }
-}
-
-fn words(kind: ObjectKind) -> &'static str {
-    match kind {
-        ast::ObjectKind::Table => "table",
-        ast::ObjectKind::View => "view",
-        ast::ObjectKind::MaterializedTable => "materialized table",
-        ast::ObjectKind::Database => "database",
     }
 }

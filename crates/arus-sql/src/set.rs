@@ -3,8 +3,8 @@
 use arus_core::Result;
 use arus_core::error::Code;
 use arus_core::settings::{
-    CHANGELOG_COMPACTION, CHECKPOINT_INTERVAL, DIALECT, DML_SYNC, ERROR_POLICY, Effect, FLINK_PREFIXES, IDLE_TIMEOUT,
-    KEYS, RUNTIME_MODE, STATE_TTL, find_key, parse_duration_ms,
+    CATALOG, CHANGELOG_COMPACTION, CHECKPOINT_INTERVAL, DATABASE, DIALECT, DML_SYNC, ERROR_POLICY, Effect,
+    FLINK_PREFIXES, IDLE_TIMEOUT, KEYS, RUNTIME_MODE, STATE_TTL, find_key, flink_keys, parse_duration_ms,
 };
 
 use crate::ast::{Set, Span};
@@ -17,15 +17,20 @@ pub(crate) fn set(set: &Set, binder: &Binder<'_>, notices: &mut Vec<String>) -> 
     let columns = vec!["key", "value"];
     Ok(match set {
         Set::All => {
-            let rows = settings.iter().map(|(k, v)| vec![Some(k.to_string()), Some(v.to_string())]).collect();
+            let shown = settings.iter().filter(|(k, _)| *k != CATALOG && *k != DATABASE);
+            let rows = shown.map(|(k, v)| vec![Some(k.to_string()), Some(v.to_string())]).collect();
             Planned::Rows { columns, rows }
         }
         Set::One(key) => {
-            let known = settings.is_set(&key.value) || find_key(&key.value).is_some();
+            let flink = flink_keys().get(key.value.as_str());
+            let known = settings.is_set(&key.value) || find_key(&key.value).is_some() || flink.is_some();
             if !known {
                 return Err(unknown(binder, &key.value, key.span));
             }
-            let value = settings.get(&key.value).to_string();
+            let value = match flink.filter(|_| !settings.is_set(&key.value) && find_key(&key.value).is_none()) {
+                Some(flink) => flink.default.to_string(),
+                None => settings.get(&key.value).to_string(),
+            };
             Planned::Rows { columns, rows: vec![vec![Some(key.value.clone()), Some(value)]] }
         }
         Set::To { key, value } => {
@@ -38,27 +43,32 @@ pub(crate) fn set(set: &Set, binder: &Binder<'_>, notices: &mut Vec<String>) -> 
 
 fn unknown(binder: &Binder<'_>, key: &str, span: Span) -> arus_core::Error {
     let error = binder.wrong(Code::InvalidOption, format!("setting '{key}' does not exist"), span);
-    match nearest(key, KEYS.iter().map(|k| k.name)) {
+    match near_key(key) {
         Some(near) => error.with_hint(format!("did you mean '{near}'?")),
         None => error.with_hint("SET without a key lists what is set"),
     }
 }
 
+/// The known key that is nearest to a misspelt one.
+fn near_key(key: &str) -> Option<&'static str> {
+    nearest(key, KEYS.iter().map(|k| k.name).chain(flink_keys().keys().copied()))
+}
+
 fn notice(key: &str) -> Option<String> {
+    let noted = || Some(format!("'{key}' is noted, it has no effect here"));
     match find_key(key) {
-        Some(k) if k.effect == Effect::Noted => Some(format!("'{key}' is noted, it has no effect here")),
-        Some(_) => None,
-        None if FLINK_PREFIXES.iter().any(|p| key.starts_with(p)) || key.starts_with("arus.") => {
-            let near = nearest(key, KEYS.iter().map(|k| k.name));
-            let hint = near.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
-            Some(format!("'{key}' is noted, it has no effect here{hint}"))
-        }
-        None => {
-            let near = nearest(key, KEYS.iter().map(|k| k.name));
-            let hint = near.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
-            Some(format!("unknown setting '{key}'{hint}"))
-        }
+        Some(k) if k.effect == Effect::Noted => return noted(),
+        Some(_) => return None,
+        None if flink_keys().contains_key(key) => return noted(),
+        None => {}
     }
+    let hint = near_key(key).map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
+    // Keys of Flink whose names hold a part of the user's own, such as a metrics reporter's.
+    let open = [".reporter.", "kubernetes.", "metrics.", "fs.", "s3.", "env.java.opts", "containerized.", "security."];
+    if hint.is_empty() && FLINK_PREFIXES.iter().any(|p| key.starts_with(p)) && open.iter().any(|o| key.contains(o)) {
+        return noted();
+    }
+    Some(format!("unknown setting '{key}'{hint}"))
 }
 
 fn check(binder: &Binder<'_>, key: &str, value: &str, span: Span) -> Result<()> {
@@ -82,6 +92,12 @@ fn check(binder: &Binder<'_>, key: &str, value: &str, span: Span) -> Result<()> 
             Err(binder.unsupported("execution.runtime-mode = batch", span))
         }
         RUNTIME_MODE => expected(value.eq_ignore_ascii_case("streaming"), "streaming"),
-        _ => Ok(()),
+        CATALOG | DATABASE => Err(binder
+            .wrong(Code::InvalidOption, format!("'{key}' is not set by SET"), span)
+            .with_hint("write USE CATALOG or USE")),
+        _ => match flink_keys().get(key).and_then(|k| k.kind.refuse(value)) {
+            Some(what) => expected(false, &what),
+            None => Ok(()),
+        },
     }
 }

@@ -1,13 +1,19 @@
 //! SHOW and DESCRIBE, in Flink's columns and wording.
 
-use arus_core::catalog::{CatalogObject, ColumnKind, DEFAULT_CATALOG, ObjectPath, TableDef, ViewDef};
+use std::collections::BTreeMap;
+
+use arus_core::catalog::{CatalogDef, CatalogObject, ColumnKind, ObjectPath, PartitionSpec, TableDef, ViewDef};
 use arus_core::error::Code;
 use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Error, Result};
 
-use crate::ast::{ObjectName, Show, ShowLike, ShowWhat};
+use crate::ast::{Ident, ObjectName, Show, ShowLike, ShowWhat};
 use crate::bind::Binder;
 use crate::planner::Planned;
+use crate::planner::ddl::{IN_MEMORY, no_function, no_model, partition_spec};
+
+/// The one module: what is built in.
+pub(crate) const CORE_MODULE: &str = "core";
 
 pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
     let catalog = binder.planner.catalog;
@@ -17,15 +23,29 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
         Planned::Rows { columns: vec![column], rows }
     };
     let objects = |keep: &dyn Fn(&CatalogObject) -> bool| -> Result<Vec<String>> {
-        let database = database(show, binder)?;
-        let found = catalog.objects(&database);
+        let (in_catalog, database) = database(show, binder)?;
+        let found = catalog.objects_in(&in_catalog, &database);
         Ok(found.iter().filter(|o| keep(o)).map(|o| o.path().name.clone()).collect())
     };
     Ok(match &show.what {
-        ShowWhat::Catalogs => one("catalog name", vec![DEFAULT_CATALOG.to_string()]),
-        ShowWhat::CurrentCatalog => one("current catalog name", vec![DEFAULT_CATALOG.to_string()]),
+        ShowWhat::Catalogs => {
+            let mut names: Vec<String> = catalog.catalogs().into_iter().map(|c| c.name).collect();
+            names.sort();
+            one("catalog name", names)
+        }
+        ShowWhat::CurrentCatalog => one("current catalog name", vec![binder.catalog.clone()]),
         ShowWhat::Databases => {
-            let mut databases = catalog.databases();
+            let in_catalog = match show.from.as_ref().map(|f| (f, f.parts.as_slice())) {
+                None => binder.catalog.clone(),
+                Some((_, [name])) => {
+                    binder.check_catalog(name)?;
+                    name.value.clone()
+                }
+                Some((from, _)) => {
+                    return Err(binder.wrong(Code::InvalidValue, "SHOW DATABASES names one catalog", from.span));
+                }
+            };
+            let mut databases = catalog.databases_in(&in_catalog);
             databases.sort();
             one("database name", databases)
         }
@@ -62,7 +82,28 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
         }
         ShowWhat::Jobs => Planned::ShowJobs,
         ShowWhat::Jars => one("jars", vec![]),
-        ShowWhat::Modules { full: false } => one("module name", vec!["core".to_string()]),
+        ShowWhat::Procedures => {
+            database(show, binder)?;
+            one("procedure name", vec![])
+        }
+        ShowWhat::Models => {
+            database(show, binder)?;
+            one("model name", vec![])
+        }
+        ShowWhat::CreateModel(name) => return Err(no_model(binder, name)),
+        ShowWhat::CreateCatalog(name) => one_row(create_catalog(&catalog_named(name, binder)?)),
+        ShowWhat::Partitions { table: name, partition } => {
+            let table = binder.table_named(name)?;
+            if table.partition_keys.is_empty() {
+                let message = format!("table '{}' is not partitioned", table.path);
+                return Err(binder.wrong(Code::InvalidValue, message, name.span));
+            }
+            let wanted = partition_spec(binder, &table, partition)?;
+            let mut found = catalog.partitions(&table.path);
+            found.retain(|spec| wanted.iter().all(|w| spec.contains(w)));
+            one("partition name", found.iter().map(partition_name).collect())
+        }
+        ShowWhat::Modules { full: false } => one("module name", vec![CORE_MODULE.to_string()]),
         ShowWhat::Modules { full: true } => Planned::Rows {
             columns: vec!["module name", "used"],
             rows: vec![vec![Some("core".into()), Some("TRUE".into())]],
@@ -86,7 +127,7 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
             one_row(create_table(&table))
         }
         ShowWhat::CreateView(name) => match binder.object(name)? {
-            CatalogObject::View(view) => one_row(create_view(&view)),
+            CatalogObject::View(view) => one_row(format!("{}\n", create_view(&view))),
             CatalogObject::Table(table) => {
                 return Err(binder
                     .wrong(Code::InvalidValue, format!("'{}' is no view", table.path), name.span)
@@ -108,19 +149,70 @@ fn one_row(text: String) -> Planned {
     Planned::Rows { columns: vec!["result"], rows: vec![vec![Some(text)]] }
 }
 
-fn database(show: &Show, binder: &Binder<'_>) -> Result<String> {
-    let Some(from) = &show.from else {
-        return Ok(binder.database.clone());
-    };
-    let name = from.last();
-    let databases = binder.planner.catalog.databases();
-    let catalog_known = from.parts.len() < 2 || from.parts[0].value == DEFAULT_CATALOG;
-    if catalog_known && databases.contains(&name.value) {
-        return Ok(name.value.clone());
+/// Catalog and name of the database that FROM means.
+fn database(show: &Show, binder: &Binder<'_>) -> Result<(String, String)> {
+    match &show.from {
+        None => Ok((binder.catalog.clone(), binder.database.clone())),
+        Some(from) => binder.planner.known_database(from, binder),
     }
-    Err(binder
-        .wrong(Code::UndefinedTable, format!("database '{}' does not exist", from.span.of(binder.text)), from.span)
-        .with_hint(format!("databases: {}", databases.join(", "))))
+}
+
+fn catalog_named(name: &Ident, binder: &Binder<'_>) -> Result<CatalogDef> {
+    binder.check_catalog(name)?;
+    let found = binder.planner.catalog.catalogs().into_iter().find(|c| c.name == name.value);
+    found.ok_or_else(|| Error::bug("a catalog that was there is gone"))
+}
+
+/// `p=x/q=y`
+pub(crate) fn partition_name(spec: &PartitionSpec) -> String {
+    spec.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("/")
+}
+
+pub(crate) fn describe_catalog(name: &Ident, extended: bool, binder: &Binder<'_>) -> Result<Planned> {
+    let catalog = catalog_named(name, binder)?;
+    let kind = catalog.options.get("type").cloned().unwrap_or_else(|| IN_MEMORY.to_string());
+    let row = |key: &str, value: String| vec![Some(key.to_string()), Some(value)];
+    let mut rows = vec![
+        row("name", catalog.name.clone()),
+        row("type", kind),
+        row("comment", catalog.comment.clone().unwrap_or_default()),
+    ];
+    if extended {
+        let options = catalog.options.iter().filter(|(key, _)| *key != "type");
+        rows.extend(options.map(|(key, value)| row(&format!("option:{key}"), value.clone())));
+    }
+    Ok(Planned::Rows { columns: vec!["info name", "info value"], rows })
+}
+
+/// DESCRIBE FUNCTION of what is built in, as Flink describes its own.
+pub(crate) fn describe_function(name: &ObjectName, binder: &Binder<'_>) -> Result<Planned> {
+    let known = binder.planner.functions.names();
+    let wanted = &name.last().value;
+    if name.parts.len() > 1 || !known.iter().any(|n| n.eq_ignore_ascii_case(wanted)) {
+        return Err(no_function(binder, name));
+    }
+    let row = |key: &str, value: &str| vec![Some(key.to_string()), Some(value.to_string())];
+    let rows = vec![row("is system function", "true"), row("is temporary", "false")];
+    Ok(Planned::Rows { columns: vec!["info name", "info value"], rows })
+}
+
+fn create_catalog(catalog: &CatalogDef) -> String {
+    let mut text = format!("CREATE CATALOG {}", ident(&catalog.name));
+    if let Some(comment) = &catalog.comment {
+        text.push_str(&format!("\nCOMMENT '{}'", quote(comment)));
+    }
+    text.push_str(&with(&catalog.options));
+    text.push('\n');
+    text
+}
+
+/// The WITH clause, if there is anything in it.
+fn with(options: &BTreeMap<String, String>) -> String {
+    if options.is_empty() {
+        return String::new();
+    }
+    let options: Vec<String> = options.iter().map(|(k, v)| format!("'{}' = '{}'", quote(k), quote(v))).collect();
+    format!("\nWITH (\n  {}\n)", options.join(",\n  "))
 }
 
 fn is_like(like: &ShowLike, value: &str) -> bool {
@@ -218,31 +310,57 @@ fn ident(name: &str) -> String {
 }
 
 fn full(path: &ObjectPath) -> String {
-    format!("{}.{}.{}", ident(DEFAULT_CATALOG), ident(&path.database), ident(&path.name))
+    format!("{}.{}.{}", ident(&path.catalog), ident(&path.database), ident(&path.name))
 }
 
 /// A statement that makes the table again.
 pub(crate) fn create_table(table: &TableDef) -> String {
-    let materialized = table.query.is_some();
-    let kind = match (materialized, table.temporary) {
-        (true, _) => "MATERIALIZED TABLE",
-        (false, true) => "TEMPORARY TABLE",
-        (false, false) => "TABLE",
-    };
-    let mut text = format!("CREATE {kind} {}", full(&table.path));
-    if !materialized {
-        let mut lines: Vec<String> = table.columns.iter().map(column).collect();
-        if let Some(w) = &table.watermark {
-            lines.push(format!("WATERMARK FOR {} AS {}", ident(&table.columns[w.column].name), w.sql));
+    match &table.query {
+        None => format!("{}\n", table_statement(table)),
+        Some(query) => {
+            let mut text = format!("CREATE MATERIALIZED TABLE {}", full(&table.path));
+            // The other columns are those of the query.
+            let mut lines: Vec<String> = vec![];
+            if let Some(w) = &table.watermark {
+                lines.push(format!("WATERMARK FOR {} AS {}", ident(&table.columns[w.column].name), w.sql));
+            }
+            if table.primary_key_name.is_some() {
+                lines.extend(primary_key(table));
+            }
+            if !lines.is_empty() {
+                text.push_str(&format!(" (\n  {}\n)", lines.join(",\n  ")));
+            }
+            text.push_str(&clauses(table));
+            text.push_str(&format!("\nAS {query}\n"));
+            text
         }
-        if !table.primary_key.is_empty() {
-            let names: Vec<&str> = table.primary_key.iter().map(|k| table.columns[*k].name.as_str()).collect();
-            let name = table.primary_key_name.clone().unwrap_or_else(|| format!("PK_{}", names.join("_")));
-            let columns: Vec<String> = names.iter().map(|n| ident(n)).collect();
-            lines.push(format!("CONSTRAINT {} PRIMARY KEY ({}) NOT ENFORCED", ident(&name), columns.join(", ")));
-        }
-        text.push_str(&format!(" (\n  {}\n)", lines.join(",\n  ")));
     }
+}
+
+/// CREATE TABLE with all that the table has, whatever made it.
+pub(crate) fn table_statement(table: &TableDef) -> String {
+    let kind = if table.temporary { "TEMPORARY TABLE" } else { "TABLE" };
+    let mut lines: Vec<String> = table.columns.iter().map(column).collect();
+    if let Some(w) = &table.watermark {
+        lines.push(format!("WATERMARK FOR {} AS {}", ident(&table.columns[w.column].name), w.sql));
+    }
+    lines.extend(primary_key(table));
+    format!("CREATE {kind} {} (\n  {}\n){}", full(&table.path), lines.join(",\n  "), clauses(table))
+}
+
+fn primary_key(table: &TableDef) -> Option<String> {
+    if table.primary_key.is_empty() || table.hidden_count {
+        return None;
+    }
+    let names: Vec<&str> = table.primary_key.iter().map(|k| table.columns[*k].name.as_str()).collect();
+    let name = table.primary_key_name.clone().unwrap_or_else(|| format!("PK_{}", names.join("_")));
+    let columns: Vec<String> = names.iter().map(|n| ident(n)).collect();
+    Some(format!("CONSTRAINT {} PRIMARY KEY ({}) NOT ENFORCED", ident(&name), columns.join(", ")))
+}
+
+/// What stands behind the columns.
+fn clauses(table: &TableDef) -> String {
+    let mut text = String::new();
     if let Some(comment) = &table.comment {
         text.push_str(&format!("\nCOMMENT '{}'", quote(comment)));
     }
@@ -255,15 +373,7 @@ pub(crate) fn create_table(table: &TableDef) -> String {
         let columns: Vec<String> = table.partition_keys.iter().map(|k| ident(&table.columns[*k].name)).collect();
         text.push_str(&format!("\nPARTITIONED BY ({})", columns.join(", ")));
     }
-    if !table.options.is_empty() {
-        let options: Vec<String> =
-            table.options.iter().map(|(k, v)| format!("'{}' = '{}'", quote(k), quote(v))).collect();
-        text.push_str(&format!("\nWITH (\n  {}\n)", options.join(",\n  ")));
-    }
-    if let Some(query) = &table.query {
-        text.push_str(&format!("\nAS {query}"));
-    }
-    text.push('\n');
+    text.push_str(&with(&table.options));
     text
 }
 
@@ -280,7 +390,7 @@ fn column(c: &arus_core::catalog::TableColumn) -> String {
 }
 
 /// Flink's serializable form: STRING is VARCHAR(2147483647).
-fn type_text(ty: &LogicalType) -> String {
+pub(crate) fn type_text(ty: &LogicalType) -> String {
     let kind = match &ty.kind {
         TypeKind::Varchar(n) => format!("VARCHAR({n})"),
         TypeKind::Varbinary(n) => format!("VARBINARY({n})"),
@@ -304,9 +414,10 @@ fn type_text(ty: &LogicalType) -> String {
     if ty.nullable { kind } else { format!("{kind} NOT NULL") }
 }
 
-fn create_view(view: &ViewDef) -> String {
+/// A statement that makes the view again.
+pub(crate) fn create_view(view: &ViewDef) -> String {
     let columns: Vec<String> = view.columns.columns().iter().map(|c| format!("  {}", ident(&c.name))).collect();
     let comment = view.comment.as_ref().map(|c| format!("\nCOMMENT '{}'", quote(c))).unwrap_or_default();
     let temporary = if view.temporary { "TEMPORARY " } else { "" };
-    format!("CREATE {temporary}VIEW {} (\n{}\n){comment}\nAS {}\n", full(&view.path), columns.join(",\n"), view.query)
+    format!("CREATE {temporary}VIEW {} (\n{}\n){comment}\nAS {}", full(&view.path), columns.join(",\n"), view.query)
 }

@@ -62,6 +62,16 @@ impl Restarts {
         self.stalled.iter()
     }
 
+    /// A pipeline of the catalog that stands still.
+    pub(super) fn stall(&mut self, id: u64, job: Arc<Job>) {
+        self.stalled.insert(id, job);
+    }
+
+    /// It starts again from its checkpoint as soon as it can; nothing is taken back.
+    pub(super) fn wake(&mut self, id: u64, job: Arc<Job>, now_ns: u64) {
+        self.down.push(Group { members: vec![(id, job)], targets: vec![], at_ns: now_ns, epoch: 0 });
+    }
+
     /// The pipeline was stopped by a statement: what it wrote stays as it is.
     pub(super) fn forget(&mut self, job: &Arc<Job>) {
         for group in self.down.iter_mut().chain(&mut self.reading) {

@@ -18,21 +18,39 @@ use crate::rel::{Rel, RelOp, is_identity};
 
 impl Binder<'_> {
     pub(crate) fn insert(&self, insert: &Insert) -> Result<(Rel, Arc<TableDef>)> {
-        if insert.overwrite {
-            return Err(self.unsupported("INSERT OVERWRITE", insert.span));
-        }
-        if let Some((column, _)) = insert.partition.first() {
-            return Err(self.unsupported("INSERT with PARTITION", column.span));
-        }
         let table = self.table_named(&insert.table)?;
+        self.insert_into(insert, table)
+    }
+
+    /// The same into a table that may not be in the catalog yet.
+    pub(crate) fn insert_into(&self, insert: &Insert, table: Arc<TableDef>) -> Result<(Rel, Arc<TableDef>)> {
+        if insert.overwrite {
+            return Err(self.refused(
+                "INSERT OVERWRITE",
+                "as in Flink, a streaming job does not overwrite: write INSERT INTO",
+                insert.span,
+            ));
+        }
         self.check_writable(&table, insert.table.span)?;
         self.named.borrow_mut().push((insert.table.span, table.path.clone()));
         let table = self.with_hints(table, &insert.hints)?;
-        let targets = self.targets(&table, &insert.columns)?;
+        let mut targets = self.targets(&table, &insert.columns)?;
+        let fixed = self.static_partition(&table, insert)?;
+        targets.retain(|t| fixed.iter().all(|(column, _)| column != t));
         self.check_metadata_sinks(&table, &table.sink_columns(), insert.table.span)?;
         let types: Vec<LogicalType> =
             targets.iter().map(|i| table.columns[*i].ty.clone().without_time_attribute()).collect();
-        let rel = self.query(&insert.query, Some(&types))?;
+        let mut rel = self.query(&insert.query, Some(&types))?;
+        if !fixed.is_empty() {
+            let mut projection = crate::rel::identity(&rel.schema);
+            let mut names: Vec<String> = rel.schema.columns().iter().map(|c| c.name.clone()).collect();
+            for (column, value) in fixed {
+                projection.push(value);
+                names.push(table.columns[column].name.clone());
+                targets.push(column);
+            }
+            rel = rel.project(projection, &names);
+        }
         let rel = self.sink_rows(rel, &table, &targets, insert)?;
         let rel = self.enforce_not_null(rel, &table)?;
         let mut rel = rel.sink(SinkTarget::Table(table.clone()));
@@ -46,7 +64,29 @@ impl Binder<'_> {
         Ok((rel, table))
     }
 
-    fn check_writable(&self, table: &TableDef, span: Span) -> Result<()> {
+    /// `PARTITION (k = v)`: partition columns with the values that all rows get.
+    fn static_partition(&self, table: &TableDef, insert: &Insert) -> Result<Vec<(usize, Expr)>> {
+        let mut fixed = vec![];
+        for (column, value) in &insert.partition {
+            let index = table.partition_keys.iter().find(|k| table.columns[**k].name == column.value);
+            let Some(index) = index else {
+                let names: Vec<&str> = table.partition_keys.iter().map(|k| table.columns[*k].name.as_str()).collect();
+                return Err(self
+                    .wrong(
+                        Code::InvalidValue,
+                        format!("column '{}' is no partition column of table '{}'", column.value, table.path),
+                        column.span,
+                    )
+                    .with_hint(super::near_or_list(&column.value, "partition columns", &names)));
+            };
+            let scope = super::scope::Scope::default();
+            let value = self.expr(value, &mut super::expr::Cx::scalar(&scope, "PARTITION"))?;
+            fixed.push((*index, self.fold(value)));
+        }
+        Ok(fixed)
+    }
+
+    pub(crate) fn check_writable(&self, table: &TableDef, span: Span) -> Result<()> {
         if table.query.is_some() {
             return Err(self
                 .wrong(Code::Conflict, format!("materialized table '{}' is written by its own query", table.path), span)
@@ -273,6 +313,12 @@ fn holds_without_cast(from: &LogicalType, to: &LogicalType) -> bool {
         }
         _ => same_values(from, to),
     }
+}
+
+/// Whether values that were stored as one type can be read as the other: the same ones, and wider ones.
+pub fn holds_values_of(stored: &LogicalType, read: &LogicalType) -> bool {
+    holds_without_cast(stored, read)
+        || (stored.kind.is_integer() && read.kind.is_integer() && implicit_cast_exists(stored, read))
 }
 
 /// Flink's implicit casts from a query's column to a sink's; NOT NULL is checked when rows arrive.

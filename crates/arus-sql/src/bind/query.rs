@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arus_core::catalog::{CatalogObject, DEFAULT_CATALOG, TableDef, TableKind, ViewDef};
+use arus_core::catalog::{CatalogObject, TableDef, TableKind, ViewDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::schema::{Column, RowSchema};
@@ -369,7 +369,7 @@ impl Binder<'_> {
         let object = self.object(name)?;
         let path = object.path().clone();
         self.named.borrow_mut().push((name.span, path.clone()));
-        let qualifier = vec![DEFAULT_CATALOG.to_string(), path.database, path.name];
+        let qualifier = vec![path.catalog, path.database, path.name];
         let rel = match object {
             CatalogObject::Table(table) => {
                 self.check_readable(&table, span)?;

@@ -20,18 +20,7 @@ use crate::ast::{
 
 impl Binder<'_> {
     pub(crate) fn create_table(&self, c: &CreateTable) -> Result<TableDef> {
-        if c.replace.is_some() {
-            return Err(self.unsupported("CREATE OR REPLACE TABLE", c.name.span));
-        }
-        if let Some(like) = &c.like {
-            return Err(self.unsupported("CREATE TABLE .. LIKE", like.span));
-        }
-        if let Some(query) = &c.query {
-            return Err(self
-                .unsupported("CREATE TABLE .. AS", query.span)
-                .with_hint("CREATE TABLE, then INSERT INTO; or CREATE MATERIALIZED TABLE .. AS"));
-        }
-        let path = self.new_path(&c.name)?;
+        let path = self.new_path(&c.name)?.as_temporary(c.temporary);
         if c.columns.is_empty() {
             return Err(self.wrong(Code::Syntax, format!("table '{path}' has no columns"), c.name.span));
         }
@@ -82,7 +71,7 @@ impl Binder<'_> {
                 )
                 .with_hint("create it in another database"));
         }
-        if !self.planner.catalog.databases().contains(&path.database) {
+        if !self.planner.catalog.databases_in(&path.catalog).contains(&path.database) {
             return Err(self.no_such_table(&path, name));
         }
         let plain = !path.name.is_empty() && !path.name.contains(['$', '\0', '/']);
@@ -220,7 +209,11 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn watermark(&self, written: &[ast::WatermarkDef], columns: &mut [TableColumn]) -> Result<Option<WatermarkDef>> {
+    pub(crate) fn watermark(
+        &self,
+        written: &[ast::WatermarkDef],
+        columns: &mut [TableColumn],
+    ) -> Result<Option<WatermarkDef>> {
         let Some(w) = written.first() else {
             return Ok(None);
         };
@@ -286,7 +279,7 @@ impl Binder<'_> {
         })
     }
 
-    fn primary_key(
+    pub(crate) fn primary_key(
         &self,
         keys: &[KeyDef],
         columns: &mut [TableColumn],

@@ -3,6 +3,7 @@
 use super::{ParseError, Parser, Result};
 use crate::ast::*;
 use crate::lexer::TokenKind;
+use crate::nearest::nearest;
 
 /// What stands in the parentheses of CREATE TABLE.
 #[derive(Default)]
@@ -45,19 +46,29 @@ impl Parser<'_> {
         if !temporary && !or_replace && self.eat("DATABASE") {
             return self.create_database().map(StatementKind::CreateDatabase);
         }
+        if !temporary && !or_replace && self.eat("CATALOG") {
+            return self.create_catalog().map(StatementKind::CreateCatalog);
+        }
+        if !or_replace && self.eat("MODEL") {
+            return self.create_model(temporary).map(Box::new).map(StatementKind::CreateModel);
+        }
+        let system = temporary && !or_replace && self.at_words(&["SYSTEM", "FUNCTION"]) && self.eat("SYSTEM");
+        if !or_replace && self.eat("FUNCTION") {
+            return self.create_function(temporary, system).map(Box::new).map(StatementKind::CreateFunction);
+        }
         let mut error = self.unexpected_error(&["TABLE", "VIEW", "MATERIALIZED TABLE", "DATABASE"]);
-        let kinds = ["TABLE", "VIEW", "MATERIALIZED", "DATABASE", "FUNCTION", "CATALOG", "TEMPORARY"];
-        error.hint = crate::nearest::nearest(self.word_at(0), kinds)
+        let kinds = ["TABLE", "VIEW", "MATERIALIZED", "DATABASE", "FUNCTION", "CATALOG", "MODEL", "TEMPORARY"];
+        error.hint = nearest(self.word_at(0), kinds)
             .map(|word| format!("did you mean {word}?"))
             .or_else(|| self.at("STREAM").then(|| "a stream is a TABLE here".to_string()));
         Err(error)
     }
 
-    fn if_not_exists(&mut self) -> bool {
+    pub(super) fn if_not_exists(&mut self) -> bool {
         self.eat_words(&["IF", "NOT", "EXISTS"])
     }
 
-    fn comment(&mut self) -> Result<Option<Text>> {
+    pub(super) fn comment(&mut self) -> Result<Option<Text>> {
         if self.eat("COMMENT") {
             return self.text("a comment in quotes").map(Some);
         }
@@ -65,7 +76,7 @@ impl Parser<'_> {
     }
 
     /// `WITH (..)`, if it is there.
-    fn with_options(&mut self) -> Result<Vec<TableOption>> {
+    pub(super) fn with_options(&mut self) -> Result<Vec<TableOption>> {
         if !self.eat("WITH") {
             return Ok(Vec::new());
         }
@@ -73,6 +84,11 @@ impl Parser<'_> {
             self.pos += 2;
             return Ok(Vec::new());
         }
+        self.option_list()
+    }
+
+    /// `('key' = 'value', ..)`
+    pub(super) fn option_list(&mut self) -> Result<Vec<TableOption>> {
         self.paren_list(|p| {
             let key = p.text("an option's name in quotes")?;
             p.expect_kind(TokenKind::Eq, "`=`")?;
@@ -137,10 +153,7 @@ impl Parser<'_> {
         let mut start_mode = None;
         if self.eat("START_MODE") {
             self.expect_kind(TokenKind::Eq, "`=`")?;
-            start_mode = Some(self.ident("a start mode")?);
-            if self.kind() == TokenKind::LParen {
-                self.paren_list(Self::expr)?;
-            }
+            start_mode = Some(self.start_mode()?);
         }
         let mut freshness = None;
         if self.eat("FRESHNESS") {
@@ -183,6 +196,30 @@ impl Parser<'_> {
         })
     }
 
+    /// `FROM_NOW(INTERVAL '1' DAY)`
+    fn start_mode(&mut self) -> Result<StartMode> {
+        const MODES: [&str; 5] =
+            ["FROM_BEGINNING", "FROM_NOW", "FROM_TIMESTAMP", "RESUME_OR_FROM_BEGINNING", "RESUME_OR_FROM_NOW"];
+        if !self.at_any(&MODES) && !self.at("RESUME_OR_FROM_TIMESTAMP") {
+            let mut error = self.unexpected_error(&MODES);
+            error.hint = nearest(self.word_at(0), MODES).map(|word| format!("did you mean {word}?"));
+            return Err(error);
+        }
+        let mode = self.keyword();
+        let mut argument = None;
+        if mode.value != "FROM_BEGINNING"
+            && mode.value != "RESUME_OR_FROM_BEGINNING"
+            && self.kind() == TokenKind::LParen
+        {
+            self.advance();
+            argument = Some(self.expr()?);
+            self.rparen()?;
+        } else if mode.value.ends_with("FROM_TIMESTAMP") {
+            return self.unexpected(&["`(`"]);
+        }
+        Ok(StartMode { mode, argument })
+    }
+
     /// The next word in capitals, as a name.
     pub(super) fn keyword(&mut self) -> Ident {
         let value = self.word_at(0).to_ascii_uppercase();
@@ -211,17 +248,25 @@ impl Parser<'_> {
     pub(super) fn drop_object(&mut self) -> Result<Drop> {
         self.expect("DROP")?;
         let temporary = self.eat("TEMPORARY");
-        let object = if self.eat("TABLE") {
-            ObjectKind::Table
-        } else if self.eat("VIEW") {
-            ObjectKind::View
-        } else if !temporary && self.eat_words(&["MATERIALIZED", "TABLE"]) {
-            ObjectKind::MaterializedTable
-        } else if !temporary && self.eat("DATABASE") {
-            ObjectKind::Database
-        } else {
-            return self.unexpected(&["TABLE", "VIEW", "MATERIALIZED TABLE", "DATABASE"]);
+        let system = temporary && self.at_words(&["SYSTEM", "FUNCTION"]) && self.eat("SYSTEM");
+        let kinds = [
+            (&["TABLE"][..], ObjectKind::Table, true),
+            (&["VIEW"], ObjectKind::View, true),
+            (&["MATERIALIZED", "TABLE"], ObjectKind::MaterializedTable, false),
+            (&["DATABASE"], ObjectKind::Database, false),
+            (&["CATALOG"], ObjectKind::Catalog, false),
+            (&["FUNCTION"], ObjectKind::Function, true),
+            (&["MODEL"], ObjectKind::Model, true),
+        ];
+        let found = kinds.into_iter().find(|(words, _, may)| (*may || !temporary) && self.at_words(words));
+        let Some((words, object, _)) = found else {
+            const DROPPED: [&str; 7] =
+                ["TABLE", "VIEW", "MATERIALIZED TABLE", "DATABASE", "CATALOG", "FUNCTION", "MODEL"];
+            let mut error = self.unexpected_error(&DROPPED);
+            error.hint = nearest(self.word_at(0), DROPPED).map(|word| format!("did you mean {word}?"));
+            return Err(error);
         };
+        self.pos += words.len();
         let if_exists = self.eat_words(&["IF", "EXISTS"]);
         let name = self.object_name("a name")?;
         let mut cascade = false;
@@ -231,7 +276,7 @@ impl Parser<'_> {
                 self.eat("RESTRICT");
             }
         }
-        Ok(Drop { object, temporary, if_exists, name, cascade })
+        Ok(Drop { object, temporary, system, if_exists, name, cascade })
     }
 
     // ---- columns, watermarks, keys
@@ -245,13 +290,8 @@ impl Parser<'_> {
     }
 
     fn table_element(&mut self, elements: &mut TableElements) -> Result<()> {
-        let start = self.span();
-        if self.eat("WATERMARK") {
-            self.expect("FOR")?;
-            let column = self.object_name("a column name")?;
-            self.expect("AS")?;
-            let expr = self.expr()?;
-            elements.watermarks.push(WatermarkDef { column, expr, span: self.since(start) });
+        if self.at("WATERMARK") {
+            elements.watermarks.push(self.watermark_def()?);
         } else if self.at_any(&["CONSTRAINT", "PRIMARY", "UNIQUE"]) {
             elements.keys.push(self.key(None)?);
         } else {
@@ -262,8 +302,18 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// `WATERMARK FOR column AS expr`
+    pub(super) fn watermark_def(&mut self) -> Result<WatermarkDef> {
+        let start = self.span();
+        self.expect_words(&["WATERMARK", "FOR"])?;
+        let column = self.object_name("a column name")?;
+        self.expect("AS")?;
+        let expr = self.expr()?;
+        Ok(WatermarkDef { column, expr, span: self.since(start) })
+    }
+
     /// `[CONSTRAINT n] PRIMARY KEY (..) NOT ENFORCED`; the key of one column has no list.
-    fn key(&mut self, column: Option<&Ident>) -> Result<KeyDef> {
+    pub(super) fn key(&mut self, column: Option<&Ident>) -> Result<KeyDef> {
         let start = self.span();
         let name = if self.eat("CONSTRAINT") { Some(self.ident("a constraint name")?) } else { None };
         let unique = self.eat("UNIQUE");
@@ -288,7 +338,7 @@ impl Parser<'_> {
         Ok(KeyDef { name, unique, columns, enforced, span: self.since(start) })
     }
 
-    fn column(&mut self) -> Result<(ColumnDef, Option<KeyDef>)> {
+    pub(super) fn column(&mut self) -> Result<(ColumnDef, Option<KeyDef>)> {
         let name = self.ident("a column name")?;
         let start = name.span;
         let mut key = None;
@@ -316,8 +366,13 @@ impl Parser<'_> {
     }
 
     fn distribution(&mut self) -> Result<Option<Distribution>> {
+        self.distribution_behind("DISTRIBUTED")
+    }
+
+    /// `DISTRIBUTED BY ..` of CREATE, `DISTRIBUTION BY ..` of ALTER.
+    pub(super) fn distribution_behind(&mut self, word: &str) -> Result<Option<Distribution>> {
         let start = self.span();
-        if !self.eat("DISTRIBUTED") {
+        if !self.eat(word) {
             return Ok(None);
         }
         let (mut kind, mut columns) = (None, Vec::new());

@@ -6,7 +6,7 @@ use crate::lexer::TokenKind;
 use crate::nearest::nearest;
 
 /// What SHOW can list, for errors and hints.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 17] = [
     "TABLES",
     "VIEWS",
     "COLUMNS",
@@ -19,6 +19,11 @@ const SHOWN: [&str; 12] = [
     "CURRENT DATABASE",
     "CURRENT CATALOG",
     "MATERIALIZED TABLES",
+    "CREATE CATALOG",
+    "PARTITIONS",
+    "PROCEDURES",
+    "MODELS",
+    "MODULES",
 ];
 
 impl Parser<'_> {
@@ -38,27 +43,10 @@ impl Parser<'_> {
             (&["JARS"], ShowWhat::Jars),
             (&["MODULES"], ShowWhat::Modules { full: false }),
             (&["FULL", "MODULES"], ShowWhat::Modules { full: true }),
-        ];
-        const UNSUPPORTED: [&str; 8] = [
-            "PARTITIONS",
-            "PROCEDURES",
-            "MODELS",
-            "CONNECTIONS",
-            "CREATE CATALOG",
-            "CREATE MODEL",
-            "CREATE CONNECTION",
-            "CREATE DATABASE",
+            (&["PROCEDURES"], ShowWhat::Procedures),
+            (&["MODELS"], ShowWhat::Models),
         ];
         self.expect("SHOW")?;
-        for words in UNSUPPORTED {
-            if words.split(' ').enumerate().all(|(i, w)| self.at_word(i, w)) {
-                while !matches!(self.kind(), TokenKind::Semicolon | TokenKind::End) {
-                    self.advance();
-                }
-                let what = format!("SHOW {words}");
-                return Ok(StatementKind::Unsupported { what });
-            }
-        }
         let what = match plain.into_iter().find(|(words, _)| self.at_words(words)) {
             Some((words, what)) => {
                 self.pos += words.len();
@@ -68,6 +56,13 @@ impl Parser<'_> {
             None if self.eat_words(&["CREATE", "VIEW"]) => ShowWhat::CreateView(self.object_name("a view name")?),
             None if self.eat_words(&["CREATE", "MATERIALIZED", "TABLE"]) => {
                 ShowWhat::CreateMaterializedTable(self.object_name("a table name")?)
+            }
+            None if self.eat_words(&["CREATE", "CATALOG"]) => ShowWhat::CreateCatalog(self.ident("a catalog name")?),
+            None if self.eat_words(&["CREATE", "MODEL"]) => ShowWhat::CreateModel(self.object_name("a model name")?),
+            None if self.eat("PARTITIONS") => {
+                let table = self.object_name("a table name")?;
+                let partition = if self.at("PARTITION") { self.partition_spec()? } else { Vec::new() };
+                ShowWhat::Partitions { table, partition }
             }
             None => {
                 let mut error = self.unexpected_error(&SHOWN);
@@ -84,10 +79,13 @@ impl Parser<'_> {
                 | ShowWhat::Databases
                 | ShowWhat::Catalogs
                 | ShowWhat::Functions { .. }
+                | ShowWhat::Procedures
+                | ShowWhat::Models
         );
         let mut show = Show { what, from: None, like: None };
         if lists {
-            if self.eat("FROM") || self.eat("IN") {
+            let in_catalogs = matches!(show.what, ShowWhat::Catalogs);
+            if !in_catalogs && (self.eat("FROM") || self.eat("IN")) {
                 show.from = Some(self.object_name("a name")?);
             } else if matches!(show.what, ShowWhat::Columns) {
                 return self.unexpected(&["FROM", "IN"]);
@@ -113,6 +111,20 @@ impl Parser<'_> {
             self.advance();
             let target = DescribeTarget::Job(self.text("a job id in quotes")?);
             return Ok(Describe { extended: false, target });
+        }
+        for (word, kind) in
+            [("CATALOG", ObjectKind::Catalog), ("FUNCTION", ObjectKind::Function), ("MODEL", ObjectKind::Model)]
+        {
+            if self.at(word) && !self.ends(1) && self.kind_at(1) != TokenKind::Dot {
+                self.advance();
+                let extended = self.eat("EXTENDED");
+                let target = match kind {
+                    ObjectKind::Catalog => DescribeTarget::Catalog(self.ident("a catalog name")?),
+                    ObjectKind::Function => DescribeTarget::Function(self.object_name("a function name")?),
+                    _ => DescribeTarget::Model(self.object_name("a model name")?),
+                };
+                return Ok(Describe { extended, target });
+            }
         }
         self.eat("TABLE");
         let extended = self.eat("EXTENDED");
@@ -155,7 +167,7 @@ impl Parser<'_> {
     }
 
     /// The text as written, without quotes and without blanks inside, up to `until` or the end of the statement.
-    fn bare_text(&mut self, until: TokenKind, what: &'static str) -> Result<Text> {
+    pub(super) fn bare_text(&mut self, until: TokenKind, what: &'static str) -> Result<Text> {
         let start = self.span();
         while !self.ends(0) && self.kind() != until {
             if self.pos > 0 && self.since(start).end > start.start && self.since(start).end != self.span().start {

@@ -6,53 +6,17 @@ use crate::lexer::{TokenKind, is_reserved};
 use crate::nearest::nearest;
 
 /// Statements that are known and not supported, by their first words; the longest match counts. `*` stands for any name.
-const KNOWN: [&str; 49] = [
-    "ALTER TABLE",
-    "ALTER MATERIALIZED TABLE",
-    "ALTER VIEW",
-    "ALTER DATABASE",
-    "ALTER FUNCTION",
-    "ALTER CATALOG",
-    "ALTER TEMPORARY FUNCTION",
-    "ALTER TEMPORARY SYSTEM FUNCTION",
-    "ALTER MODEL",
+const KNOWN: [&str; 13] = [
     "ALTER CONNECTION",
     "ALTER ALERT",
-    "CREATE CATALOG",
-    "CREATE FUNCTION",
-    "CREATE TEMPORARY FUNCTION",
-    "CREATE TEMPORARY SYSTEM FUNCTION",
-    "CREATE MODEL",
-    "CREATE TEMPORARY MODEL",
     "CREATE CONNECTION",
     "CREATE ALERT",
-    "DROP CATALOG",
-    "DROP FUNCTION",
-    "DROP TEMPORARY FUNCTION",
-    "DROP TEMPORARY SYSTEM FUNCTION",
-    "DROP MODEL",
-    "DROP TEMPORARY MODEL",
     "DROP CONNECTION",
     "DROP ALERT",
-    "UPDATE",
-    "DELETE",
-    "TRUNCATE TABLE",
     "MERGE",
     "UPSERT",
-    "COMPILE PLAN",
-    "COMPILE AND EXECUTE PLAN",
-    "EXECUTE PLAN",
-    "ANALYZE TABLE",
-    "LOAD MODULE",
-    "UNLOAD MODULE",
-    "USE MODULES",
-    "ADD JAR",
-    "REMOVE JAR",
-    "CALL",
-    "DESCRIBE CATALOG *",
-    "DESCRIBE FUNCTION *",
     "DESCRIBE DATABASE *",
-    "DESCRIBE MODEL *",
+    "SHOW CONNECTIONS",
     "EXPLAIN WHY",
     "EXPLAIN ANALYZE",
     "EXPLAIN ALERT",
@@ -99,6 +63,15 @@ impl Parser<'_> {
             "SET" => self.set().map(StatementKind::Set),
             "RESET" => self.reset().map(StatementKind::Reset),
             "STOP" => self.stop_job().map(StatementKind::StopJob),
+            "ALTER" => self.alter().map(Box::new).map(StatementKind::Alter),
+            "UPDATE" => self.update().map(Box::new).map(StatementKind::Update),
+            "DELETE" => self.delete().map(Box::new).map(StatementKind::Delete),
+            "TRUNCATE" => self.truncate().map(StatementKind::Truncate),
+            "COMPILE" => self.compile_plan().map(Box::new).map(StatementKind::Plan),
+            "ANALYZE" => self.analyze().map(Box::new).map(StatementKind::Analyze),
+            "LOAD" | "UNLOAD" => self.module().map(StatementKind::Module),
+            "ADD" | "REMOVE" => self.jar().map(StatementKind::Jar),
+            "CALL" => self.call_procedure().map(StatementKind::Call),
             _ => {
                 let mut error = self.unexpected_error(&["a statement"]);
                 error.hint = nearest(self.word_at(0), STARTS).map(|word| format!("did you mean {word}?"));
@@ -153,6 +126,10 @@ impl Parser<'_> {
             self.advance();
             return self.ident("a catalog name").map(Use::Catalog);
         }
+        if self.at("MODULES") && !self.ends_here(1) && self.kind_at(1) != TokenKind::Dot {
+            self.advance();
+            return self.comma_list(|p| p.ident("a module name")).map(Use::Modules);
+        }
         self.object_name("a database name").map(Use::Database)
     }
 
@@ -167,6 +144,9 @@ impl Parser<'_> {
         if self.at("INSERT") {
             return self.insert().map(Box::new).map(StatementKind::Insert);
         }
+        if self.eat("PLAN") {
+            return self.execute_plan().map(Box::new).map(StatementKind::Plan);
+        }
         if self.kind() == TokenKind::LParen || self.query_at(0) {
             return self.query().map(Box::new).map(StatementKind::Query);
         }
@@ -174,7 +154,7 @@ impl Parser<'_> {
     }
 
     /// `INSERT ..; INSERT ..; END`
-    fn statement_set(&mut self) -> Result<Vec<Insert>> {
+    pub(super) fn statement_set(&mut self) -> Result<Vec<Insert>> {
         let mut inserts = Vec::new();
         loop {
             if !inserts.is_empty() && self.eat("END") {
@@ -188,7 +168,7 @@ impl Parser<'_> {
         }
     }
 
-    fn insert(&mut self) -> Result<Insert> {
+    pub(super) fn insert(&mut self) -> Result<Insert> {
         let start = self.span();
         self.expect("INSERT")?;
         let overwrite = self.eat("OVERWRITE");
@@ -197,14 +177,7 @@ impl Parser<'_> {
         }
         let table = self.object_name("a table name")?;
         let hints = self.hints()?;
-        let mut partition = Vec::new();
-        if self.eat("PARTITION") {
-            partition = self.paren_list(|p| {
-                let key = p.ident("a partition column")?;
-                p.expect_kind(TokenKind::Eq, "`=`")?;
-                Ok((key, p.expr()?))
-            })?;
-        }
+        let partition = if self.at("PARTITION") { self.partition_spec()? } else { Vec::new() };
         let columns = if self.kind() == TokenKind::LParen && !self.query_at(1) && self.kind_at(1) != TokenKind::LParen {
             self.paren_list(|p| p.object_name("a column name"))?
         } else {

@@ -17,12 +17,37 @@ impl Display for Statement {
                 options(f, &database.options)
             }
             StatementKind::Drop(drop) => {
-                write!(f, "DROP {}{} ", temporary(drop.temporary), drop.object.as_str())?;
+                let system = if drop.system { "SYSTEM " } else { "" };
+                write!(f, "DROP {}{system}{} ", temporary(drop.temporary), drop.object.as_str())?;
                 write!(f, "{}{}", if drop.if_exists { "IF EXISTS " } else { "" }, drop.name)?;
                 f.write_str(if drop.cascade { " CASCADE" } else { "" })
             }
             StatementKind::Use(Use::Database(name)) => write!(f, "USE {name}"),
             StatementKind::Use(Use::Catalog(name)) => write!(f, "USE CATALOG {name}"),
+            StatementKind::Use(Use::Modules(names)) => {
+                f.write_str("USE MODULES ")?;
+                list(f, names, ", ")
+            }
+            StatementKind::CreateCatalog(catalog) => {
+                write!(f, "CREATE CATALOG {}{}", if_not_exists(catalog.if_not_exists), catalog.name)?;
+                comment(f, &catalog.comment)?;
+                options(f, &catalog.options)
+            }
+            StatementKind::CreateFunction(function) => write!(f, "{function}"),
+            StatementKind::CreateModel(model) => write!(f, "{model}"),
+            StatementKind::Alter(alter) => write!(f, "{alter}"),
+            StatementKind::Module(ModuleStatement::Load { name, options: with }) => {
+                write!(f, "LOAD MODULE {name}")?;
+                options(f, with)
+            }
+            StatementKind::Module(ModuleStatement::Unload(name)) => write!(f, "UNLOAD MODULE {name}"),
+            StatementKind::Jar(jar) => write!(f, "{} JAR {}", if jar.add { "ADD" } else { "REMOVE" }, jar.path),
+            StatementKind::Plan(plan) => write!(f, "{plan}"),
+            StatementKind::Analyze(analyze) => write!(f, "{analyze}"),
+            StatementKind::Call(call) => write!(f, "CALL {}", call.call),
+            StatementKind::Update(update) => write!(f, "{update}"),
+            StatementKind::Delete(delete) => write!(f, "{delete}"),
+            StatementKind::Truncate(table) => write!(f, "TRUNCATE TABLE {table}"),
             StatementKind::Insert(insert) => write!(f, "{insert}"),
             StatementKind::StatementSet(inserts) => {
                 f.write_str("EXECUTE ")?;
@@ -31,9 +56,17 @@ impl Display for Statement {
             StatementKind::Query(query) => write!(f, "{query}"),
             StatementKind::Explain(explain) => write!(f, "{explain}"),
             StatementKind::Describe(describe) => {
+                let extended = if describe.extended { "EXTENDED " } else { "" };
+                match &describe.target {
+                    DescribeTarget::Catalog(name) => return write!(f, "DESCRIBE CATALOG {extended}{name}"),
+                    DescribeTarget::Function(name) => return write!(f, "DESCRIBE FUNCTION {extended}{name}"),
+                    DescribeTarget::Model(name) => return write!(f, "DESCRIBE MODEL {extended}{name}"),
+                    DescribeTarget::Table(_) | DescribeTarget::Job(_) => {}
+                }
                 f.write_str(if describe.extended { "DESCRIBE EXTENDED " } else { "DESCRIBE " })?;
                 match &describe.target {
                     DescribeTarget::Table(name) => write!(f, "{name}"),
+                    DescribeTarget::Catalog(_) | DescribeTarget::Function(_) | DescribeTarget::Model(_) => Ok(()),
                     DescribeTarget::Job(id) => write!(f, "JOB {id}"),
                 }
             }
@@ -53,22 +86,22 @@ impl Display for Statement {
     }
 }
 
-fn temporary(temporary: bool) -> &'static str {
+pub(super) fn temporary(temporary: bool) -> &'static str {
     if temporary { "TEMPORARY " } else { "" }
 }
 
-fn if_not_exists(written: bool) -> &'static str {
+pub(super) fn if_not_exists(written: bool) -> &'static str {
     if written { "IF NOT EXISTS " } else { "" }
 }
 
-fn comment(f: &mut Formatter<'_>, comment: &Option<Text>) -> Result {
+pub(super) fn comment(f: &mut Formatter<'_>, comment: &Option<Text>) -> Result {
     match comment {
         Some(comment) => write!(f, " COMMENT {comment}"),
         None => Ok(()),
     }
 }
 
-fn options(f: &mut Formatter<'_>, options: &[TableOption]) -> Result {
+pub(super) fn options(f: &mut Formatter<'_>, options: &[TableOption]) -> Result {
     if options.is_empty() {
         return Ok(());
     }
@@ -77,9 +110,24 @@ fn options(f: &mut Formatter<'_>, options: &[TableOption]) -> Result {
     f.write_char(')')
 }
 
+/// ` PARTITION (k = v)` if there is any.
+pub(super) fn partition(f: &mut Formatter<'_>, spec: &[(Ident, Expr)]) -> Result {
+    if spec.is_empty() {
+        return Ok(());
+    }
+    f.write_str(" PARTITION (")?;
+    list(f, spec.iter().map(|(k, v)| format!("{k} = {v}")), ", ")?;
+    f.write_char(')')
+}
+
 fn distribution(f: &mut Formatter<'_>, distribution: &Option<Distribution>) -> Result {
     let Some(distribution) = distribution else { return Ok(()) };
     f.write_str(" DISTRIBUTED")?;
+    distributed(f, distribution)
+}
+
+/// What stands behind DISTRIBUTED or DISTRIBUTION.
+pub(super) fn distributed(f: &mut Formatter<'_>, distribution: &Distribution) -> Result {
     if !distribution.columns.is_empty() {
         f.write_str(match distribution.kind {
             Some(DistributionKind::Hash) => " BY HASH",
@@ -183,8 +231,11 @@ impl Display for CreateMaterializedTable {
             columns(f, &self.partitioned_by)?;
         }
         options(f, &self.options)?;
-        if let Some(mode) = &self.start_mode {
-            write!(f, " START_MODE = {mode}")?;
+        if let Some(start) = &self.start_mode {
+            write!(f, " START_MODE = {}", start.mode)?;
+            if let Some(argument) = &start.argument {
+                write!(f, "({argument})")?;
+            }
         }
         if let Some(freshness) = &self.freshness {
             write!(f, " FRESHNESS = {freshness}")?;
@@ -214,11 +265,7 @@ impl Display for Insert {
             f.write_char(' ')?;
             hints(f, &self.hints)?;
         }
-        if !self.partition.is_empty() {
-            f.write_str(" PARTITION (")?;
-            list(f, self.partition.iter().map(|(k, v)| format!("{k} = {v}")), ", ")?;
-            f.write_char(')')?;
-        }
+        partition(f, &self.partition)?;
         if !self.columns.is_empty() {
             f.write_str(" (")?;
             list(f, &self.columns, ", ")?;
@@ -234,7 +281,7 @@ impl Display for Insert {
     }
 }
 
-fn statement_set(f: &mut Formatter<'_>, inserts: &[Insert]) -> Result {
+pub(super) fn statement_set(f: &mut Formatter<'_>, inserts: &[Insert]) -> Result {
     f.write_str("STATEMENT SET BEGIN ")?;
     inserts.iter().try_for_each(|insert| write!(f, "{insert}; "))?;
     f.write_str("END")
@@ -276,6 +323,14 @@ impl Display for Show {
             ShowWhat::CreateTable(name) => write!(f, "CREATE TABLE {name}")?,
             ShowWhat::CreateView(name) => write!(f, "CREATE VIEW {name}")?,
             ShowWhat::CreateMaterializedTable(name) => write!(f, "CREATE MATERIALIZED TABLE {name}")?,
+            ShowWhat::CreateCatalog(name) => write!(f, "CREATE CATALOG {name}")?,
+            ShowWhat::CreateModel(name) => write!(f, "CREATE MODEL {name}")?,
+            ShowWhat::Procedures => f.write_str("PROCEDURES")?,
+            ShowWhat::Models => f.write_str("MODELS")?,
+            ShowWhat::Partitions { table, partition: spec } => {
+                write!(f, "PARTITIONS {table}")?;
+                partition(f, spec)?;
+            }
         }
         if let Some(from) = &self.from {
             write!(f, " FROM {from}")?;

@@ -12,6 +12,7 @@ mod strings;
 mod value;
 mod window;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use arus_core::RowKind;
@@ -30,8 +31,18 @@ pub struct Change {
 /// The input of each table by its name.
 pub type Inputs = BTreeMap<String, Vec<Change>>;
 
-/// The rows that the query leaves, in no order. A failing row is left out, as quarantine leaves it out.
-pub fn answer(rel: &Rel, inputs: &Inputs) -> Result<Vec<Vec<Value>>, Stop> {
-    let relation = relation::Interpreter { inputs }.relation(rel)?;
-    relation::remaining(relation.events.iter().map(|e| (e.adds, e.values.as_slice())))
+/// What a query gives.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// In no order. A failing row is left out, as quarantine leaves it out.
+    pub rows: Vec<Vec<Value>>,
+    /// Whether any row failed.
+    pub failed: bool,
+}
+
+pub fn answer(rel: &Rel, inputs: &Inputs) -> Result<Answer, Stop> {
+    let interpreter = relation::Interpreter { inputs, failed: Cell::new(false) };
+    let relation = interpreter.relation(rel, &vec![true; rel.schema.len()])?;
+    let rows = interpreter.remaining(&relation.events)?;
+    Ok(Answer { rows, failed: interpreter.failed.get() })
 }

@@ -93,15 +93,16 @@ struct Connectors;
 /// A source and sink of everything.
 struct TestConnector;
 
-/// `rows` gives inserts, `changes` every row kind.
+/// `rows` gives inserts, `changes` every row kind; a sink of `upserts` takes no -U.
 struct TestFormat {
     name: &'static str,
     mode: ChangelogMode,
 }
 
-static FORMATS: [TestFormat; 2] = [
+static FORMATS: [TestFormat; 3] = [
     TestFormat { name: "rows", mode: ChangelogMode::INSERT_ONLY },
     TestFormat { name: "changes", mode: ChangelogMode::ALL },
+    TestFormat { name: "upserts", mode: ChangelogMode::UPSERT },
 ];
 
 impl ConnectorCatalog for Connectors {
@@ -147,8 +148,9 @@ impl Connector for TestConnector {
         true
     }
 
-    fn sink_mode(&self, _: &TableDef) -> ChangelogMode {
-        ChangelogMode::ALL
+    fn sink_mode(&self, table: &TableDef) -> ChangelogMode {
+        let format = table.option("format").and_then(|name| FORMATS.iter().find(|f| f.name == name));
+        format.map_or(ChangelogMode::ALL, |f| f.mode)
     }
 
     fn source(&self, _: &TableDef, _: &ConnectContext) -> Result<Arc<dyn Source>> {

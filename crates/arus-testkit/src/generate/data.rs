@@ -64,7 +64,7 @@ pub(super) fn table(rng: &mut Rng, name: &str) -> Table {
 }
 
 fn changes(rng: &mut Rng, columns: &[(String, TypeKind)], updating: bool) -> Vec<Change> {
-    let count = *pick(rng, &[0, 1, 2, 5, 10, 20, 30, 40]);
+    let count = *pick(rng, &[0, 1, 3, 8, 12, 20, 30, 40]);
     let mut now = START_MS;
     let mut live: Vec<Vec<Value>> = vec![];
     let mut changes = vec![];

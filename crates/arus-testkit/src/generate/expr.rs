@@ -38,6 +38,8 @@ pub(super) struct Column {
     pub(super) ty: LogicalType,
     /// Sums of it do not depend on their order.
     pub(super) exact: bool,
+    /// A query below leaves out the rows where it is 0.
+    pub(super) nonzero: bool,
 }
 
 pub(super) struct Expressions<'a> {
@@ -161,6 +163,11 @@ impl Expressions<'_> {
 
     fn integer(&mut self, depth: usize) -> String {
         let a = self.of(Family::Integer, depth);
+        if let Some(divisor) = self.columns.iter().find(|c| c.nonzero)
+            && chance(self.rng, 50)
+        {
+            return format!("({a} / {})", divisor.name);
+        }
         match self.rng.below(12) {
             0 => format!("({a} / {})", pick(self.rng, &["2", "-3", "7"])),
             1 => format!("({a} % {})", pick(self.rng, &["2", "-3", "5"])),
@@ -172,10 +179,13 @@ impl Expressions<'_> {
                 let to = *pick(self.rng, &["INT", "BIGINT", "SMALLINT", "TINYINT"]);
                 format!("CAST({} AS {to})", self.of(from, depth))
             }
-            6 => {
+            9 => {
                 let divisor = self.of(Family::Integer, depth);
                 format!("CASE WHEN {divisor} = 0 THEN NULL ELSE {a} / {divisor} END")
             }
+            // A row may fail.
+            6 if chance(self.rng, 30) => format!("({a} / {})", self.leaf(Family::Integer)),
+            7 if chance(self.rng, 20) => format!("CAST({} AS INT)", self.leaf(Family::Text)),
             7 => format!("TRY_CAST({} AS INT)", self.leaf(Family::Text)),
             8 => {
                 let b = self.of(Family::Integer, depth);

@@ -59,6 +59,7 @@ impl Generator<'_, '_> {
             name: c.name.clone(),
             ty: c.ty.clone(),
             exact: over_table || c.ty.kind != TypeKind::Double,
+            nonzero: false,
         };
         Ok(schema.columns().iter().map(column).collect())
     }
@@ -69,7 +70,16 @@ impl Generator<'_, '_> {
                 return self.values();
             }
             let name = pick(&mut self.rng, self.tables).name.clone();
-            let columns = self.columns(&format!("SELECT * FROM {name}"), true)?;
+            let mut columns = self.columns(&format!("SELECT * FROM {name}"), true)?;
+            if chance(&mut self.rng, 15)
+                && let Some(column) = columns.iter_mut().find(|c| family(&c.ty.kind) == Some(Family::Integer))
+            {
+                // What stands above may divide by it, wherever passes move that.
+                column.nonzero = true;
+                self.names += 1;
+                let sql = format!("(SELECT * FROM {name} WHERE {} <> 0) AS g{}", column.name, self.names);
+                return Ok(Source { sql, columns });
+            }
             return Ok(Source { sql: name, columns });
         }
         let inner = self.query(depth - 1)?;

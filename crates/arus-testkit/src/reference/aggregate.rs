@@ -6,27 +6,18 @@ use arus_core::{RowSchema, TypeKind};
 
 use super::expr::{Evaluated, unsupported};
 use super::numeric::{divided_half_up, fitted, power_of_ten, wrapped};
-use super::relation::{Relation, remaining};
+use super::relation::{Interpreter, Relation};
 use super::value::{Value, same_rows};
 
 /// One row a group: keys, then calls.
 pub(crate) fn groups(
+    interpreter: &Interpreter<'_>,
     input: &Relation,
     keys: &[usize],
     calls: &[AggregateCall],
     schema: &RowSchema,
 ) -> Evaluated<Vec<Vec<Value>>> {
-    // What is not read cannot fail a row.
-    let read = |column: usize| keys.contains(&column) || calls.iter().any(|c| c.args.contains(&column));
-    let relevant: Vec<(bool, Vec<Value>)> = input
-        .events
-        .iter()
-        .map(|event| {
-            let values = event.values.iter().enumerate();
-            (event.adds, values.map(|(i, v)| if read(i) { v.clone() } else { Value::Null }).collect())
-        })
-        .collect();
-    let rows = remaining(relevant.iter().map(|(adds, values)| (*adds, values.as_slice())))?;
+    let rows = interpreter.remaining(&input.events)?;
     let mut groups: Vec<(Vec<Value>, Vec<Vec<Value>>)> = vec![];
     for row in rows {
         let key: Vec<Value> = keys.iter().map(|k| row[*k].clone()).collect();

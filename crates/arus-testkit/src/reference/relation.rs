@@ -1,9 +1,11 @@
 //! The nodes of the tree.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use arus_core::catalog::{ColumnKind, TableDef};
 use arus_core::expr::Expr;
+use arus_core::plan::AggregateCall;
 use arus_core::types::{LogicalType, TypeKind, units_per_ms};
 use arus_sql::{Rel, RelOp};
 
@@ -13,6 +15,8 @@ use super::{Inputs, aggregate, window};
 
 pub(crate) struct Interpreter<'i> {
     pub(crate) inputs: &'i Inputs,
+    /// Whether a row failed.
+    pub(crate) failed: Cell<bool>,
 }
 
 /// A change on its way.
@@ -50,25 +54,6 @@ impl Relation {
     }
 }
 
-/// The rows that the changes leave. Those with a failed value are left out.
-pub(crate) fn remaining<'v>(changes: impl Iterator<Item = (bool, &'v [Value])>) -> Evaluated<Vec<Vec<Value>>> {
-    let mut rows: Vec<Vec<Value>> = vec![];
-    for (adds, values) in changes {
-        if values.iter().any(|v| matches!(v, Value::Failed(_))) {
-            continue;
-        }
-        if adds {
-            rows.push(values.to_vec());
-            continue;
-        }
-        match rows.iter().rposition(|row| same_rows(row, values)) {
-            Some(at) => rows.remove(at),
-            None => return unsupported("the retraction of a row that is not there"),
-        };
-    }
-    Ok(rows)
-}
-
 /// The value, or the failure that whoever needs it runs into.
 pub(crate) fn lazily(e: &Expr, row: &[Value]) -> Evaluated<Value> {
     match evaluate(e, row) {
@@ -88,55 +73,133 @@ pub(crate) fn millis(value: &Value, ty: &LogicalType) -> Evaluated<Option<i64>> 
     }
 }
 
+fn is_failed(value: &Value) -> bool {
+    matches!(value, Value::Failed(_))
+}
+
+/// The columns that these expressions read.
+fn read_by<'e>(exprs: impl Iterator<Item = &'e Expr>, width: usize) -> Vec<bool> {
+    let mut read = vec![false; width];
+    for e in exprs {
+        e.visit_columns(&mut |column| read[column] = true);
+    }
+    read
+}
+
+/// The columns that a grouping reads for the `needed` ones of its own: keys always, a call when it is needed.
+fn read_by_groups(keys: &[usize], calls: &[AggregateCall], needed: &[bool], width: usize) -> Vec<bool> {
+    let mut read = vec![false; width];
+    for key in keys {
+        read[*key] = true;
+    }
+    for (i, call) in calls.iter().enumerate() {
+        if needed[keys.len() + i] {
+            call.args.iter().for_each(|a| read[*a] = true);
+        }
+    }
+    read
+}
+
 impl Interpreter<'_> {
-    pub(crate) fn relation(&self, rel: &Rel) -> Evaluated<Relation> {
+    /// The rows that the changes leave. Those with a failed value are left out.
+    pub(crate) fn remaining(&self, events: &[Event]) -> Evaluated<Vec<Vec<Value>>> {
+        let mut rows: Vec<Vec<Value>> = vec![];
+        for event in events {
+            if event.values.iter().any(is_failed) {
+                self.failed.set(true);
+                continue;
+            }
+            if event.adds {
+                rows.push(event.values.clone());
+                continue;
+            }
+            match rows.iter().rposition(|row| same_rows(row, &event.values)) {
+                Some(at) => rows.remove(at),
+                None => return unsupported("the retraction of a row that is not there"),
+            };
+        }
+        Ok(rows)
+    }
+
+    /// `needed`: which columns anybody reads. What nobody needs is not computed, and fails no row.
+    pub(crate) fn relation(&self, rel: &Rel, needed: &[bool]) -> Evaluated<Relation> {
         match &rel.op {
             RelOp::Scan { table, columns } => self.scan(table, columns),
             RelOp::Values { rows } => {
                 let rows: Evaluated<Vec<Vec<Value>>> =
                     rows.iter().map(|row| row.iter().map(|e| lazily(e, &[])).collect()).collect();
+                if rows.as_ref().is_ok_and(|rows| rows.iter().flatten().any(|v| matches!(v, Value::Failed(_)))) {
+                    return unsupported("a constant that fails");
+                }
                 let none = Relation { events: vec![], ordered: true, exact: true, sources: BTreeSet::new() };
                 Ok(Relation { ordered: true, ..none.settled(rows?) })
             }
             RelOp::Calc { input, condition, projection } => {
-                let input = self.relation(input)?;
+                let wanted = projection.iter().zip(needed).filter(|(_, n)| **n).map(|(e, _)| e);
+                let read = read_by(wanted.chain(condition), input.schema.len());
+                let input = self.relation(input, &read)?;
                 let mut events = vec![];
                 for event in &input.events {
+                    let holds_failure = event.values.iter().any(is_failed);
                     if let Some(condition) = condition {
                         match evaluate(condition, &event.values) {
                             Ok(value) if is_true(&value) => {}
-                            Ok(_) | Err(Stop::Row(_)) => continue,
+                            Ok(_) => {
+                                // It may have failed before.
+                                self.failed.set(self.failed.get() || holds_failure);
+                                continue;
+                            }
+                            Err(Stop::Row(_)) => {
+                                self.failed.set(true);
+                                continue;
+                            }
                             Err(other) => return Err(other),
                         }
                     }
-                    let values = projection.iter().map(|e| lazily(e, &event.values)).collect::<Evaluated<_>>()?;
+                    let value = |(e, needed): (&Expr, &bool)| {
+                        if *needed { lazily(e, &event.values) } else { Ok(Value::Null) }
+                    };
+                    let values = projection.iter().zip(needed).map(value).collect::<Evaluated<Vec<_>>>()?;
+                    if holds_failure && !values.iter().any(is_failed) {
+                        return unsupported("a failure that only some plans run into");
+                    }
                     events.push(Event { values, ..event.clone() });
                 }
                 Ok(input.with(events))
             }
             RelOp::Window { input, window } => {
-                let input = self.relation(input)?;
+                let mut read = needed[..input.schema.len()].to_vec();
+                read[window.time] = true;
+                let input = self.relation(input, &read)?;
                 window::assign(input, window)
             }
             RelOp::Aggregate { input, keys, calls, .. } => {
-                let input_schema = &input.schema;
-                let input = self.relation(input)?;
-                let rows = aggregate::groups(&input, keys, calls, input_schema)?;
+                let schema = &input.schema;
+                let read = read_by_groups(keys, calls, needed, schema.len());
+                let input = self.relation(input, &read)?;
+                let rows = aggregate::groups(self, &input, keys, calls, schema)?;
                 Ok(input.settled(rows))
             }
             RelOp::WindowAggregate { input, window, keys, calls, properties } => {
-                let input_schema = &input.schema;
-                let input = self.relation(input)?;
-                window::aggregate(input, window, keys, calls, properties, input_schema)
+                let schema = &input.schema;
+                let mut read = read_by_groups(keys, calls, &vec![true; rel.schema.len()], schema.len());
+                read[window.time] = true;
+                let input = self.relation(input, &read)?;
+                window::aggregate(self, input, window, keys, calls, properties, schema)
             }
             RelOp::Union { inputs } => {
-                let inputs: Vec<Relation> = inputs.iter().map(|r| self.relation(r)).collect::<Evaluated<_>>()?;
+                let inputs: Vec<Relation> =
+                    inputs.iter().map(|r| self.relation(r, needed)).collect::<Evaluated<_>>()?;
                 let sources: BTreeSet<String> = inputs.iter().flat_map(|i| i.sources.iter().cloned()).collect();
                 let exact = sources.len() < 2 && inputs.iter().all(|i| i.exact);
                 let events = inputs.into_iter().flat_map(|i| i.events).collect();
                 Ok(Relation { events, ordered: false, exact, sources })
             }
-            RelOp::Sink { input, .. } | RelOp::ChangelogNormalize { input, .. } => self.relation(input),
+            RelOp::ChangelogNormalize { input, keys, condition: None } => {
+                let input = self.relation(input, &vec![true; input.schema.len()])?;
+                Ok(normalized(input, keys))
+            }
+            RelOp::Sink { input, .. } => self.relation(input, needed),
             #[expect(unreachable_patterns, reason = "the tree grows")]
             other => unsupported(format!("{other:?}")),
         }
@@ -168,6 +231,27 @@ impl Interpreter<'_> {
         }
         Ok(Relation { events, ordered: true, exact: true, sources: [table.path.full()].into() })
     }
+}
+
+/// Changes of rows by key: a row replaces the one of its key, and only what changes goes on.
+fn normalized(input: Relation, keys: &[usize]) -> Relation {
+    let mut rows: Vec<Vec<Value>> = vec![];
+    let mut events = vec![];
+    for event in &input.events {
+        let of_key = rows.iter().position(|row| keys.iter().all(|k| row[*k].same(&event.values[*k])));
+        let old = of_key.map(|at| rows.swap_remove(at));
+        if event.adds {
+            rows.push(event.values.clone());
+        }
+        if event.adds && old.as_ref().is_some_and(|old| same_rows(old, &event.values)) {
+            continue;
+        }
+        events.extend(old.map(|values| Event { adds: false, values, ..event.clone() }));
+        if event.adds {
+            events.push(event.clone());
+        }
+    }
+    input.with(events)
 }
 
 /// All columns of a table from its physical ones.

@@ -9,7 +9,7 @@ use arus_core::types::{LogicalType, TypeKind, units_per_ms};
 
 use super::aggregate;
 use super::expr::{Evaluated, unsupported};
-use super::relation::{Event, Relation, millis};
+use super::relation::{Event, Interpreter, Relation, millis};
 use super::value::Value;
 
 /// Start and end, in ms.
@@ -57,6 +57,7 @@ pub(crate) fn assign(input: Relation, window: &Window) -> Evaluated<Relation> {
 
 /// One row a key and window: keys, calls, properties.
 pub(crate) fn aggregate(
+    interpreter: &Interpreter<'_>,
     input: Relation,
     window: &Window,
     keys: &[usize],
@@ -83,7 +84,7 @@ pub(crate) fn aggregate(
     let mut rows = vec![];
     for (bounds, events) in by_window {
         let part = Relation { events, ..input.part() };
-        for mut row in aggregate::groups(&part, keys, calls, schema)? {
+        for mut row in aggregate::groups(interpreter, &part, keys, calls, schema)? {
             for p in properties {
                 row.push(property(*p, bounds, &window.time_type)?);
             }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use arus_core::plan::{ChangelogMode, PhysicalPlan};
 use arus_core::rng::Rng;
 use arus_core::settings::CHANGELOG_COMPACTION;
-use arus_core::{RowKind, RowSchema};
+use arus_core::{RowKind, RowSchema, TypeKind};
 use arus_expr::{ConstantEvaluator, Functions};
 
 use super::run::{Mode, run};
 use crate::generate::{Case, case};
-use crate::reference::{Change, Inputs, Stop, answer, row_text};
+use arus_stream::ErrorPolicy;
+
+use crate::reference::{Answer, Change, Inputs, Stop, Value, answer, row_text};
 use crate::world::World;
 
 pub(super) enum Outcome {
@@ -33,6 +35,8 @@ enum Target {
     Compacted,
     /// INSERT INTO a table: every step.
     Steps,
+    /// INSERT INTO a table with the query's key as its primary key, which takes no -U.
+    Upserts,
 }
 
 /// What one way of running a case has to say.
@@ -41,6 +45,8 @@ struct Ways<'a> {
     case: &'a Case,
     plans: Vec<(Target, PhysicalPlan)>,
     modes: Vec<Mode>,
+    /// The primary key of the sink of upserts.
+    key: Vec<usize>,
 }
 
 pub(super) fn check(seed: u64) -> Outcome {
@@ -55,33 +61,39 @@ pub(super) fn check(seed: u64) -> Outcome {
         Err(e) => return Outcome::Skipped(general("refused", &e.to_string())),
     };
     let mut plans = vec![];
-    for target in [Target::Collect, Target::Compacted, Target::Steps] {
-        match plan(&mut world, &case.sql, &rel.schema, target) {
+    let mut key = vec![];
+    for target in [Target::Collect, Target::Compacted, Target::Steps, Target::Upserts] {
+        if target == Target::Upserts && key.is_empty() {
+            continue;
+        }
+        match plan(&mut world, &case.sql, &rel.schema, target, &key) {
             Ok(plan) => plans.push((target, plan)),
             Err(e) => return Outcome::Skipped(general("not planned", &e.to_string())),
+        }
+        if target == Target::Collect {
+            let keys = plans[0].1.nodes.last().map(|sink| sink.upsert_keys.clone()).unwrap_or_default();
+            key = keys.into_iter().next().unwrap_or_default();
         }
     }
     let mut rng = Rng::seeded(seed ^ 0x5EED);
     let modes = vec![Mode::whole(), Mode::row_by_row(), Mode::random(&mut rng), Mode::random(&mut rng)];
-    let ways = Ways { seed, case: &case, plans, modes };
-    let expected = |inputs: &Inputs| -> Result<Vec<String>, Stop> {
-        let mut rows: Vec<String> = answer(&rel, inputs)?.iter().map(|row| row_text(row)).collect();
-        rows.sort();
-        Ok(rows)
-    };
+    let ways = Ways { seed, case: &case, plans, modes, key };
+    let expected = |inputs: &Inputs| answer(&rel, inputs);
     let inputs = case.inputs();
-    let rows = match expected(&inputs) {
-        Ok(rows) => rows,
+    let answer = match expected(&inputs) {
+        Ok(answer) => answer,
         Err(Stop::Unsupported(what)) => return Outcome::Skipped(general("unknown to the reference", &what)),
         Err(Stop::Row(reason)) => return Outcome::Different(format!("seed {seed}: a failure got out: {reason}")),
     };
-    if ways.difference(&inputs, &rows).is_none() {
+    if ways.difference(&inputs, &answer).is_none() {
         let operators = ways.plans[0].1.nodes.iter().map(|n| n.op.name()).collect::<std::collections::BTreeSet<_>>();
-        return Outcome::Same { operators: operators.into_iter().collect(), rows: rows.len() };
+        return Outcome::Same { operators: operators.into_iter().collect(), rows: answer.rows.len() };
     }
     let smallest = ways.shrink(inputs, |inputs| expected(inputs).ok());
-    let rows = expected(&smallest).unwrap_or_default();
-    Outcome::Different(ways.report(&smallest, &rows))
+    match expected(&smallest) {
+        Ok(answer) => Outcome::Different(ways.report(&smallest, &answer)),
+        Err(stop) => Outcome::Different(format!("seed {seed}: {stop:?}")),
+    }
 }
 
 /// Reasons without names and numbers, so that they can be counted.
@@ -90,17 +102,34 @@ fn general(kind: &str, reason: &str) -> String {
     format!("{kind}: {reason}")
 }
 
-fn plan(world: &mut World<'_>, sql: &str, schema: &RowSchema, target: Target) -> arus_core::Result<PhysicalPlan> {
+fn plan(
+    world: &mut World<'_>,
+    sql: &str,
+    schema: &RowSchema,
+    target: Target,
+    key: &[usize],
+) -> arus_core::Result<PhysicalPlan> {
     if target == Target::Collect {
         return world.plan(sql);
     }
-    let columns: Vec<String> = schema
-        .columns()
-        .iter()
-        .map(|c| format!("`{}` {}", c.name, c.ty.clone().without_time_attribute().kind))
+    let name = |i: usize| format!("`{}`", schema.columns()[i].name);
+    let mut columns: Vec<String> = schema
+        .types()
+        .enumerate()
+        .map(|(i, ty)| match &ty.kind {
+            // The type of '', which no table has.
+            TypeKind::Char(0) | TypeKind::Varchar(0) => format!("{} STRING", name(i)),
+            _ => format!("{} {}", name(i), ty.clone().without_time_attribute().kind),
+        })
         .collect();
+    let mut format = "changes";
+    if target == Target::Upserts {
+        let key: Vec<String> = key.iter().map(|k| name(*k)).collect();
+        columns.push(format!("PRIMARY KEY ({}) NOT ENFORCED", key.join(", ")));
+        format = "upserts";
+    }
     world.create(&format!(
-        "CREATE TABLE {target:?} ({}) WITH ('connector' = 'testkit', 'format' = 'changes')",
+        "CREATE TABLE {target:?} ({}) WITH ('connector' = 'testkit', 'format' = '{format}')",
         columns.join(", ")
     ))?;
     let compaction = if target == Target::Steps { "off" } else { "batch" };
@@ -110,13 +139,21 @@ fn plan(world: &mut World<'_>, sql: &str, schema: &RowSchema, target: Target) ->
 
 impl Ways<'_> {
     /// The first way whose result is another one, and what it gave.
-    fn difference(&self, inputs: &Inputs, expected: &[String]) -> Option<String> {
+    fn difference(&self, inputs: &Inputs, expected: &Answer) -> Option<String> {
         for (target, plan) in &self.plans {
+            // Where no row fails none may be set aside.
+            let fails = expected.failed || *target == Target::Upserts;
+            let policy = if fails { ErrorPolicy::Quarantine } else { ErrorPolicy::Fail };
             let mode_of_edge = plan.nodes[plan.sinks().next()?.0].mode;
             for mode in &self.modes {
                 let way = format!("{target:?}, {mode:?}");
-                let found = match run(plan, inputs, mode) {
-                    Ok(changes) => match materialized(&changes, mode_of_edge) {
+                let (key, expected) = match target {
+                    // A NULL is no key: its row is set aside.
+                    Target::Upserts => (Some(&self.key[..]), self.with_keys(&expected.rows)),
+                    _ => (None, texts(&expected.rows)),
+                };
+                let found = match run(plan, inputs, mode, policy) {
+                    Ok(changes) => match materialized(&changes, mode_of_edge, key) {
                         Ok(rows) if rows == expected => continue,
                         Ok(rows) => rows.join("\n  "),
                         Err(broken) => broken,
@@ -129,9 +166,15 @@ impl Ways<'_> {
         None
     }
 
+    fn with_keys(&self, rows: &[Vec<Value>]) -> Vec<String> {
+        let keyed: Vec<Vec<Value>> =
+            rows.iter().filter(|row| !self.key.iter().any(|k| row[*k].is_null())).cloned().collect();
+        texts(&keyed)
+    }
+
     /// Leaves out rows as long as the result stays wrong.
-    fn shrink(&self, inputs: Inputs, expected: impl Fn(&Inputs) -> Option<Vec<String>>) -> Inputs {
-        let wrong = |inputs: &Inputs| expected(inputs).is_some_and(|rows| self.difference(inputs, &rows).is_some());
+    fn shrink(&self, inputs: Inputs, expected: impl Fn(&Inputs) -> Option<Answer>) -> Inputs {
+        let wrong = |inputs: &Inputs| expected(inputs).is_some_and(|answer| self.difference(inputs, &answer).is_some());
         let mut smallest = inputs;
         for chunk in [16, 4, 1, 1] {
             for name in smallest.keys().cloned().collect::<Vec<_>>() {
@@ -151,7 +194,7 @@ impl Ways<'_> {
         smallest
     }
 
-    fn report(&self, inputs: &Inputs, expected: &[String]) -> String {
+    fn report(&self, inputs: &Inputs, expected: &Answer) -> String {
         let mut text = format!("seed {} (ARUS_SEED={} ARUS_CASES=1)\n", self.seed, self.seed);
         for table in &self.case.tables {
             let _ = writeln!(text, "{};", table.ddl);
@@ -162,10 +205,17 @@ impl Ways<'_> {
                 let _ = writeln!(text, "  {name} {}", change_text(change));
             }
         }
-        let _ = writeln!(text, "expected:\n  {}", expected.join("\n  "));
+        let _ = writeln!(text, "expected:\n  {}", texts(&expected.rows).join("\n  "));
         let _ = write!(text, "{}", self.difference(inputs, expected).unwrap_or_default());
         text
     }
+}
+
+/// Rows as text, sorted.
+fn texts(rows: &[Vec<Value>]) -> Vec<String> {
+    let mut texts: Vec<String> = rows.iter().map(|row| row_text(row)).collect();
+    texts.sort();
+    texts
 }
 
 fn change_text(change: &Change) -> String {
@@ -173,10 +223,10 @@ fn change_text(change: &Change) -> String {
 }
 
 /// The rows that a changelog leaves, sorted; an error where it takes back what is not there, or has a kind that its edge
-/// does not declare.
-fn materialized(changes: &[Change], mode: ChangelogMode) -> Result<Vec<String>, String> {
+/// does not declare. With a key a row replaces the one of its key.
+fn materialized(changes: &[Change], mode: ChangelogMode, key: Option<&[usize]>) -> Result<Vec<String>, String> {
     let all = || changes.iter().map(change_text).collect::<Vec<_>>().join("\n  ");
-    let mut rows: Vec<String> = vec![];
+    let mut rows: Vec<Vec<Value>> = vec![];
     for change in changes {
         let declared = match change.kind {
             RowKind::Insert => mode.insert,
@@ -187,16 +237,19 @@ fn materialized(changes: &[Change], mode: ChangelogMode) -> Result<Vec<String>, 
         if !declared {
             return Err(format!("{} on an edge of {mode}:\n  {}", change_text(change), all()));
         }
-        let text = row_text(&change.values);
-        if change.kind.adds() {
-            rows.push(text);
-        } else {
-            match rows.iter().position(|row| *row == text) {
-                Some(at) => rows.swap_remove(at),
-                None => return Err(format!("{} is not there:\n  {}", change_text(change), all())),
-            };
+        let same = |row: &Vec<Value>| match key {
+            Some(key) => key.iter().all(|k| row[*k].same(&change.values[*k])),
+            None => row_text(row) == row_text(&change.values),
+        };
+        let place = rows.iter().position(same);
+        match (change.kind.adds(), place) {
+            (true, Some(at)) if key.is_some() => rows[at] = change.values.clone(),
+            (true, _) => rows.push(change.values.clone()),
+            (false, Some(at)) => {
+                rows.swap_remove(at);
+            }
+            (false, None) => return Err(format!("{} is not there:\n  {}", change_text(change), all())),
         }
     }
-    rows.sort();
-    Ok(rows)
+    Ok(texts(&rows))
 }

@@ -12,7 +12,7 @@ use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink, Uid};
 use arus_core::rng::Rng;
 use arus_core::{LogicalType, Result, RowSchema};
 use arus_stream::{
-    Budget, Checkpoint, FrozenPipeline, LateRow, Pipeline, PipelineIo, PipelineRestore, PipelineSettings,
+    Budget, Checkpoint, ErrorPolicy, FrozenPipeline, LateRow, Pipeline, PipelineIo, PipelineRestore, PipelineSettings,
     QuarantinedRow, ScanHandle, SideTables, SinkHandle, StateRead, VisitState,
 };
 use bytes::Bytes;
@@ -84,10 +84,10 @@ impl StateRead for Stored {
     }
 }
 
-/// The changes that reach the sink.
-pub(super) fn run(plan: &PhysicalPlan, inputs: &Inputs, mode: &Mode) -> Result<Vec<Change>> {
+/// The changes that reach the sink; an error where a row fails against the policy.
+pub(super) fn run(plan: &PhysicalPlan, inputs: &Inputs, mode: &Mode, policy: ErrorPolicy) -> Result<Vec<Change>> {
     let schema = plan.nodes[plan.sinks().next().expect("a sink").0].schema.clone();
-    let io = Io { inputs: inputs.clone(), schema, output: Arc::default() };
+    let io = Io { policy, inputs: inputs.clone(), schema, output: Arc::default() };
     let mut stored: Option<Stored> = None;
     let (mut step, mut epoch) = (0, 0);
     let mut pipeline = build(plan, &io, mode, None)?;
@@ -113,6 +113,7 @@ fn build(plan: &PhysicalPlan, io: &Io, mode: &Mode, stored: Option<&Stored>) -> 
     let settings = PipelineSettings {
         batch_rows: mode.batch_rows,
         check_changelog: true,
+        error_policy: io.policy,
         ..PipelineSettings::new(Arc::new(StoppedClock), "UTC")
     };
     let restore = stored.map(|s| PipelineRestore { checkpoint: &s.checkpoint, state: s });
@@ -120,6 +121,7 @@ fn build(plan: &PhysicalPlan, io: &Io, mode: &Mode, stored: Option<&Stored>) -> 
 }
 
 struct Io {
+    policy: ErrorPolicy,
     inputs: Inputs,
     schema: RowSchema,
     output: Arc<Mutex<Vec<Change>>>,

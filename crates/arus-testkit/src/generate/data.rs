@@ -14,7 +14,27 @@ pub struct Table {
     pub columns: Vec<(String, TypeKind)>,
     /// The time column, if there is a watermark.
     pub time: Option<String>,
+    /// Whether it has inserts only.
+    pub appended: bool,
     pub changes: Vec<Change>,
+}
+
+/// What a table's source gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Rows,
+    /// Every kind of change, without a key.
+    Changes,
+    /// Every kind of change, by a primary key.
+    Updates,
+    /// The new row of a primary key, or its deletion.
+    Upserts,
+}
+
+impl Input {
+    fn has_key(self) -> bool {
+        matches!(self, Input::Updates | Input::Upserts)
+    }
 }
 
 /// Times are around 100 s after 1970, so that watermarks are above 0.
@@ -40,6 +60,12 @@ pub(super) fn table(rng: &mut Rng, name: &str) -> Table {
         };
         columns.push((format!("{letter}{i}"), kind));
     }
+    let input = match rng.below(10) {
+        0 => Input::Changes,
+        1 => Input::Updates,
+        2 => Input::Upserts,
+        _ => Input::Rows,
+    };
     let mut parts: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let mut time = None;
     if chance(rng, 75) {
@@ -53,43 +79,53 @@ pub(super) fn table(rng: &mut Rng, name: &str) -> Table {
     if time.is_some() {
         parts.push(format!("WATERMARK FOR ts AS ts - INTERVAL '{}' SECOND", pick(rng, &[0, 0, 1, 2, 5, 9])));
     }
-    let updating = false;
-    let format = if updating { "changes" } else { "rows" };
+    if input.has_key() {
+        parts[0] = "k INT NOT NULL".to_string();
+        parts.push("PRIMARY KEY (k) NOT ENFORCED".to_string());
+    }
+    let format = match input {
+        Input::Rows => "rows",
+        Input::Changes | Input::Updates => "changes",
+        Input::Upserts => "upserts",
+    };
     let ddl = format!(
         "CREATE TABLE {name} (\n  {}\n) WITH ('connector' = 'testkit', 'format' = '{format}')",
         parts.join(",\n  ")
     );
-    let changes = changes(rng, &columns, updating);
-    Table { name: name.to_string(), ddl, columns, time, changes }
+    let changes = changes(rng, &columns, input);
+    Table { name: name.to_string(), ddl, columns, time, appended: input == Input::Rows, changes }
 }
 
-fn changes(rng: &mut Rng, columns: &[(String, TypeKind)], updating: bool) -> Vec<Change> {
+fn changes(rng: &mut Rng, columns: &[(String, TypeKind)], input: Input) -> Vec<Change> {
     let count = *pick(rng, &[0, 1, 3, 8, 12, 20, 30, 40]);
     let mut now = START_MS;
     let mut live: Vec<Vec<Value>> = vec![];
     let mut changes = vec![];
     while changes.len() < count {
         now += rng.below(4) as i64 * 1_000 + if chance(rng, 10) { 10_000 } else { 0 };
-        let row = |rng: &mut Rng| -> Vec<Value> { columns.iter().map(|(_, kind)| value(rng, kind, now)).collect() };
-        let step = if updating && !live.is_empty() { rng.below(4) } else { 0 };
-        match step {
-            2 => {
-                let at = rng.below(live.len() as u64) as usize;
-                let new = row(rng);
-                let old = std::mem::replace(&mut live[at], new.clone());
-                changes.push(Change { kind: RowKind::UpdateBefore, values: old });
-                changes.push(Change { kind: RowKind::UpdateAfter, values: new });
-            }
-            3 => {
-                let at = rng.below(live.len() as u64) as usize;
-                changes.push(Change { kind: RowKind::Delete, values: live.swap_remove(at) });
-            }
-            _ => {
-                let values = row(rng);
-                live.push(values.clone());
-                changes.push(Change { kind: RowKind::Insert, values });
-            }
+        let mut new: Vec<Value> = columns.iter().map(|(_, kind)| value(rng, kind, now)).collect();
+        let mut old = None;
+        if input.has_key() {
+            new[0] = Value::Integer(rng.below(7) as i64);
+            old = live.iter().position(|row| row[0].same(&new[0]));
+        } else if input == Input::Changes && !live.is_empty() && chance(rng, 50) {
+            old = Some(rng.below(live.len() as u64) as usize);
         }
+        let Some(at) = old else {
+            live.push(new.clone());
+            changes.push(Change { kind: RowKind::Insert, values: new });
+            continue;
+        };
+        let old = live.swap_remove(at);
+        if chance(rng, 35) {
+            changes.push(Change { kind: RowKind::Delete, values: old });
+            continue;
+        }
+        live.push(new.clone());
+        if input != Input::Upserts {
+            changes.push(Change { kind: RowKind::UpdateBefore, values: old });
+        }
+        changes.push(Change { kind: RowKind::UpdateAfter, values: new });
     }
     changes
 }

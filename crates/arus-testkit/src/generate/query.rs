@@ -218,7 +218,7 @@ impl Generator<'_, '_> {
 
     /// A window of a table with a watermark; `None` where there is none.
     fn windowed(&mut self) -> Generated<Option<String>> {
-        let timed: Vec<&Table> = self.tables.iter().filter(|t| t.time.is_some()).collect();
+        let timed: Vec<&Table> = self.tables.iter().filter(|t| t.time.is_some() && t.appended).collect();
         if timed.is_empty() {
             return Ok(None);
         }

@@ -180,7 +180,7 @@ impl Interpreter<'_> {
                 let rows = aggregate::groups(self, &input, keys, calls, schema)?;
                 Ok(input.settled(rows))
             }
-            RelOp::WindowAggregate { input, window, keys, calls, properties } => {
+            RelOp::WindowAggregate { input, window, keys, calls, properties, .. } => {
                 let schema = &input.schema;
                 let mut read = read_by_groups(keys, calls, &vec![true; rel.schema.len()], schema.len());
                 read[window.time] = true;
@@ -195,12 +195,7 @@ impl Interpreter<'_> {
                 let events = inputs.into_iter().flat_map(|i| i.events).collect();
                 Ok(Relation { events, ordered: false, exact, sources })
             }
-            RelOp::ChangelogNormalize { input, keys, condition: None } => {
-                let input = self.relation(input, &vec![true; input.schema.len()])?;
-                Ok(normalized(input, keys))
-            }
             RelOp::Sink { input, .. } => self.relation(input, needed),
-            #[expect(unreachable_patterns, reason = "the tree grows")]
             other => unsupported(format!("{other:?}")),
         }
     }
@@ -211,47 +206,46 @@ impl Interpreter<'_> {
         };
         let mut events = vec![];
         let mut watermark = i64::MIN;
+        // Upserts replace the row of their key.
+        let upserts = table.option("format") == Some("upserts");
+        let mut by_key: Vec<Vec<Value>> = vec![];
         for change in changes {
             let row = table_row(table, &change.values)?;
+            let mut mark = None;
             if let Some(w) = &table.watermark {
-                let ty = &table.columns[w.column].ty;
                 // A row without a time does not get in.
-                if millis(&row[w.column], ty)?.is_none() {
+                if millis(&row[w.column], &table.columns[w.column].ty)?.is_none() {
                     continue;
                 }
+                mark = millis(&lazily(&w.expr, &row)?, &w.expr.ty())?;
+            }
+            let mut push = |adds: bool, row: &[Value]| {
                 let values = columns.iter().map(|c| row[*c].clone()).collect();
-                events.push(Event { adds: change.kind.adds(), values, watermark });
-                if let Some(mark) = millis(&lazily(&w.expr, &row)?, &w.expr.ty())? {
-                    watermark = watermark.max(mark);
+                events.push(Event { adds, values, watermark });
+            };
+            if upserts {
+                let same_key = |old: &Vec<Value>| table.primary_key.iter().all(|k| old[*k].same(&row[*k]));
+                let old = by_key.iter().position(same_key).map(|at| by_key.swap_remove(at));
+                let adds = change.kind.adds();
+                if !adds || !old.as_ref().is_some_and(|old| same_rows(old, &row)) {
+                    if let Some(old) = &old {
+                        push(false, old);
+                    }
+                    if adds {
+                        push(true, &row);
+                    }
+                }
+                if adds {
+                    by_key.push(row);
                 }
             } else {
-                let values = columns.iter().map(|c| row[*c].clone()).collect();
-                events.push(Event { adds: change.kind.adds(), values, watermark });
+                push(change.kind.adds(), &row);
             }
+            watermark = mark.map_or(watermark, |mark| watermark.max(mark));
         }
-        Ok(Relation { events, ordered: true, exact: true, sources: [table.path.full()].into() })
+        let ordered = table.option("format") == Some("rows");
+        Ok(Relation { events, ordered, exact: true, sources: [table.path.full()].into() })
     }
-}
-
-/// Changes of rows by key: a row replaces the one of its key, and only what changes goes on.
-fn normalized(input: Relation, keys: &[usize]) -> Relation {
-    let mut rows: Vec<Vec<Value>> = vec![];
-    let mut events = vec![];
-    for event in &input.events {
-        let of_key = rows.iter().position(|row| keys.iter().all(|k| row[*k].same(&event.values[*k])));
-        let old = of_key.map(|at| rows.swap_remove(at));
-        if event.adds {
-            rows.push(event.values.clone());
-        }
-        if event.adds && old.as_ref().is_some_and(|old| same_rows(old, &event.values)) {
-            continue;
-        }
-        events.extend(old.map(|values| Event { adds: false, values, ..event.clone() }));
-        if event.adds {
-            events.push(event.clone());
-        }
-    }
-    input.with(events)
 }
 
 /// All columns of a table from its physical ones.

@@ -432,7 +432,7 @@ impl Domain {
         }
     }
 
-    fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         let cut = Cut { incarnation: self.shared.incarnation, epoch: self.epoch };
         let as_of_ms = self.shared.config.clock.now_ms();
         let mut tables = HashMap::new();

@@ -91,6 +91,8 @@ impl Engine {
         let mut domain = Domain::new(shared.clone(), inbox, jobs, cut.epoch)?;
         recovery::resume(&shared, &mut domain, recovered, state.checkpoint, &restored);
         drop(restored);
+        // Whoever reads before the first epoch reads what was restored.
+        domain.publish();
         let writer = checkpoint::spawn(manifest, store, job_queue, control)?;
         let data = std::thread::Builder::new()
             .name("arus-data-0".into())

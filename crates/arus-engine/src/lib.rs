@@ -36,6 +36,8 @@ mod snapshot;
 mod status;
 mod system;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use check::{CheckReport, check_script};
 pub use config::{EngineConfig, Mode};

@@ -1,0 +1,112 @@
+//! The whole engine over a simulated disk: what a client was told survives a power failure.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int32Type;
+use arus_core::catalog::ObjectPath;
+use arus_core::fs::Fs;
+use arus_core::platform::{Door, IngestFormat, IngestRequest, Platform, StatementOutput};
+use arus_storage::sim::MemoryFs;
+use bytes::Bytes;
+use futures::TryStreamExt;
+
+use crate::{Engine, EngineConfig};
+
+/// Rows that clients send at the same time.
+const CLIENTS: i32 = 4;
+/// Of a client at most.
+const ROWS: i32 = 2_000;
+
+fn start(fs: &MemoryFs) -> Arc<Engine> {
+    let mut config = EngineConfig::new(PathBuf::from("/data")).expect("a configuration");
+    config.fs = fs.shared();
+    Engine::start(config).expect("starts")
+}
+
+async fn done(engine: &Arc<Engine>, sql: &str) {
+    let mut session = engine.platform().session(Door::Http);
+    assert!(matches!(session.execute(sql, &[]).await.expect(sql), StatementOutput::Done(_)));
+}
+
+/// The first column of a SELECT.
+async fn ids(engine: &Arc<Engine>, sql: &str) -> Vec<i32> {
+    let mut session = engine.platform().session(Door::Http);
+    let StatementOutput::Rows(rows) = session.execute(sql, &[]).await.expect(sql) else { panic!("no rows: {sql}") };
+    let batches: Vec<_> = rows.batches.try_collect().await.expect(sql);
+    let mut ids: Vec<i32> =
+        batches.iter().flat_map(|b| b.column(0).as_primitive::<Int32Type>().values().to_vec()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+async fn post(platform: &Arc<dyn Platform>, table: &str, id: i32) -> arus_core::Result<()> {
+    let request = IngestRequest {
+        table: ObjectPath::in_default(table),
+        format: IngestFormat::Json,
+        body: Bytes::from(format!("{{\"id\":{id}}}")),
+        idempotency_key: None,
+    };
+    platform.ingest(request).await.map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_failure_keeps_what_was_acknowledged() {
+    for seed in 0..5 {
+        let fs = MemoryFs::new();
+        fs.create_dir_all(Path::new("/data")).expect("creates");
+        let engine = start(&fs);
+        done(&engine, "CREATE TABLE t (id INT)").await;
+        done(&engine, "CREATE TABLE k (id INT, PRIMARY KEY (id) NOT ENFORCED)").await;
+        done(&engine, "CREATE MATERIALIZED TABLE copied AS SELECT id FROM t").await;
+        done(&engine, "CREATE MATERIALIZED TABLE counted AS SELECT id, COUNT(*) AS n FROM copied GROUP BY id").await;
+        let acknowledged = Arc::new(Mutex::new((BTreeSet::new(), BTreeSet::new())));
+        let platform = engine.platform();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (platform, acknowledged) = (platform.clone(), acknowledged.clone());
+                tokio::spawn(async move {
+                    for id in (0..ROWS).map(|n| n * CLIENTS + client) {
+                        tokio::task::yield_now().await;
+                        if post(&platform, "t", id).await.is_err() || post(&platform, "k", id).await.is_err() {
+                            return;
+                        }
+                        let mut both = acknowledged.lock().expect("no holder of this lock panics");
+                        both.0.insert(id);
+                        both.1.insert(id);
+                    }
+                })
+            })
+            .collect();
+        // Between checkpoints, and across one.
+        tokio::time::sleep(Duration::from_millis(150 + 200 * seed)).await;
+        let (topic, keyed) = acknowledged.lock().expect("no holder of this lock panics").clone();
+        let after = fs.crash(seed);
+        clients.iter().for_each(tokio::task::JoinHandle::abort);
+        engine.shutdown().await.expect("stops");
+        assert!(topic.len() > 20, "seed {seed}: only {} rows", topic.len());
+
+        let engine = start(&after);
+        let found: Vec<i32> = ids(&engine, "SELECT id FROM t").await;
+        let distinct: BTreeSet<i32> = found.iter().copied().collect();
+        assert_eq!(found.len(), distinct.len(), "seed {seed}: a row stands twice");
+        let lost: Vec<_> = topic.difference(&distinct).collect();
+        assert!(lost.is_empty(), "seed {seed}: of {} rows these are lost: {lost:?}", topic.len());
+        for attempt in 0.. {
+            let once = ids(&engine, "SELECT id FROM counted WHERE n = 1").await;
+            let copied = ids(&engine, "SELECT id FROM copied").await;
+            let in_keyed: BTreeSet<i32> = ids(&engine, "SELECT id FROM k").await.into_iter().collect();
+            let mut sorted = found.clone();
+            sorted.sort_unstable();
+            if once == sorted && copied == sorted && keyed.is_subset(&in_keyed) {
+                break;
+            }
+            assert!(attempt < 200, "seed {seed}: {} of {} rows are counted once", once.len(), found.len());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        engine.shutdown().await.expect("stops");
+    }
+}

@@ -70,6 +70,9 @@ pub trait FunctionCatalog: Send + Sync {
     /// Whether CAST from one to the other exists.
     fn can_cast(&self, from: &LogicalType, to: &LogicalType) -> bool;
 
+    /// How a function is called, as Flink writes it.
+    fn signature(&self, name: &str) -> Option<&'static str>;
+
     /// Every name, for SHOW FUNCTIONS, completion and the nearest names.
     fn names(&self) -> Vec<&'static str>;
 }

@@ -72,13 +72,43 @@ pub trait Session: Send {
     async fn describe(&mut self, statement: &str) -> Result<StatementShape>;
 
     /// A streaming SELECT: changes until dropped (`/v1/sql` with `"stream":true`).
-    async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<ChangeBatch>>)>;
+    async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<StreamEvent>>)>;
+
+    /// Waits until what this session wrote is readable: for doors whose next request is another session.
+    async fn settle(&mut self) -> Result<()>;
+
+    /// What may be typed at the end of `before`.
+    fn suggest(&self, before: &str, after: &str) -> Suggestions;
 
     /// BEGIN and COMMIT: reads in between see one epoch.
     fn pin(&mut self, pinned: bool);
 
     /// Whether this statement reads PostgreSQL's dialect here.
     fn is_postgres_query(&self, statement: &str) -> bool;
+}
+
+#[derive(Debug, Clone)]
+pub enum StreamEvent {
+    Changes(ChangeBatch),
+    /// For the reader: why no row came for a while, what kind of answer this is.
+    Note(String),
+}
+
+/// Completions of a statement that is being typed, best first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Suggestions {
+    /// Characters before the cursor that a suggestion replaces.
+    pub replace: usize,
+    pub suggestions: Vec<Suggestion>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Suggestion {
+    pub text: String,
+    /// `table`, `column`, `function`, `keyword`, `option`, `setting`.
+    pub kind: &'static str,
+    /// A column's type, a function's signature, what an option is about.
+    pub detail: String,
 }
 
 #[derive(Debug, Clone)]

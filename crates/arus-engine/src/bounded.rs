@@ -9,6 +9,7 @@ use arus_core::catalog::TableDef;
 use arus_core::connector::{PollLimit, Polled, Position, Source, SourceReader, Split};
 use arus_core::limits::BATCH_ROWS;
 use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink};
+use arus_core::platform::StreamEvent;
 use arus_core::read::{BatchIterator, Cut};
 use arus_core::settings::Settings;
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
@@ -136,11 +137,13 @@ pub(crate) fn live(
     shared: &Arc<Shared>,
     plan: &PhysicalPlan,
     settings: &Settings,
-    output: tokio::sync::mpsc::Sender<Result<ChangeBatch>>,
+    output: tokio::sync::mpsc::Sender<Result<StreamEvent>>,
 ) -> Result<Pipeline> {
     let collect: CollectFn = Box::new(move |batch| {
         // A reader that has gone is noticed by the loop that drives the pipeline.
-        output.blocking_send(Ok(batch.clone())).map_err(|_| Error::external("the reader has gone"))
+        output
+            .blocking_send(Ok(StreamEvent::Changes(batch.clone())))
+            .map_err(|_| Error::external("the reader has gone"))
     });
     let io = BoundedIo {
         shared: shared.clone(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arus_core::catalog::{ObjectPath, TableKind};
 use arus_core::error::Code;
 use arus_core::plan::PhysicalPlan;
-use arus_core::platform::ChangeEvent;
+use arus_core::platform::{ChangeEvent, StreamEvent};
 use arus_core::read::{Cut, ReadTable, Snapshot};
 use arus_core::settings::Settings;
 use arus_core::{ChangeBatch, Error, Result};
@@ -24,6 +24,8 @@ use crate::snapshot::EngineSnapshot;
 
 /// Events between a table and a slow client.
 const READ_AHEAD: usize = 16;
+/// A streaming SELECT that gives no row for so long says why.
+const QUIET_MS: i64 = 5_000;
 
 pub(crate) fn changes(
     shared: &Arc<Shared>,
@@ -181,7 +183,7 @@ pub(crate) fn stream_select(
     shared: &Arc<Shared>,
     plan: PhysicalPlan,
     settings: &Settings,
-) -> Result<BoxStream<'static, Result<ChangeBatch>>> {
+) -> Result<BoxStream<'static, Result<StreamEvent>>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
     let (started, start) = sync_channel(1);
     let (shared, settings) = (shared.clone(), settings.clone());
@@ -197,7 +199,7 @@ fn run_select(
     shared: &Arc<Shared>,
     plan: &PhysicalPlan,
     settings: &Settings,
-    sender: &tokio::sync::mpsc::Sender<Result<ChangeBatch>>,
+    sender: &tokio::sync::mpsc::Sender<Result<StreamEvent>>,
     started: &SyncSender<Result<()>>,
 ) {
     let outcome = crate::bounded::live(shared, plan, settings, sender.clone());
@@ -215,6 +217,10 @@ fn run_select(
             return;
         }
     };
+    let (clock, stats) = (&shared.config.clock, pipeline.stats());
+    let mut quiet_since_ms = clock.now_ms();
+    let mut rows_sent = 0;
+    let mut told = String::new();
     while !sender.is_closed() {
         match pipeline.step(crate::bounded::TURN) {
             Ok(report) if report.ended => return,
@@ -226,6 +232,18 @@ fn run_select(
                     tracing::debug!("the reader of a query has gone");
                 }
                 return;
+            }
+        }
+        let sent = stats.operators().last().map_or(0, |sink| sink.figures().rows_in);
+        if sent != rows_sent {
+            (rows_sent, quiet_since_ms) = (sent, clock.now_ms());
+            told.clear();
+        } else if clock.now_ms() - quiet_since_ms >= QUIET_MS {
+            quiet_since_ms = clock.now_ms();
+            let why = crate::why::of_plan(plan, &stats);
+            // Once a reason: whoever waits has read it.
+            if why != told && sender.try_send(Ok(StreamEvent::Note(why.clone()))).is_ok() {
+                told = why;
             }
         }
     }

@@ -5,6 +5,7 @@
 //! thread runs it through its pipelines, [`published`] shows the epoch to readers.
 
 mod alter;
+mod analyze;
 mod bounded;
 mod catalog;
 mod change;
@@ -38,6 +39,7 @@ mod system;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub use check::{CheckReport, check_script};
 pub use config::{EngineConfig, Mode};

@@ -8,7 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::error::Code;
-use arus_core::platform::{Done, Door, QueryStream, Session, StatementOutput, StatementShape};
+use arus_core::platform::{
+    Done, Door, QueryStream, Session, StatementOutput, StatementShape, StreamEvent, Suggestions,
+};
 use arus_core::read::Snapshot;
 use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, Settings};
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
@@ -28,6 +30,7 @@ use crate::engine::Engine;
 use crate::explain;
 use crate::jobs::{JobKind, JobStatus};
 use crate::snapshot::EngineSnapshot;
+use crate::{analyze, why};
 
 /// A read waits for at most so long for the epoch that holds what its session wrote.
 const READ_OWN_WRITES: Duration = Duration::from_secs(10);
@@ -231,10 +234,10 @@ impl EngineSession {
                 }
                 done("RESET")
             }
-            Planned::ShowJobs => return text_rows(&JOB_COLUMNS, &self.job_rows(None)).map(StatementOutput::Rows),
-            Planned::DescribeJob { id } => {
-                return text_rows(&JOB_COLUMNS, &self.job_rows(Some(&id))).map(StatementOutput::Rows);
-            }
+            planned @ (Planned::ShowJobs
+            | Planned::DescribeJob { .. }
+            | Planned::ExplainWhy { .. }
+            | Planned::ExplainAnalyze { .. }) => return self.told(&planned).map(StatementOutput::Rows),
             Planned::StopJob { id, with_drain, .. } => {
                 shared.stop_job(&id, with_drain).await?;
                 done("STOP JOB")
@@ -296,6 +299,20 @@ impl EngineSession {
         Ok(QueryStream { schema: schema.to_arrow(), cut: Some(cut), as_of_ms, batches })
     }
 
+    /// What is known of pipelines right now.
+    fn told(&self, planned: &Planned) -> Result<QueryStream> {
+        let shared = &self.engine.shared;
+        match planned {
+            Planned::DescribeJob { id } => text_rows(&JOB_COLUMNS, &self.job_rows(Some(id))),
+            Planned::ExplainWhy { table } => {
+                let rows: Vec<_> = why::of_table(shared, table).into_iter().map(|line| vec![Some(line)]).collect();
+                text_rows(&WHY_COLUMNS, &rows)
+            }
+            Planned::ExplainAnalyze { job } => text_rows(&analyze::COLUMNS, &analyze::analyze(shared, job)?),
+            _ => text_rows(&JOB_COLUMNS, &self.job_rows(None)),
+        }
+    }
+
     fn job_rows(&self, only: Option<&str>) -> Vec<Vec<Option<String>>> {
         let jobs = self.engine.shared.jobs.all();
         let shown =
@@ -316,6 +333,7 @@ impl EngineSession {
     }
 }
 
+const WHY_COLUMNS: [&str; 1] = ["why"];
 const JOB_COLUMNS: [&str; 4] = ["job id", "job name", "status", "start time"];
 
 /// Whether the statement only reads, by its first word.
@@ -389,19 +407,46 @@ impl Session for EngineSession {
         let schema = match planned.planned {
             Planned::Rows { columns, .. } => Some(text_schema(&columns)),
             Planned::ShowJobs | Planned::DescribeJob { .. } => Some(text_schema(&JOB_COLUMNS)),
+            Planned::ExplainWhy { .. } => Some(text_schema(&WHY_COLUMNS)),
+            Planned::ExplainAnalyze { .. } => Some(text_schema(&analyze::COLUMNS)),
             Planned::Select { schema, .. } => Some(schema.to_arrow()),
             _ => None,
         };
         Ok(StatementShape { schema, params: 0 })
     }
 
-    async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<ChangeBatch>>)> {
+    async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<StreamEvent>>)> {
         let shared = self.engine.shared.clone();
-        let Planned::Select { plan, schema } = shared.plan(statement, &self.settings, false)?.planned else {
-            return Err(Error::user("only SELECT gives a stream").with_code(Code::NotSupported));
+        let only_select = || Error::user("only SELECT gives a stream").with_code(Code::NotSupported);
+        let planned = match shared.plan(statement, &self.settings, false) {
+            Err(e) if e.code() == Code::NotSupported => match shared.plan(statement, &self.settings, true) {
+                // What has no changes to follow is shown as it is now.
+                Ok(planned) => {
+                    let Planned::Select { plan, schema } = planned.planned else { return Err(only_select()) };
+                    let rows = self.select(plan, &schema).await?.batches;
+                    let rows = rows.map(|batch| batch.map(|b| StreamEvent::Changes(ChangeBatch::inserts(b))));
+                    let note = StreamEvent::Note(format!("shown as of now: {e}"));
+                    return Ok((schema, stream::iter([Ok(note)]).chain(rows).boxed()));
+                }
+                Err(_) => return Err(e),
+            },
+            planned => planned?,
         };
+        let Planned::Select { plan, schema } = planned.planned else { return Err(only_select()) };
         let changes = crate::changes::stream_select(&shared, plan, &self.settings)?;
         Ok((schema, changes))
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        if self.written.is_empty() {
+            return Ok(());
+        }
+        self.read_snapshot().await.map(drop)
+    }
+
+    fn suggest(&self, before: &str, after: &str) -> Suggestions {
+        let shared = &self.engine.shared;
+        shared.with_planner(&shared.catalog, &self.settings, false, |planner| arus_sql::suggest(planner, before, after))
     }
 
     fn pin(&mut self, pinned: bool) {

@@ -146,6 +146,16 @@ impl Shared {
         settings: &Settings,
         batch_snapshot: bool,
     ) -> Result<PlannedStatement> {
+        self.with_planner(catalog, settings, batch_snapshot, |planner| planner.plan_text(text))
+    }
+
+    pub(crate) fn with_planner<T>(
+        &self,
+        catalog: &dyn Catalog,
+        settings: &Settings,
+        batch_snapshot: bool,
+        use_it: impl FnOnce(&Planner<'_>) -> T,
+    ) -> T {
         let evaluator = ConstantEvaluator::new(self.config.clock.clone(), &self.time_zone(settings));
         let planner = Planner {
             catalog,
@@ -156,7 +166,7 @@ impl Shared {
             current_database: settings.get(DATABASE),
             options: PlannerOptions { batch_snapshot },
         };
-        planner.plan_text(text)
+        use_it(&planner)
     }
 
     /// The table as SHOW CREATE TABLE gives it.

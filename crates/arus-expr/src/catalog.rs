@@ -50,13 +50,7 @@ impl FunctionCatalog for Functions {
         let function = AGGREGATES.into_iter().find(|f| f.name() == upper)?;
         Some(aggregate(function, args).ok_or_else(|| {
             let types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
-            let supported = match function {
-                AggregateFunction::Count => "COUNT(*), COUNT(<ANY>)",
-                AggregateFunction::Sum => "SUM(<NUMERIC>)",
-                AggregateFunction::Avg => "AVG(<NUMERIC>)",
-                AggregateFunction::Min => "MIN(<COMPARABLE_TYPE>)",
-                AggregateFunction::Max => "MAX(<COMPARABLE_TYPE>)",
-            };
+            let supported = aggregate_signature(&upper).unwrap_or("one argument of any type");
             Error::user(format!("cannot apply '{upper}' to arguments of type ({})", type_names(&types)))
                 .with_code(Code::TypeMismatch)
                 .with_hint(format!("supported: {supported}"))
@@ -71,12 +65,39 @@ impl FunctionCatalog for Functions {
         cast::can_cast(from, to)
     }
 
+    fn signature(&self, name: &str) -> Option<&'static str> {
+        let upper = name.to_ascii_uppercase();
+        find(&upper).map(|f| f.signature).or_else(|| aggregate_signature(&upper))
+    }
+
     fn names(&self) -> Vec<&'static str> {
         let scalars = FUNCTIONS.iter().flat_map(|group| group.functions).flat_map(|f| f.names).copied();
         let mut names: Vec<_> = scalars.chain(AGGREGATES.map(AggregateFunction::name)).collect();
         names.sort_unstable();
         names
     }
+}
+
+fn aggregate_signature(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "COUNT" => "COUNT(*), COUNT(<ANY>)",
+        "SUM" => "SUM(<NUMERIC>)",
+        "AVG" => "AVG(<NUMERIC>)",
+        "MIN" => "MIN(<COMPARABLE_TYPE>)",
+        "MAX" => "MAX(<COMPARABLE_TYPE>)",
+        "FIRST_VALUE" => "FIRST_VALUE(<ANY>)",
+        "LAST_VALUE" => "LAST_VALUE(<ANY>)",
+        "LISTAGG" => "LISTAGG(<CHARACTER>), LISTAGG(<CHARACTER>, <CHARACTER_LITERAL>)",
+        "COLLECT" => "COLLECT(<ANY>)",
+        "ARRAY_AGG" => "ARRAY_AGG(<ANY>)",
+        "VAR_POP" => "VAR_POP(<NUMERIC>)",
+        "VAR_SAMP" => "VAR_SAMP(<NUMERIC>)",
+        "VARIANCE" => "VARIANCE(<NUMERIC>)",
+        "STDDEV_POP" => "STDDEV_POP(<NUMERIC>)",
+        "STDDEV_SAMP" => "STDDEV_SAMP(<NUMERIC>)",
+        "STDDEV" => "STDDEV(<NUMERIC>)",
+        _ => return None,
+    })
 }
 
 fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedAggregate> {

@@ -383,6 +383,10 @@ pub enum ExplainTarget {
     /// `EXPLAIN CREATE TABLE .. AS`, `EXPLAIN CREATE MATERIALIZED TABLE .. AS`
     CreateTable(Box<CreateTable>),
     CreateMaterializedTable(Box<CreateMaterializedTable>),
+    /// `EXPLAIN WHY t`
+    Why(ObjectName),
+    /// `EXPLAIN ANALYZE job`: a name or an id in quotes
+    Analyze(Ident),
 }
 
 #[derive(Clone, Debug)]

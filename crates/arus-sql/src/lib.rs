@@ -1,5 +1,6 @@
 //! Flink SQL: lexer, parser, binder and planner, from text to arus-core's physical plan. No runtime dependency.
 
+mod assist;
 pub mod ast;
 mod bind;
 mod explain;
@@ -17,6 +18,7 @@ pub mod unparse;
 #[cfg(test)]
 mod tests;
 
+pub use assist::{TokenClass, classify, suggest};
 pub use bind::{MANAGED_OPTIONS, holds_values_of, managed_default, managed_metadata};
 pub use explain::fingerprint;
 pub use lexer::is_reserved;

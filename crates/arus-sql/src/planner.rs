@@ -162,6 +162,14 @@ pub enum Planned {
     DescribeJob {
         id: String,
     },
+    /// Why a table has nothing new.
+    ExplainWhy {
+        table: ObjectPath,
+    },
+    /// Live figures of a pipeline, by its name or id.
+    ExplainAnalyze {
+        job: String,
+    },
     /// Nothing to do, such as USE CATALOG default_catalog.
     Nothing,
 }
@@ -326,7 +334,11 @@ impl Planner<'_> {
                 let schema = root.rel.schema.clone();
                 Planned::Select { plan: self.physical(vec![root])?, schema }
             }
-            StatementKind::Explain(e) => self.explain(e, binder)?,
+            StatementKind::Explain(e) => match &e.target {
+                ExplainTarget::Why(name) => Planned::ExplainWhy { table: binder.object(name)?.path().clone() },
+                ExplainTarget::Analyze(job) => Planned::ExplainAnalyze { job: job.value.clone() },
+                _ => self.explain(e, binder)?,
+            },
             StatementKind::Describe(d) => match &d.target {
                 DescribeTarget::Table(name) => show::describe(binder.object(name)?, d.extended),
                 DescribeTarget::Catalog(name) => show::describe_catalog(name, d.extended, binder)?,
@@ -440,6 +452,9 @@ impl Planner<'_> {
                 let (derived, insert) = binder.create_table_as(c, query)?;
                 let (rel, _) = binder.insert_into(&insert, Arc::new(derived.table))?;
                 self.explained(vec![Root { rel, at: binder.at(c.name.span) }])?
+            }
+            ExplainTarget::Why(_) | ExplainTarget::Analyze(_) => {
+                return Err(Error::bug("EXPLAIN WHY and ANALYZE are answered by the engine"));
             }
             ExplainTarget::CreateMaterializedTable(c) => {
                 let (_, plan, rel) = self.materialized(c, binder)?;

@@ -3,6 +3,7 @@
 //! `tests/plans.txt`, `tests/errors.txt` and `tests/uids.txt` hold the expected texts; with `UPDATE_EXPECT=1` they are written anew.
 #![expect(clippy::disallowed_methods, reason = "cases and scripts of the source tree")]
 
+mod assist;
 mod fake;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,10 @@ impl World {
     }
 
     fn plan(&self, text: &str) -> arus_core::Result<Planned> {
+        self.with_planner(|planner| planner.plan_text(text).map(|p| p.planned))
+    }
+
+    fn with_planner<T>(&self, use_it: impl FnOnce(&Planner<'_>) -> T) -> T {
         let evaluator = ConstantEvaluator::new(Arc::new(SystemClock::new()), "UTC");
         let planner = Planner {
             catalog: &self.catalog,
@@ -48,7 +53,7 @@ impl World {
             current_database: "default_database",
             options: PlannerOptions::default(),
         };
-        planner.plan_text(text).map(|p| p.planned)
+        use_it(&planner)
     }
 
     /// Plans a statement and does what it says to the catalog and the settings.

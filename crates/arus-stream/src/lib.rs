@@ -27,4 +27,4 @@ pub use settings::{ErrorPolicy, PipelineSettings};
 pub use side::{LateRow, QuarantinedRow, RecordOrigin, SideKey, SideTables};
 pub use source::{ScanState, SplitState};
 pub use state::{StateEntry, StateRead, StateWriter, StoredState, VisitState};
-pub use stats::{OperatorFigures, OperatorStats, PipelineStats};
+pub use stats::{OperatorFigures, OperatorStats, PipelineStats, SplitFigures};

@@ -26,6 +26,7 @@ use crate::ops::window::millis;
 use crate::pipeline::io::ScanHandle;
 use crate::source::decode::{Arrived, Decoding, Place};
 use crate::source::watermark::{Cutter, Lateness};
+use crate::stats::SplitFigures;
 
 /// A scan in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +176,7 @@ impl ScanTask {
             return Ok(PollReport::default());
         }
         let found = self.enumerate(cx.now_ms())?;
+        let was_idle = self.idle;
         let mut report = PollReport { rows: 0, moved: found };
         for _ in 0..self.splits.len() {
             let Some(index) = self.choose() else { break };
@@ -194,6 +196,9 @@ impl ScanTask {
             report.moved = true;
         }
         cx.stats.set_backlog(self.splits.iter().filter_map(|s| s.reader.as_ref()?.backlog()).sum());
+        if report.moved || self.idle != was_idle {
+            cx.stats.set_splits(self.splits.iter().map(|s| s.figures()));
+        }
         Ok(report)
     }
 
@@ -362,6 +367,13 @@ impl ScanTask {
             }
             cx.outputs.push(Message::Idle);
         }
+    }
+}
+
+impl SplitTask {
+    fn figures(&self) -> SplitFigures {
+        let SplitState { split, watermark, idle, finished, .. } = &self.state;
+        SplitFigures { id: split.id.clone(), watermark: *watermark, idle: *idle, finished: *finished }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counters of each operator, readable from other threads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use arus_core::plan::{NodeId, Uid};
 
@@ -24,6 +24,17 @@ pub struct OperatorStats {
     backlog: AtomicU64,
     late: AtomicU64,
     quarantined: AtomicU64,
+    splits: Mutex<Vec<SplitFigures>>,
+}
+
+/// A split of a scan: who holds the watermark is seen here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitFigures {
+    pub id: String,
+    /// The highest watermark of its rows; [`WATERMARK_NONE`] before the first.
+    pub watermark: i64,
+    pub idle: bool,
+    pub finished: bool,
 }
 
 /// The counters at one moment.
@@ -58,6 +69,7 @@ impl OperatorStats {
             backlog: AtomicU64::new(0),
             late: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
+            splits: Mutex::new(vec![]),
         }
     }
 
@@ -73,6 +85,17 @@ impl OperatorStats {
             late: self.late.load(Relaxed),
             quarantined: self.quarantined.load(Relaxed),
         }
+    }
+
+    /// Of a scan.
+    pub fn splits(&self) -> Vec<SplitFigures> {
+        self.splits.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn set_splits(&self, splits: impl Iterator<Item = SplitFigures>) {
+        let mut known = self.splits.lock().expect("no holder of this lock panics");
+        known.clear();
+        known.extend(splits);
     }
 
     pub(crate) fn add_in(&self, rows: usize) {

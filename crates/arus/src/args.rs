@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Demo,
     /// Run a Flink SQL script in this process until it ends or Ctrl-C
     Run(RunArgs),
+    /// A shell on the running server, or one of its own where none runs
+    Sql(SqlArgs),
     /// Plan a script without running it: errors with line and column, changelog modes, state growth
     Check(CheckArgs),
     /// Print the version
@@ -36,6 +38,13 @@ pub(crate) struct RunArgs {
     /// Write a line `~ watermark N` after each watermark that reaches a print sink
     #[arg(long, hide = true)]
     pub(crate) mark_watermarks: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct SqlArgs {
+    /// Do these statements and leave (repeatable); without it they come from the keyboard or from standard input
+    #[arg(short, long, value_name = "SQL")]
+    pub(crate) execute: Vec<String>,
 }
 
 #[derive(Args)]

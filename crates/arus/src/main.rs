@@ -7,6 +7,7 @@ mod output;
 mod run;
 mod server;
 mod settings_file;
+mod shell;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Run(args)) => run::run(&cli.flags, &args),
         Some(Command::Check(args)) => check::check(&cli.flags, &args),
+        Some(Command::Sql(args)) => shell::run(cli.flags, &args),
         Some(Command::Demo) => demo::run(cli.flags),
         None => server::run(cli.flags),
     };

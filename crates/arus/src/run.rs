@@ -53,12 +53,12 @@ pub(crate) fn read_script(file: &Path) -> Result<String> {
 }
 
 /// The state of one run: a temporary folder, or a fresh one below `--data`.
-struct RunFolder {
+pub(crate) struct RunFolder {
     path: std::path::PathBuf,
 }
 
 impl RunFolder {
-    fn new(flags: &Flags) -> Result<Self> {
+    pub(crate) fn new(flags: &Flags) -> Result<Self> {
         let base = match &flags.data {
             Some(data) => data.join("runs"),
             None => std::env::temp_dir(),
@@ -70,7 +70,7 @@ impl RunFolder {
         Ok(RunFolder { path })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -97,11 +97,16 @@ impl Doors {
         output::note(&format!("  kafka     {kafka}"));
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then checkpoints.
-    pub(crate) async fn serve(self, engine: &Arc<Engine>) -> Result<ExitCode> {
+    /// From now on the doors answer.
+    pub(crate) fn open(self, engine: &Arc<Engine>) {
         for (endpoint, listener) in self.listeners {
             tokio::spawn((endpoint.serve)(listener, engine.platform(), self.addresses));
         }
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then checkpoints.
+    pub(crate) async fn serve(self, engine: &Arc<Engine>) -> Result<ExitCode> {
+        self.open(engine);
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::io("listen to", "SIGTERM", e))?;
         let code = tokio::select! {
             _ = terminate.recv() => ExitCode::SUCCESS,

@@ -45,6 +45,7 @@ pub(super) fn body(error: &Error) -> Value {
         "message": error.message(),
         "line": error.location().map(|l| l.line),
         "column": error.location().map(|l| l.column),
+        "length": error.location().map(|l| l.length),
         "hint": error.hint(),
     }})
 }

@@ -41,6 +41,7 @@ fn router(platform: Arc<dyn Platform>, addresses: Addresses) -> Router {
         .route("/v1/tables/{name}/rows", post(rows::post_rows))
         .route("/v1/tables/{name}/changes", get(changes::get_changes))
         .route("/v1/sql", post(sql::post_sql))
+        .route("/v1/complete", post(sql::post_complete))
         .route("/v1/console/events", get(console::get_events))
         .route("/v1/console/query", post(console::post_query))
         .route("/v1/console/server", get(console::get_server))

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arus_core::change::ChangeBatch;
 use arus_core::error::Code;
-use arus_core::platform::{Done, Door, Session, StatementOutput};
+use arus_core::platform::{Done, Door, Session, StatementOutput, StreamEvent};
 use arus_core::{Error, Result};
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -25,6 +25,18 @@ pub(super) struct SqlRequest {
     sql: String,
     #[serde(default)]
     stream: bool,
+    /// Rows as arrays, with the columns' names in a first line: `{"columns":[..]}`.
+    #[serde(default)]
+    arrays: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CompleteRequest {
+    /// The text up to the cursor.
+    before: String,
+    #[serde(default)]
+    after: String,
 }
 
 pub(super) async fn post_sql(State(server): State<Server>, request: Bytes) -> Result<Response, HttpError> {
@@ -44,27 +56,47 @@ pub(super) async fn post_sql(State(server): State<Server>, request: Bytes) -> Re
         }
         let is_last = rest.trim().is_empty();
         if request.stream && is_last {
-            return stream(session, statement).await;
+            return live(session, statement, request.arrays).await;
         }
         match session.execute(statement, &[]).await? {
             StatementOutput::Rows(rows) if is_last => {
-                return Ok(ndjson(rows.batches.map(|b| b.map(|b| lines(&b))).boxed()));
+                let arrays = request.arrays;
+                let head = arrays.then(|| columns_line(rows.schema.fields().iter().map(|f| f.name().as_str())));
+                let lines = rows.batches.map(move |b| b.map(|b| lines(&b, arrays)));
+                return Ok(ndjson(stream::iter(head.map(Ok)).chain(lines).boxed()));
             }
             StatementOutput::Rows(_) => {}
             StatementOutput::Done(done) => last = done,
         }
     }
+    if let Err(e) = session.settle().await {
+        // The rows are durable: that they are not readable yet is no failure of the statement.
+        last.notices.push(e.message().to_string());
+    }
     Ok(Json(json!({"ok": true, "job": last.job, "notices": last.notices})).into_response())
 }
 
-async fn stream(mut session: Box<dyn Session>, statement: &str) -> Result<Response, HttpError> {
-    let (_, changes) = session.stream(statement).await?;
-    let lines = changes.map(move |batch| {
+async fn live(mut session: Box<dyn Session>, statement: &str, arrays: bool) -> Result<Response, HttpError> {
+    let (schema, changes) = session.stream(statement).await?;
+    let head = arrays.then(|| columns_line(schema.columns().iter().map(|c| c.name.as_str())));
+    let lines = changes.map(move |event| {
         // The session lives as long as its stream.
         let _session = &session;
-        batch.map(|b| change_lines(&b))
+        event.map(|event| match event {
+            StreamEvent::Changes(batch) => change_lines(&batch, arrays),
+            StreamEvent::Note(note) => format!("{}\n", json!({"note": note})),
+        })
     });
-    Ok(ndjson(lines.boxed()))
+    Ok(ndjson(stream::iter(head.map(Ok)).chain(lines).boxed()))
+}
+
+/// `POST /v1/complete` `{"before":"SELECT * FR","after":""}`: what may be typed there.
+pub(super) async fn post_complete(State(server): State<Server>, request: Bytes) -> Result<Response, HttpError> {
+    let request: CompleteRequest = serde_json::from_slice(&request).map_err(|e| {
+        Error::user(format!("expected {{\"before\": \"..\", \"after\": \"..\"}}: {e}")).with_code(Code::InvalidValue)
+    })?;
+    let session = server.platform.session(Door::Http);
+    Ok(Json(session.suggest(&request.before, &request.after)).into_response())
 }
 
 fn ndjson(lines: BoxStream<'static, Result<String>>) -> Response {
@@ -76,12 +108,22 @@ fn ndjson(lines: BoxStream<'static, Result<String>>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(bytes)).into_response()
 }
 
-fn lines(batch: &RecordBatch) -> String {
-    (0..batch.num_rows()).map(|row| format!("{}\n", serde_json::Value::Object(json::object(batch, row)))).collect()
+fn columns_line<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("{}\n", json!({"columns": names.collect::<Vec<_>>()}))
 }
 
-fn change_lines(batch: &ChangeBatch) -> String {
-    (0..batch.num_rows())
-        .map(|row| format!("{}\n", json!({"op": batch.kind(row).short(), "row": json::object(batch.rows(), row)})))
-        .collect()
+fn row_value(batch: &RecordBatch, row: usize, array: bool) -> serde_json::Value {
+    match array {
+        true => batch.columns().iter().map(|c| json::value(c, row)).collect(),
+        false => serde_json::Value::Object(json::object(batch, row)),
+    }
+}
+
+fn lines(batch: &RecordBatch, arrays: bool) -> String {
+    (0..batch.num_rows()).map(|row| format!("{}\n", row_value(batch, row, arrays))).collect()
+}
+
+fn change_lines(batch: &ChangeBatch, arrays: bool) -> String {
+    let line = |row| json!({"op": batch.kind(row).short(), "row": row_value(batch.rows(), row, arrays)});
+    (0..batch.num_rows()).map(|row| format!("{}\n", line(row))).collect()
 }

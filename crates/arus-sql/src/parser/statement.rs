@@ -6,7 +6,7 @@ use crate::lexer::{TokenKind, is_reserved};
 use crate::nearest::nearest;
 
 /// Statements that are known and not supported, by their first words; the longest match counts. `*` stands for any name.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 11] = [
     "ALTER CONNECTION",
     "ALTER ALERT",
     "CREATE CONNECTION",
@@ -17,8 +17,6 @@ const KNOWN: [&str; 13] = [
     "UPSERT",
     "DESCRIBE DATABASE *",
     "SHOW CONNECTIONS",
-    "EXPLAIN WHY",
-    "EXPLAIN ANALYZE",
     "EXPLAIN ALERT",
 ];
 
@@ -211,6 +209,20 @@ impl Parser<'_> {
     fn explain(&mut self) -> Result<Explain> {
         const DETAILS: [&str; 4] = ["ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"];
         self.expect("EXPLAIN")?;
+        if self.eat("WHY") {
+            let table = self.object_name("a table name")?;
+            return Ok(Explain { details: vec![], target: ExplainTarget::Why(table) });
+        }
+        if self.eat("ANALYZE") {
+            let job = match self.kind() {
+                TokenKind::String => {
+                    let Text { value, span } = self.text("a job's name or id")?;
+                    Ident { value, quoted: true, span }
+                }
+                _ => self.ident("a job's name")?,
+            };
+            return Ok(Explain { details: vec![], target: ExplainTarget::Analyze(job) });
+        }
         let mut details = Vec::new();
         if !self.eat_words(&["PLAN", "FOR"]) && self.at_any(&DETAILS) {
             details = self.comma_list(|p| {

@@ -300,6 +300,8 @@ impl Display for Explain {
             ExplainTarget::StatementSet(inserts) => statement_set(f, inserts),
             ExplainTarget::CreateTable(table) => write!(f, "{table}"),
             ExplainTarget::CreateMaterializedTable(table) => write!(f, "{table}"),
+            ExplainTarget::Why(table) => write!(f, "WHY {table}"),
+            ExplainTarget::Analyze(job) => write!(f, "ANALYZE {job}"),
         }
     }
 }

@@ -20,5 +20,6 @@ mod ingest;
 mod kafka;
 mod restarts;
 mod server;
+mod shell;
 mod slice;
 mod wire;

@@ -239,7 +239,8 @@ fn views_outlive_what_they_read_and_not_what_reads_them() {
         );
         server.sql("CREATE TABLE t (id INT)");
         server.rows("t", r#"{"id": 6}"#);
-        assert_eq!(server.http_sql("SELECT n FROM w").body, "{\"n\":7}\n");
+        // Another session's row: durable now, readable with the next epoch.
+        wait_until("the row is readable", || server.http_sql("SELECT n FROM w").body == "{\"n\":7}\n");
         // The table is younger than the views now.
         server.kill();
         server.restart();

@@ -4,6 +4,7 @@
 
 mod arrays;
 mod compare;
+mod functions;
 mod run;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,5 @@
+-- A condition on the key does without -U.
+
+CREATE TABLE stock (id INT NOT NULL, shop STRING, item STRING, amount INT, PRIMARY KEY (id) NOT ENFORCED)
+WITH ('connector' = 'filesystem', 'path' = 'data/changes.json', 'format' = 'debezium-json');
+SELECT id, shop FROM stock WHERE id > 1;

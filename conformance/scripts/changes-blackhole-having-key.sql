@@ -1,0 +1,6 @@
+-- HAVING on the key does not.
+
+CREATE TABLE orders (id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE gone (item STRING, n BIGINT, PRIMARY KEY (item) NOT ENFORCED) WITH ('connector' = 'blackhole');
+INSERT INTO gone SELECT item, COUNT(*) FROM orders GROUP BY item HAVING item <> 'milk';

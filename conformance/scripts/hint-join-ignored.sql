@@ -1,0 +1,5 @@
+-- Hints for joins change nothing where there is none.
+
+CREATE TABLE orders (id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT /*+ BROADCAST(orders) */ id FROM orders WHERE id < 3;

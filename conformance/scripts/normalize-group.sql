@@ -1,0 +1,7 @@
+-- Groups over what comes twice.
+
+SET 'table.exec.source.cdc-events-duplicate' = 'true';
+CREATE TABLE stock (id INT NOT NULL, shop STRING, item STRING, amount INT, PRIMARY KEY (id) NOT ENFORCED)
+WITH ('connector' = 'filesystem', 'path' = 'data/changes-twice.json', 'format' = 'debezium-json');
+CREATE TABLE printed (shop STRING, n BIGINT, total INT) WITH ('connector' = 'print');
+INSERT INTO printed SELECT shop, COUNT(*), SUM(amount) FROM stock GROUP BY shop;

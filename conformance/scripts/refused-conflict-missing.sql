@@ -1,0 +1,6 @@
+-- The query's key differs from the sink's, and nothing says what then happens.
+
+CREATE TABLE stock (id INT, shop STRING, item STRING, amount INT)
+WITH ('connector' = 'filesystem', 'path' = 'data/changes.json', 'format' = 'debezium-json');
+CREATE TABLE printed (shop STRING, item STRING, PRIMARY KEY (shop) NOT ENFORCED) WITH ('connector' = 'print');
+INSERT INTO printed SELECT shop, item FROM stock GROUP BY shop, item;

@@ -1,0 +1,5 @@
+-- A hint for a table that is not in FROM.
+
+CREATE TABLE orders (id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT /*+ STATE_TTL('stock' = '1 d') */ item, COUNT(*) FROM orders GROUP BY item;

@@ -1,0 +1,6 @@
+-- A NOT NULL column is missing in the column list.
+
+CREATE TABLE orders (id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE printed (id BIGINT, amount INT NOT NULL) WITH ('connector' = 'print');
+INSERT INTO printed (id) SELECT id FROM orders;

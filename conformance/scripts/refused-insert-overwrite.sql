@@ -1,0 +1,6 @@
+-- print cannot be overwritten.
+
+CREATE TABLE orders (id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+CREATE TABLE printed (id BIGINT) WITH ('connector' = 'print');
+INSERT OVERWRITE printed SELECT id FROM orders;

@@ -8,6 +8,7 @@ mod alter;
 mod call;
 mod change;
 mod expr;
+mod hints;
 mod insert;
 mod literal;
 mod materialized;
@@ -37,7 +38,6 @@ pub use options::{MANAGED_OPTIONS, managed_default};
 pub use table::managed_metadata;
 
 pub(crate) use expr::and;
-pub(crate) use insert::implicit_cast_exists;
 
 /// Views inside views: deeper is a cycle.
 const VIEW_DEPTH: usize = 32;

@@ -2,6 +2,7 @@
 
 pub(crate) mod digest;
 pub(crate) mod normalize;
+mod remove_aggregate;
 
 use arus_core::Datum;
 use arus_core::catalog::TableDef;
@@ -119,7 +120,7 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let rel = Rel { op: RelOp::Window { input: Box::new(pruned), window }, schema: full };
             select(rel, &kept, schema)
         }
-        RelOp::Aggregate { input, keys, mut calls } => {
+        RelOp::Aggregate { input, keys, mut calls, ttl_ms } => {
             let base = keys.len();
             let kept_calls: Vec<usize> = (0..calls.len()).filter(|c| required.contains(&(base + c))).collect();
             calls = kept_calls.iter().map(|c| calls[*c].clone()).collect();
@@ -133,7 +134,7 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let keys = keys.iter().map(|k| place(&needed, *k)).collect();
             calls.iter_mut().flat_map(|c| &mut c.args).for_each(|a| *a = place(&needed, *a));
             let input = Box::new(prune(*input, &needed));
-            select(Rel { op: RelOp::Aggregate { input, keys, calls }, schema: full }, &kept, schema)
+            select(Rel { op: RelOp::Aggregate { input, keys, calls, ttl_ms }, schema: full }, &kept, schema)
         }
         RelOp::WindowAggregate { input, window, keys, mut calls, properties } => {
             let mut needed = Columns::default();
@@ -246,7 +247,7 @@ pub(crate) fn optimize(roots: Vec<Rel>) -> Vec<Rel> {
     let pruned: Vec<Rel> = roots
         .into_iter()
         .map(|root| {
-            let root = normalize::push_filters(merge(root));
+            let root = normalize::push_filters(merge(remove_aggregate::remove_aggregates(merge(root))));
             let all: Vec<usize> = (0..root.schema.len()).collect();
             merge(prune(root, &all))
         })

@@ -4,6 +4,8 @@ pub(crate) mod changelog;
 mod keys;
 mod sinks;
 
+pub(crate) use keys::projected;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -128,14 +130,17 @@ impl Builder<'_> {
                 let below = self.build(input)?;
                 Ok(self.push(Op::WindowTableFunction(window.clone()), vec![below], schema, hash, ""))
             }
-            RelOp::Aggregate { input, keys, calls } => {
+            RelOp::Aggregate { input, keys, calls, ttl_ms } => {
                 let below = self.exchange(input, keys, hash)?;
                 let aggregate = GroupAggregate {
                     keys: keys.clone(),
                     calls: calls.clone(),
                     update_before: false,
                     compact: false,
-                    state_ttl_ms: self.settings.duration_ms(STATE_TTL)?,
+                    state_ttl_ms: match ttl_ms {
+                        Some(ttl_ms) => *ttl_ms,
+                        None => self.settings.duration_ms(STATE_TTL)?,
+                    },
                 };
                 Ok(self.push(Op::GroupAggregate(aggregate), vec![below], schema, hash, ""))
             }

@@ -44,6 +44,8 @@ pub enum RelOp {
         input: Box<Rel>,
         keys: Vec<usize>,
         calls: Vec<AggregateCall>,
+        /// Of its state, where a hint says so.
+        ttl_ms: Option<i64>,
     },
     /// GROUP BY window: keys, then calls, then properties.
     WindowAggregate {

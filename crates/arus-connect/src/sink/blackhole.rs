@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arus_core::catalog::TableDef;
 use arus_core::connector::{ConnectContext, Connector, OptionDef, SinkWriter, Source};
+use arus_core::plan::ChangelogMode;
 use arus_core::{ChangeBatch, Result};
 
 use crate::sink::not_a_source;
@@ -25,6 +26,10 @@ impl Connector for Blackhole {
 
     fn is_sink(&self) -> bool {
         true
+    }
+
+    fn sink_mode(&self, _table: &TableDef) -> ChangelogMode {
+        ChangelogMode::UPSERT
     }
 
     fn source(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Arc<dyn Source>> {

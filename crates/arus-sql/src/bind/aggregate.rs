@@ -158,7 +158,7 @@ impl Binder<'_> {
             .collect();
         let key_count = keys.len();
         let call_count = calls.len();
-        let rel = Rel { op: RelOp::Aggregate { input: Box::new(input), keys, calls }, schema };
+        let rel = Rel { op: RelOp::Aggregate { input: Box::new(input), keys, calls, ttl_ms: None }, schema };
         Ok(Grouped { rel, keys: (0..key_count).collect(), calls: (key_count..key_count + call_count).collect() })
     }
 }

@@ -36,6 +36,7 @@ impl Binder<'_> {
         let table = self.with_hints(table, &insert.hints)?;
         let mut targets = self.targets(&table, &insert.columns)?;
         let fixed = self.static_partition(&table, insert)?;
+        let table = self.shown_partition(table, insert);
         targets.retain(|t| fixed.iter().all(|(column, _)| column != t));
         self.check_metadata_sinks(&table, &table.sink_columns(), insert.table.span)?;
         let types: Vec<LogicalType> =
@@ -62,6 +63,22 @@ impl Binder<'_> {
             });
         }
         Ok((rel, table))
+    }
+
+    /// print shows static partitions before its rows.
+    fn shown_partition(&self, table: Arc<TableDef>, insert: &Insert) -> Arc<TableDef> {
+        const IDENTIFIER: &str = "print-identifier";
+        if insert.partition.is_empty() || table.connector() != Some("print") {
+            return table;
+        }
+        let values = insert
+            .partition
+            .iter()
+            .map(|(column, value)| format!("{}={}", column.value, value.span.of(self.text).trim_matches('\'')));
+        let shown: Vec<String> = table.option(IDENTIFIER).map(str::to_string).into_iter().chain(values).collect();
+        let mut table = table.as_ref().clone();
+        table.options.insert(IDENTIFIER.into(), shown.join(":"));
+        Arc::new(table)
     }
 
     /// `PARTITION (k = v)`: partition columns with the values that all rows get.

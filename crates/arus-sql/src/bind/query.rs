@@ -11,10 +11,11 @@ use arus_core::{Datum, Error, Result};
 
 use super::Binder;
 use super::expr::Cx;
+use super::hints::with_ttl;
 use super::scope::Scope;
 use super::types::same_values;
 use crate::ast::{
-    ExprKind, Hint, HintArgs, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span,
+    ExprKind, Hint, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span,
     StatementKind, TableAlias, TableKind as From, TableRef, Values,
 };
 use crate::parser;
@@ -195,9 +196,6 @@ impl Binder<'_> {
                 .unsupported("SELECT DISTINCT", s.span)
                 .with_hint("GROUP BY all columns gives the same rows"));
         }
-        if let Some(hint) = s.hints.first() {
-            return Err(self.unsupported(format!("the hint {}", hint.name.value), hint.span));
-        }
         if let Some(window) = s.windows.first() {
             return Err(self.unsupported("WINDOW", window.name.span));
         }
@@ -205,6 +203,7 @@ impl Binder<'_> {
             return Err(self.unsupported("QUALIFY", qualify.span));
         }
         let (mut rel, scope) = self.from(s)?;
+        let ttl_ms = self.select_hints(&s.hints, &scope)?;
         if let Some(filter) = &s.filter {
             let condition = self.expr(filter, &mut Cx::scalar(&scope, "WHERE"))?;
             let condition = self.boolean(condition, "WHERE", filter.span)?;
@@ -221,7 +220,7 @@ impl Binder<'_> {
             }
         }
         if s.group_by.is_some() || s.having.is_some() || !cx.calls.is_empty() {
-            return self.aggregate(rel, s, items, cx);
+            return self.aggregate(rel, s, items, cx).map(|rel| with_ttl(rel, ttl_ms));
         }
         let (projection, names): (Vec<Expr>, Vec<String>) = items.into_iter().map(|i| (i.expr, i.name)).unzip();
         Ok(rel.project(projection, &names))
@@ -417,34 +416,6 @@ impl Binder<'_> {
     }
 
     /// The table with the options of an OPTIONS hint.
-    pub(crate) fn with_hints(&self, table: Arc<TableDef>, hints: &[Hint]) -> Result<Arc<TableDef>> {
-        let mut changed: Option<TableDef> = None;
-        for hint in hints {
-            if !hint.name.value.eq_ignore_ascii_case("OPTIONS") {
-                return Err(self.unsupported(format!("the hint {}", hint.name.value), hint.span));
-            }
-            let HintArgs::KeyValue(pairs) = &hint.args else {
-                return Err(self
-                    .wrong(Code::Syntax, "the hint OPTIONS takes key-value pairs", hint.span)
-                    .with_hint("write /*+ OPTIONS('key' = 'value') */"));
-            };
-            for (key, value) in pairs {
-                if key.value == "connector" {
-                    return Err(self.wrong(
-                        Code::InvalidOption,
-                        "the hint OPTIONS cannot change the connector",
-                        key.span,
-                    ));
-                }
-                let table = changed.get_or_insert_with(|| table.as_ref().clone());
-                table.options.insert(key.value.clone(), value.value.clone());
-                let spans = |name: &str| (name == key.value).then_some((key.span, value.span));
-                self.validate_options(&table.options, &table.columns, &table.path, hint.span, &spans)?;
-            }
-        }
-        Ok(changed.map_or(table, Arc::new))
-    }
-
     fn view(&self, view: &ViewDef, span: Span) -> Result<Rel> {
         let inner = self.inside(&view.path, &view.query).map_err(|e| self.locate(e, span))?;
         let bound = || -> Result<Rel> {

@@ -3,6 +3,7 @@
 
 use arus_core::expr::Expr;
 use arus_core::plan::{Node, NodeId, Op, WindowProperty};
+use arus_core::types::{MAX_LENGTH, TypeKind};
 
 /// So many combinations of a key's copies are followed.
 const COPIES_LIMIT: usize = 16;
@@ -32,13 +33,13 @@ pub(super) fn upsert_keys(op: &Op, inputs: &[NodeId], nodes: &[Node]) -> Vec<Vec
 }
 
 /// The keys in the columns of a projection; a key whose column stands twice is there in each copy.
-pub(super) fn projected(keys: &[Vec<usize>], projection: &[Expr]) -> Vec<Vec<usize>> {
+pub(crate) fn projected(keys: &[Vec<usize>], projection: &[Expr]) -> Vec<Vec<usize>> {
     let copies = |column: usize| -> Vec<usize> {
         let holds = |e: &Expr| match e {
             Expr::Column { index, .. } => *index == column,
             Expr::Cast { input, ty, .. } => {
                 matches!(&**input, Expr::Column { index, .. } if *index == column)
-                    && crate::bind::implicit_cast_exists(&input.ty(), ty)
+                    && keeps_apart(&input.ty().kind, &ty.kind)
             }
             _ => false,
         };
@@ -58,4 +59,28 @@ pub(super) fn projected(keys: &[Vec<usize>], projection: &[Expr]) -> Vec<Vec<usi
         found.extend(combined);
     }
     found
+}
+
+/// Whether a cast gives different values for different values, so that a key stays one.
+fn keeps_apart(from: &TypeKind, to: &TypeKind) -> bool {
+    use TypeKind as T;
+    const INTEGERS: [TypeKind; 4] = [T::TinyInt, T::SmallInt, T::Int, T::BigInt];
+    let width = |kind: &TypeKind| INTEGERS.iter().position(|i| i == kind);
+    match (from, to) {
+        (a, b) if a == b => true,
+        (a, b) if width(a).is_some() && width(b).is_some() => width(a) <= width(b),
+        (T::Char(n), T::Char(m))
+        | (T::Char(n) | T::Varchar(n), T::Varchar(m))
+        | (T::Binary(n), T::Binary(m))
+        | (T::Binary(n) | T::Varbinary(n), T::Varbinary(m)) => n <= m,
+        (T::Decimal { precision: p, scale: s }, T::Decimal { precision: q, scale: t }) => s <= t && p - s <= q - t,
+        (T::Timestamp { precision: p, .. }, T::Timestamp { precision: q, .. })
+        | (T::TimestampLtz { precision: p, .. }, T::TimestampLtz { precision: q, .. }) => p <= q,
+        (
+            T::Float | T::Double | T::Boolean | T::Date | T::Time(_) | T::Timestamp { .. } | T::TimestampLtz { .. },
+            T::Varchar(MAX_LENGTH),
+        ) => true,
+        (a, T::Varchar(MAX_LENGTH)) => a.is_integer(),
+        _ => false,
+    }
 }

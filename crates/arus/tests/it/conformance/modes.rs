@@ -62,11 +62,11 @@ fn reduced(plan: &str) -> Vec<String> {
     for line in plan.lines() {
         let depth = line.find(|c: char| !" :|+-".contains(c)).unwrap_or(line.len());
         let Some((name, details)) = line[depth..].split_once('(') else { continue };
-        if STATELESS.contains(&name) || name.starts_with("Local") || name.starts_with("Incremental") {
-            continue;
-        }
         while kept.last().is_some_and(|above| *above >= depth) {
             kept.pop();
+        }
+        if STATELESS.contains(&name) || name.starts_with("Local") || name.starts_with("Incremental") {
+            continue;
         }
         let mut words = vec![name.trim_start_matches("Global").to_owned()];
         words.extend(table(details));

@@ -15,8 +15,8 @@ use super::hints::with_ttl;
 use super::scope::Scope;
 use super::types::same_values;
 use crate::ast::{
-    ExprKind, Hint, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span,
-    StatementKind, TableAlias, TableKind as From, TableRef, Values,
+    ExprKind, Hint, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span, StatementKind,
+    TableAlias, TableKind as From, TableRef, Values,
 };
 use crate::parser;
 use crate::rel::{Rel, RelOp};

@@ -1,7 +1,8 @@
 //! The connectors and formats that are compiled in: two plain lists. A new one is a file and a line.
 
-use arus_core::catalog::ConnectorCatalog;
+use arus_core::catalog::{ConnectorCatalog, TableDef};
 use arus_core::connector::{Connector, Format};
+use arus_core::{Error, Result};
 
 use crate::format;
 use crate::sink;
@@ -18,8 +19,13 @@ static CONNECTORS: &[&dyn Connector] = &[
 ];
 
 /// By name. Each has its file in `format/`.
-static FORMATS: &[&dyn Format] =
-    &[&format::debezium_json::DebeziumJson, &format::json::Json, &format::kafka_record::KafkaRecord, &format::raw::Raw];
+static FORMATS: &[&dyn Format] = &[
+    &format::csv::Csv,
+    &format::debezium_json::DebeziumJson,
+    &format::json::Json,
+    &format::kafka_record::KafkaRecord,
+    &format::raw::Raw,
+];
 
 /// What the binder and the engine look names up in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,6 +47,16 @@ impl ConnectorCatalog for Registry {
     fn format_names(&self) -> Vec<&'static str> {
         FORMATS.iter().map(|f| f.name()).collect()
     }
+}
+
+/// The format that a table with a connector names.
+pub(crate) fn format_of(table: &TableDef) -> Result<&'static dyn Format> {
+    let name = table.option("format").unwrap_or_default();
+    FORMATS
+        .iter()
+        .copied()
+        .find(|f| f.name() == name)
+        .ok_or_else(|| Error::user(format!("table '{}': format '{name}' does not exist", table.path)))
 }
 
 #[cfg(test)]

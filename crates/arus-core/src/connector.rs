@@ -242,8 +242,23 @@ impl RawBatch {
 /// Stands before the METADATA keys of a format where its connector forwards them (topics do).
 pub const VALUE_METADATA: &str = "value.";
 
+/// Where a record of a file ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// At a line feed.
+    Lines,
+    /// At a line end that stands outside of quotes.
+    Quoted { delimiter: u8, quote: Option<u8>, escape: Option<u8> },
+    /// The file is a whole with an index: its connector reads columns of it by itself.
+    Columns,
+}
+
 pub trait Format: Send + Sync {
     fn name(&self) -> &'static str;
+
+    fn framing(&self, _table: &TableDef) -> Result<Framing> {
+        Ok(Framing::Lines)
+    }
 
     /// Without the format's own prefix: `ignore-parse-errors` for `json.ignore-parse-errors`.
     fn options(&self) -> &'static [OptionDef];

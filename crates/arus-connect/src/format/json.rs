@@ -1,11 +1,11 @@
 //! `'format' = 'json'`: one record is one JSON object (or an array of them), by the rules of flink-json 2.3.
 
-mod base64;
-mod build;
+pub(in crate::format) mod base64;
+pub(in crate::format) mod build;
 mod compact;
-mod decode;
+pub(in crate::format) mod decode;
 mod encode;
-mod row;
+pub(in crate::format) mod row;
 mod scan;
 mod split;
 mod time;

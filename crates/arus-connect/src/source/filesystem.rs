@@ -1,18 +1,18 @@
-//! `'connector' = 'filesystem'`, its reading side: the lines of a file, or of the files below a folder.
+//! `'connector' = 'filesystem'`, its reading side: the records of a file, or of the files below a folder.
 //!
 //! Splits are files, read one after another by name. A position is the byte at which the next line starts and that
 //! line's number. A file is read up to the length that it had when it was opened, as in Flink: files appear whole
 //! (written elsewhere and renamed), they do not grow.
 
 use std::collections::HashSet;
-use std::io::{BufRead, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use arus_core::catalog::{ColumnKind, TableDef};
 use arus_core::connector::{
-    ConnectContext, Connector, OptionDef, OptionKind, PathPolicy, PollLimit, Polled, Position, RawBatch, RawRecord,
-    SinkWriter, Source, SourceReader, Span, Split,
+    ConnectContext, Connector, Framing, OptionDef, OptionKind, PathPolicy, PollLimit, Polled, Position, RawBatch,
+    RawRecord, SinkWriter, Source, SourceReader, Span, Split,
 };
 use arus_core::error::Code;
 use arus_core::fs::{File, SharedFs};
@@ -22,7 +22,9 @@ use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
 use bytes::{Bytes, BytesMut};
 use regex::Regex;
 
+use crate::format::csv;
 use crate::options::Options;
+use crate::registry::format_of;
 
 pub(crate) struct Filesystem;
 
@@ -116,6 +118,7 @@ impl Connector for Filesystem {
             root,
             monitor_ms: monitor_ms.map(|ms| ms as u64),
             pattern,
+            framing: format_of(table)?.framing(table)?,
             reads_modified: table.columns.iter().any(|column| match &column.kind {
                 ColumnKind::Metadata { key, .. } => key.as_ref().unwrap_or(&column.name) == FILE_MODIFIED,
                 _ => false,
@@ -173,6 +176,7 @@ struct Files {
     root: PathBuf,
     monitor_ms: Option<u64>,
     pattern: Option<Regex>,
+    framing: Framing,
     /// Whether a column asks for the files' times, which only a listing of their folder tells.
     reads_modified: bool,
 }
@@ -306,7 +310,16 @@ impl Source for Files {
             .with_hint("files of a table must not be shortened or replaced: give new data a new name"));
         }
         let modified_ms = if self.reads_modified { Some(self.modified_ms(path)?) } else { None };
-        Ok(Box::new(LineReader { file, path: path.to_path_buf(), end, modified_ms, offset, line, last: None }))
+        Ok(Box::new(LineReader {
+            file,
+            framing: self.framing,
+            path: path.to_path_buf(),
+            end,
+            modified_ms,
+            offset,
+            line,
+            last: None,
+        }))
     }
 }
 
@@ -316,9 +329,10 @@ fn parse_position(position: &Position) -> Option<(u64, i64)> {
     Some((offset.parse().ok()?, line.parse().ok()?))
 }
 
-/// Hands out whole lines, `\n` and a `\r` before it cut off.
+/// Hands out whole records, `\n` and a `\r` before it cut off.
 struct LineReader {
     file: Arc<dyn File>,
+    framing: Framing,
     path: PathBuf,
     end: u64,
     /// Where a column asks for it.
@@ -369,6 +383,11 @@ fn record(span: Span, line: i64) -> RawRecord {
     RawRecord { value: Some(span), key: None, headers: None, offset: line, timestamp_ms: 0 }
 }
 
+/// The length of a line without a carriage return at its end.
+fn without_return(line: &[u8]) -> usize {
+    line.len() - usize::from(line.ends_with(b"\r"))
+}
+
 impl SourceReader for LineReader {
     fn poll(&mut self, limit: PollLimit) -> Result<Polled> {
         let rest = self.end - self.offset.min(self.end);
@@ -387,17 +406,21 @@ impl SourceReader for LineReader {
             let mut records = Vec::with_capacity(limit.rows.min(block.len() / 64 + 1));
             let mut pos = 0;
             while pos < block.len() && records.len() < limit.rows.max(1) {
-                let mut ahead = &block[pos..];
-                // A slice is the reader here that finds a byte fast.
-                let line = ahead.skip_until(b'\n').expect("a slice does not fail");
-                let whole = block[pos + line - 1] == b'\n';
-                if !whole && !at_end {
-                    break;
-                }
-                let mut content = line - usize::from(whole);
-                if content > 0 && block[pos + content - 1] == b'\r' {
-                    content -= 1;
-                }
+                let (content, line) = match self.framing {
+                    Framing::Quoted { delimiter, quote, escape } => {
+                        let ahead = &block[pos..];
+                        match csv::record_len(ahead, at_end, delimiter, quote, escape) {
+                            Some(lens) => lens,
+                            None if at_end => (ahead.len(), ahead.len()),
+                            None => break,
+                        }
+                    }
+                    _ => match memchr::memchr(b'\n', &block[pos..]) {
+                        Some(len) => (without_return(&block[pos..pos + len]), len + 1),
+                        None if at_end => (without_return(&block[pos..]), block.len() - pos),
+                        None => break,
+                    },
+                };
                 records.push(record(Span { start: pos as u32, len: content as u32 }, self.line));
                 self.line += 1;
                 pos += line;

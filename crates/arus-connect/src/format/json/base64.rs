@@ -3,7 +3,7 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::format) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let mut quad = [0u8; 4];
     let mut filled = 0;
@@ -38,7 +38,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     (filled == 0).then_some(out)
 }
 
-pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+pub(in crate::format) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.chunks(3) {
         let word = chunk.iter().fold(0u32, |w, b| (w << 8) | u32::from(*b)) << (8 * (3 - chunk.len()));
         for i in 0..4 {

@@ -27,17 +27,17 @@ use super::time::Minute;
 
 /// Validity of the rows so far; `None` while all are valid.
 #[derive(Default)]
-pub(super) struct Nulls(Option<BooleanBufferBuilder>);
+pub(in crate::format) struct Nulls(Option<BooleanBufferBuilder>);
 
 impl Nulls {
     #[inline(always)]
-    pub(super) fn valid(&mut self) {
+    pub(in crate::format) fn valid(&mut self) {
         if let Some(bits) = &mut self.0 {
             bits.append(true);
         }
     }
 
-    pub(super) fn null(&mut self, rows_before: usize) {
+    pub(in crate::format) fn null(&mut self, rows_before: usize) {
         self.0
             .get_or_insert_with(|| {
                 let mut bits = BooleanBufferBuilder::new(bit_util::round_upto_multiple_of_64(rows_before + 64));
@@ -47,18 +47,18 @@ impl Nulls {
             .append(false);
     }
 
-    pub(super) fn truncate(&mut self, len: usize) {
+    pub(in crate::format) fn truncate(&mut self, len: usize) {
         if let Some(bits) = &mut self.0 {
             bits.truncate(len);
         }
     }
 
-    pub(super) fn finish(&mut self) -> Option<NullBuffer> {
+    pub(in crate::format) fn finish(&mut self) -> Option<NullBuffer> {
         self.0.take().map(|mut bits| NullBuffer::new(bits.finish()))
     }
 }
 
-pub(super) struct Values<T> {
+pub(in crate::format) struct Values<T> {
     values: Vec<T>,
     nulls: Nulls,
 }
@@ -71,7 +71,7 @@ impl<T> Default for Values<T> {
 
 impl<T: ArrowNativeType> Values<T> {
     #[inline(always)]
-    pub(super) fn push(&mut self, value: T) {
+    pub(in crate::format) fn push(&mut self, value: T) {
         self.values.push(value);
         self.nulls.valid();
     }
@@ -101,7 +101,7 @@ fn take_keeping_capacity<T>(values: &mut Vec<T>) -> Vec<T> {
 /// Strings or bytes, one after another in one buffer that pins nothing of the input. Views are made of them at the end, so
 /// that UTF-8 is checked once for all.
 #[derive(Default)]
-pub(super) struct Texts {
+pub(in crate::format) struct Texts {
     /// Where each ends in `data`.
     ends: Vec<i32>,
     data: Vec<u8>,
@@ -113,14 +113,14 @@ const CHUNK: usize = 64;
 
 impl Texts {
     #[inline]
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::format) fn push(&mut self, bytes: &[u8]) {
         self.data.extend_from_slice(bytes);
         self.close();
     }
 
     /// Appends `window[start..end]`, by way of a chunk that may reach further.
     #[inline(always)]
-    pub(super) fn push_from(&mut self, window: &[u8], start: usize, end: usize) {
+    pub(in crate::format) fn push_from(&mut self, window: &[u8], start: usize, end: usize) {
         match window[start..].first_chunk::<CHUNK>() {
             Some(chunk) if end - start <= CHUNK => {
                 let len = self.data.len() + end - start;
@@ -147,7 +147,7 @@ impl Texts {
         row.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize)
     }
 
-    pub(super) fn truncate(&mut self, len: usize) {
+    pub(in crate::format) fn truncate(&mut self, len: usize) {
         if len < self.ends.len() {
             self.data.truncate(self.start(len));
             self.ends.truncate(len);
@@ -155,7 +155,7 @@ impl Texts {
         self.nulls.truncate(len);
     }
 
-    pub(super) fn value(&self, row: usize) -> &[u8] {
+    pub(in crate::format) fn value(&self, row: usize) -> &[u8] {
         &self.data[self.start(row)..self.ends[row] as usize]
     }
 
@@ -178,13 +178,13 @@ impl Texts {
     }
 }
 
-pub(super) struct Booleans {
+pub(in crate::format) struct Booleans {
     bits: BooleanBufferBuilder,
     nulls: Nulls,
 }
 
 impl Booleans {
-    pub(super) fn push(&mut self, value: bool) {
+    pub(in crate::format) fn push(&mut self, value: bool) {
         self.bits.append(value);
         self.nulls.valid();
     }
@@ -192,7 +192,7 @@ impl Booleans {
 
 /// Offsets and validity of an ARRAY, MAP or MULTISET.
 #[derive(Default)]
-pub(super) struct Lists {
+pub(in crate::format) struct Lists {
     /// Without the leading 0.
     ends: Vec<i32>,
     nulls: Nulls,
@@ -200,7 +200,7 @@ pub(super) struct Lists {
 
 impl Lists {
     /// Closes a list whose elements reach up to `end`.
-    pub(super) fn push(&mut self, end: usize) {
+    pub(in crate::format) fn push(&mut self, end: usize) {
         self.ends.push(end as i32);
         self.nulls.valid();
     }
@@ -217,7 +217,7 @@ impl Lists {
         self.elements()
     }
 
-    pub(super) fn elements(&self) -> usize {
+    pub(in crate::format) fn elements(&self) -> usize {
         self.ends.last().copied().unwrap_or(0) as usize
     }
 
@@ -232,7 +232,7 @@ impl Lists {
 }
 
 /// A column, or a part of a nested one, with what its type needs for decoding.
-pub(super) enum Node {
+pub(in crate::format) enum Node {
     /// Columns of type NULL.
     Null(usize),
     Boolean(Booleans),
@@ -274,7 +274,7 @@ pub(super) enum Node {
 
 impl Node {
     /// `what` names the column for the error on a type that JSON cannot carry.
-    pub(super) fn new(ty: &LogicalType, what: &str) -> Result<Self> {
+    pub(in crate::format) fn new(ty: &LogicalType, what: &str) -> Result<Self> {
         let map = |key: &LogicalType, values: Node| {
             if !key.kind.is_string() {
                 return Err(Error::not_supported(format!("column '{what}': format json with a map key of type {key}"))
@@ -321,7 +321,7 @@ impl Node {
         })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::format) fn len(&self) -> usize {
         match self {
             Node::Null(len) => *len,
             Node::Boolean(b) => b.bits.len(),
@@ -338,7 +338,7 @@ impl Node {
         }
     }
 
-    pub(super) fn push_null(&mut self) {
+    pub(in crate::format) fn push_null(&mut self) {
         match self {
             Node::Null(len) => *len += 1,
             Node::Boolean(b) => {
@@ -359,7 +359,7 @@ impl Node {
     }
 
     /// Takes back the rows from `len` on, and what an unfinished list or row has written.
-    pub(super) fn truncate(&mut self, len: usize) {
+    pub(in crate::format) fn truncate(&mut self, len: usize) {
         match self {
             Node::Null(rows) => *rows = (*rows).min(len),
             Node::Boolean(b) => {
@@ -384,11 +384,11 @@ impl Node {
         }
     }
 
-    pub(super) fn finish(&mut self) -> Result<ArrayRef> {
+    pub(in crate::format) fn finish(&mut self) -> Result<ArrayRef> {
         self.build().map_err(arrow_bug)
     }
 
-    pub(super) fn build(&mut self) -> std::result::Result<ArrayRef, ArrowError> {
+    pub(in crate::format) fn build(&mut self) -> std::result::Result<ArrayRef, ArrowError> {
         Ok(match self {
             Node::Null(len) => Arc::new(NullArray::new(std::mem::take(len))),
             Node::Boolean(b) => Arc::new(BooleanArray::new(b.bits.finish(), b.nulls.finish())),

@@ -564,7 +564,7 @@ fn scaled(number: &Number, precision: u8, scale: u8) -> Option<Option<i128>> {
 }
 
 /// The grammar of Java's `BigDecimal`.
-fn is_decimal(text: &str) -> bool {
+pub(in crate::format) fn is_decimal(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (number, exponent) = match unsigned.find(['e', 'E']) {
         Some(at) => (&unsigned[..at], Some(&unsigned[at + 1..])),
@@ -582,7 +582,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// Java's `trim`: everything up to the blank.
-fn java_trim(text: &str) -> &str {
+pub(in crate::format) fn java_trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 

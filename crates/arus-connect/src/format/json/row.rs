@@ -15,9 +15,9 @@ use super::decode::Rules;
 use super::scan::{Bad, Cursor, Scan, unescape};
 use super::words;
 
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) node: Node,
+pub(in crate::format) struct Field {
+    pub(in crate::format) name: String,
+    pub(in crate::format) node: Node,
     /// The object in which it was seen last.
     seen_in: u64,
 }
@@ -80,7 +80,7 @@ fn head(name: &[u8]) -> u64 {
     }
 }
 
-pub(super) struct RowNode {
+pub(in crate::format) struct RowNode {
     fields: Vec<Field>,
     /// The first bytes of their name and the fields, by the name's length: few have the same.
     by_len: Vec<Vec<(u64, usize)>>,
@@ -139,15 +139,21 @@ impl RowNode {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::format) fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
+    pub(in crate::format) fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
         self.fields.iter_mut()
     }
 
-    pub(super) fn push_null(&mut self) {
+    /// Closes a row whose fields were all appended.
+    pub(in crate::format) fn close(&mut self) {
+        self.len += 1;
+        self.nulls.valid();
+    }
+
+    pub(in crate::format) fn push_null(&mut self) {
         self.fields.iter_mut().for_each(|f| f.node.push_null());
         self.nulls.null(self.len);
         self.len += 1;
@@ -232,8 +238,7 @@ impl RowNode {
             return Err(slots);
         }
         cursor.leave();
-        self.len += 1;
-        self.nulls.valid();
+        self.close();
         Ok(())
     }
 
@@ -282,8 +287,7 @@ impl RowNode {
         if LEARN && once && seen == self.fields.len() && keys > 0 && slot == keys && keys <= self.slots.len() {
             self.whole = Some(keys);
         }
-        self.len += 1;
-        self.nulls.valid();
+        self.close();
         Ok(())
     }
 

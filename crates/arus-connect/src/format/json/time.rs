@@ -73,7 +73,7 @@ fn fixed(bytes: &[u8], separator: u8, precision: u8, local_zone: bool) -> Option
 }
 
 /// The minute of the timestamp read last: those of a stream share it mostly.
-pub(super) struct Minute {
+pub(in crate::format) struct Minute {
     text: [u8; 16],
     /// Of its start, since 1970.
     seconds: i64,

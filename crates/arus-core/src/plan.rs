@@ -140,14 +140,69 @@ pub struct Calc {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     pub kind: WindowKind,
-    /// The DESCRIPTOR's column in the input.
+    /// The DESCRIPTOR's column in the input; unused when rows carry their window.
     pub time: usize,
+    /// Of the time attribute, also when rows carry their window.
     pub time_type: LogicalType,
+    /// Rows carry their window, which a table function or another aggregate gave them.
+    #[serde(default)]
+    pub attached: Option<AttachedWindow>,
+    /// PARTITION BY of SESSION: input columns, each value of which has sessions of its own.
+    #[serde(default)]
+    pub partition: Vec<usize>,
+}
+
+/// The input columns that hold a row's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedWindow {
+    pub start: usize,
+    pub end: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WindowKind {
-    Tumble { size_ms: i64, offset_ms: i64 },
+    Tumble {
+        size_ms: i64,
+        offset_ms: i64,
+    },
+    /// A window of `size_ms` each `slide_ms`.
+    Hop {
+        size_ms: i64,
+        slide_ms: i64,
+        offset_ms: i64,
+    },
+    /// Windows that start each `size_ms` and grow by `step_ms`.
+    Cumulate {
+        size_ms: i64,
+        step_ms: i64,
+        offset_ms: i64,
+    },
+    /// Rows less than `gap_ms` apart, of one partition.
+    Session {
+        gap_ms: i64,
+    },
+}
+
+impl WindowKind {
+    /// Flink's name of the table function.
+    pub fn name(self) -> &'static str {
+        match self {
+            WindowKind::Tumble { .. } => "TUMBLE",
+            WindowKind::Hop { .. } => "HOP",
+            WindowKind::Cumulate { .. } => "CUMULATE",
+            WindowKind::Session { .. } => "SESSION",
+        }
+    }
+
+    /// The length of a window; of a session the gap that ends it.
+    pub fn size_ms(self) -> i64 {
+        match self {
+            WindowKind::Tumble { size_ms, .. }
+            | WindowKind::Hop { size_ms, .. }
+            | WindowKind::Cumulate { size_ms, .. } => size_ms,
+            WindowKind::Session { gap_ms } => gap_ms,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -193,6 +248,9 @@ pub struct WindowAggregate {
     pub keys: Vec<usize>,
     pub calls: Vec<AggregateCall>,
     pub properties: Vec<WindowProperty>,
+    /// GROUP BY TUMBLE(ts, ..): the older form, a node of another name in Flink.
+    #[serde(default)]
+    pub legacy: bool,
 }
 
 /// Output: the columns of the input, the rows that pass `condition`.
@@ -275,6 +333,7 @@ impl Op {
             Op::WindowTableFunction(_) => "WindowTableFunction",
             Op::Exchange(_) => "Exchange",
             Op::GroupAggregate(_) => "GroupAggregate",
+            Op::WindowAggregate(a) if a.legacy => "GroupWindowAggregate",
             Op::WindowAggregate(_) => "WindowAggregate",
             Op::Union => "Union",
             Op::ChangelogNormalize(_) => "ChangelogNormalize",

@@ -227,10 +227,10 @@ fn kind_of(op: &Op) -> &'static str {
         Op::Values(_) => "VALUES",
         Op::Calc(calc) if calc.condition.is_some() => "WHERE",
         Op::Calc(_) => "SELECT",
-        Op::WindowTableFunction(_) => "TUMBLE",
+        Op::WindowTableFunction(window) => window.kind.name(),
         Op::Exchange(_) => "EXCHANGE",
         Op::GroupAggregate(_) => "GROUP BY",
-        Op::WindowAggregate(_) => "TUMBLE",
+        Op::WindowAggregate(a) => a.window.kind.name(),
         Op::Union => "UNION ALL",
         Op::ChangelogNormalize(_) => "NORMALIZE",
         Op::DropUpdateBefore => "CHANGES",
@@ -242,12 +242,10 @@ fn detail_of(op: &Op, table: Option<&str>) -> String {
     match op {
         Op::GroupAggregate(a) => calls(&a.calls),
         Op::WindowAggregate(a) => {
-            let arus_core::plan::WindowKind::Tumble { size_ms, .. } = a.window.kind;
-            format!("{} s, {}", size_ms as f64 / 1e3, calls(&a.calls))
+            format!("{} s, {}", a.window.kind.size_ms() as f64 / 1e3, calls(&a.calls))
         }
         Op::WindowTableFunction(w) => {
-            let arus_core::plan::WindowKind::Tumble { size_ms, .. } = w.kind;
-            format!("{} s", size_ms as f64 / 1e3)
+            format!("{} s", w.kind.size_ms() as f64 / 1e3)
         }
         Op::Union => "several inputs".into(),
         _ => table.unwrap_or_default().to_string(),

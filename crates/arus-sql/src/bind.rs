@@ -8,6 +8,7 @@ mod alter;
 mod call;
 mod change;
 mod expr;
+mod group_window;
 mod hints;
 mod insert;
 mod literal;

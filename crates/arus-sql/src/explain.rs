@@ -118,8 +118,8 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId, notation: Notation) -> 
         Op::Exchange(e) => format!("distribution=[hash[{}]]", columns(&e.keys, input)),
         Op::GroupAggregate(a) => aggregate_text(&a.keys, "", &a.calls, &[], input),
         Op::WindowAggregate(a) => {
-            let window = format!("window=[{}]", window_text(&a.window, input));
-            aggregate_text(&a.keys, &window, &a.calls, &a.properties, input)
+            let text = if a.legacy { legacy_window_text(&a.window, input) } else { window_text(&a.window, input) };
+            aggregate_text(&a.keys, &format!("window=[{text}]"), &a.calls, &a.properties, input)
         }
         Op::Union => {
             let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
@@ -158,14 +158,50 @@ fn scan_text(scan: &Scan, node: &Node, notation: Notation) -> String {
 }
 
 fn window_text(window: &Window, input: &RowSchema) -> String {
+    let mut parts = match window.attached {
+        None => vec![format!("time_col=[{}]", columns(&[window.time], input))],
+        Some(a) => {
+            let (start, end) = (columns(&[a.start], input), columns(&[a.end], input));
+            vec![format!("win_start=[{start}]"), format!("win_end=[{end}]")]
+        }
+    };
+    let mut add = |name: &str, ms: i64| parts.push(format!("{name}=[{}]", duration(ms)));
+    let offset_ms = match window.kind {
+        WindowKind::Tumble { size_ms, offset_ms } => {
+            add("size", size_ms);
+            offset_ms
+        }
+        WindowKind::Hop { size_ms, slide_ms, offset_ms } => {
+            add("size", size_ms);
+            add("slide", slide_ms);
+            offset_ms
+        }
+        WindowKind::Cumulate { size_ms, step_ms, offset_ms } => {
+            add("max_size", size_ms);
+            add("step", step_ms);
+            offset_ms
+        }
+        WindowKind::Session { gap_ms } => {
+            add("gap", gap_ms);
+            0
+        }
+    };
+    if offset_ms != 0 {
+        add("offset", offset_ms);
+    }
+    if !window.partition.is_empty() {
+        parts.push(format!("partition keys=[{}]", columns(&window.partition, input)));
+    }
+    format!("{}({})", window.kind.name(), parts.join(", "))
+}
+
+/// GROUP BY TUMBLE(ts, ..), as Flink names it.
+fn legacy_window_text(window: &Window, input: &RowSchema) -> String {
     let time = columns(&[window.time], input);
     match window.kind {
-        WindowKind::Tumble { size_ms, offset_ms: 0 } => {
-            format!("TUMBLE(time_col=[{time}], size=[{}])", duration(size_ms))
-        }
-        WindowKind::Tumble { size_ms, offset_ms } => {
-            format!("TUMBLE(time_col=[{time}], size=[{}], offset=[{}])", duration(size_ms), duration(offset_ms))
-        }
+        WindowKind::Hop { size_ms, slide_ms, .. } => format!("SlidingGroupWindow('w$, {time}, {size_ms}, {slide_ms})"),
+        WindowKind::Session { gap_ms } => format!("SessionGroupWindow('w$, {time}, {gap_ms})"),
+        kind => format!("TumblingGroupWindow('w$, {time}, {})", kind.size_ms()),
     }
 }
 

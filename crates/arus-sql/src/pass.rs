@@ -7,7 +7,7 @@ mod remove_aggregate;
 use arus_core::Datum;
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
-use arus_core::plan::Window;
+use arus_core::plan::{AttachedWindow, Window};
 use arus_core::schema::RowSchema;
 
 use crate::rel::{Rel, RelOp, is_identity};
@@ -108,6 +108,7 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let mut needed = Columns::default();
             required.iter().filter(|i| **i < width).for_each(|i| needed.add(*i));
             needed.add(window.time);
+            window.partition.iter().for_each(|k| needed.add(*k));
             let needed = needed.0;
             let pruned = prune(*input, &needed);
             let full: RowSchema =
@@ -116,7 +117,7 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
                 .iter()
                 .map(|i| if *i < width { place(&needed, *i) } else { needed.len() + (*i - width) })
                 .collect();
-            let window = Window { time: place(&needed, window.time), ..window };
+            let window = moved(window, &needed);
             let rel = Rel { op: RelOp::Window { input: Box::new(pruned), window }, schema: full };
             select(rel, &kept, schema)
         }
@@ -136,16 +137,17 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let input = Box::new(prune(*input, &needed));
             select(Rel { op: RelOp::Aggregate { input, keys, calls, ttl_ms }, schema: full }, &kept, schema)
         }
-        RelOp::WindowAggregate { input, window, keys, mut calls, properties } => {
+        RelOp::WindowAggregate { input, window, keys, mut calls, properties, legacy } => {
             let mut needed = Columns::default();
             keys.iter().chain(calls.iter().flat_map(|c| &c.args)).for_each(|i| needed.add(*i));
             needed.add(window.time);
+            window.attached.iter().for_each(|a| needed.add(a.start));
             let needed = needed.0;
             let keys = keys.iter().map(|k| place(&needed, *k)).collect();
             calls.iter_mut().flat_map(|c| &mut c.args).for_each(|a| *a = place(&needed, *a));
-            let window = Window { time: place(&needed, window.time), ..window };
+            let window = moved(window, &needed);
             let input = Box::new(prune(*input, &needed));
-            let op = RelOp::WindowAggregate { input, window, keys, calls, properties };
+            let op = RelOp::WindowAggregate { input, window, keys, calls, properties, legacy };
             select(Rel { op, schema: rel.schema.clone() }, required, schema)
         }
         RelOp::Union { inputs } => {
@@ -169,6 +171,16 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let input = Box::new(prune(*input, &all));
             Rel { op: RelOp::Sink { input, target, conflict }, schema: rel.schema }
         }
+    }
+}
+
+/// The window over the columns `needed` of its input.
+fn moved(window: Window, needed: &[usize]) -> Window {
+    Window {
+        time: place(needed, window.time),
+        attached: window.attached.map(|a| AttachedWindow { start: place(needed, a.start), end: place(needed, a.end) }),
+        partition: window.partition.iter().map(|k| place(needed, *k)).collect(),
+        ..window
     }
 }
 

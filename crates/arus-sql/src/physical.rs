@@ -14,7 +14,7 @@ use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::plan::{
     Calc, ChangelogMode, ChangelogNormalize, Exchange, GroupAggregate, Node, NodeId, Op, PLAN_VERSION, PhysicalPlan,
-    Scan, Sink, Values, Watermark, WindowAggregate,
+    Scan, Sink, Values, Watermark, WindowAggregate, WindowKind,
 };
 use arus_core::schema::RowSchema;
 use arus_core::settings::{CDC_EVENTS_DUPLICATE, IDLE_TIMEOUT, STATE_TTL, Settings, parse_duration_ms};
@@ -127,7 +127,10 @@ impl Builder<'_> {
                 Ok(self.push(Op::Calc(calc), vec![below], schema, hash, part))
             }
             RelOp::Window { input, window } => {
-                let below = self.build(input)?;
+                let below = match window.kind {
+                    WindowKind::Session { .. } => self.exchange(input, &window.partition, hash)?,
+                    _ => self.build(input)?,
+                };
                 Ok(self.push(Op::WindowTableFunction(window.clone()), vec![below], schema, hash, ""))
             }
             RelOp::Aggregate { input, keys, calls, ttl_ms } => {
@@ -144,13 +147,14 @@ impl Builder<'_> {
                 };
                 Ok(self.push(Op::GroupAggregate(aggregate), vec![below], schema, hash, ""))
             }
-            RelOp::WindowAggregate { input, window, keys, calls, properties } => {
+            RelOp::WindowAggregate { input, window, keys, calls, properties, legacy } => {
                 let below = self.exchange(input, keys, hash)?;
                 let aggregate = WindowAggregate {
                     window: window.clone(),
                     keys: keys.clone(),
                     calls: calls.clone(),
                     properties: properties.clone(),
+                    legacy: *legacy,
                 };
                 Ok(self.push(Op::WindowAggregate(aggregate), vec![below], schema, hash, ""))
             }

@@ -54,6 +54,8 @@ pub enum RelOp {
         keys: Vec<usize>,
         calls: Vec<AggregateCall>,
         properties: Vec<WindowProperty>,
+        /// Made by GROUP BY TUMBLE(ts, ..) and the like.
+        legacy: bool,
     },
     Union {
         inputs: Vec<Rel>,

@@ -11,6 +11,8 @@ mod sum;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
+
 use arrow::array::{Array, ArrayRef};
 use arus_core::function::AggregateFunction;
 use arus_core::plan::AggregateCall;
@@ -66,6 +68,34 @@ pub(crate) trait Accumulator: Send {
     fn load(&mut self, slot: u32, bytes: &mut &[u8]) -> Result<()>;
 
     fn memory_bytes(&self) -> usize;
+
+    /// Whether `merge` works: windows that are put together from parts need it.
+    fn merges(&self) -> bool {
+        false
+    }
+
+    /// Whether `subtract` undoes a `merge` exactly.
+    fn subtracts(&self) -> bool {
+        false
+    }
+
+    /// Adds what is in slots `from` of `other`, an accumulator of the same call, to the own slots `into`, pair by pair.
+    fn merge(&mut self, _into: &[u32], _other: &dyn Accumulator, _from: &[u32]) -> Result<()> {
+        Err(Error::bug("an aggregate that cannot be merged"))
+    }
+
+    /// Takes away what `merge` added.
+    fn subtract(&mut self, _into: &[u32], _other: &dyn Accumulator, _from: &[u32]) -> Result<()> {
+        Err(Error::bug("an aggregate that cannot be taken apart"))
+    }
+
+    /// For `merge`, which needs the other one as it is.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// What `merge` gets, as the type that it is.
+fn same<A: 'static>(other: &dyn Accumulator) -> Result<&A> {
+    other.as_any().downcast_ref().ok_or_else(|| Error::bug("accumulators of two calls were merged"))
 }
 
 /// The accumulator of a call over an argument of type `arg`; `retracts` when rows may be taken away.

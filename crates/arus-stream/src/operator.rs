@@ -24,6 +24,16 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// When the clock reaches this, `on_time` has something to do.
+    fn timer_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// The clock has reached [`Self::timer_ms`].
+    fn on_time(&mut self, _cx: &mut OperatorContext<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// All inputs have passed the barrier of `epoch`.
     fn on_barrier(&mut self, _epoch: u64, _cx: &mut OperatorContext<'_>) -> Result<()> {
         Ok(())

@@ -12,6 +12,9 @@ pub(crate) mod sink_guard;
 pub(crate) mod union;
 pub(crate) mod window;
 pub(crate) mod window_aggregate;
+pub(crate) mod window_session;
+pub(crate) mod window_session_rows;
+mod window_slice;
 pub(crate) mod window_table_function;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};

@@ -33,6 +33,8 @@ pub struct Pipeline {
     nodes: Vec<NodeTask>,
     consumers: Vec<Vec<(NodeId, usize)>>,
     sources: Vec<NodeId>,
+    /// Operators that go by the clock.
+    clocked: Vec<NodeId>,
     stats: PipelineStats,
     side: SideRows,
     side_tables: Box<dyn SideTables>,
@@ -108,7 +110,7 @@ impl Pipeline {
         let start_ns = self.settings.clock.monotonic_ns();
         let mut report = StepReport::default();
         loop {
-            let mut moved = false;
+            let mut moved = self.fire_timers()?;
             for at in 0..self.sources.len() {
                 let rows = budget.rows.saturating_sub(report.rows_in);
                 if rows == 0 {
@@ -127,6 +129,24 @@ impl Pipeline {
         self.flush_side()?;
         report.ended = self.ended();
         Ok(report)
+    }
+
+    /// Runs the operators whose time has come by the clock.
+    fn fire_timers(&mut self) -> Result<bool> {
+        let mut moved = false;
+        for at in 0..self.clocked.len() {
+            let id = self.clocked[at];
+            if let Kind::Operator(operator) = &self.nodes[id].kind
+                && operator.timer_ms().is_some_and(|due| due <= self.settings.clock.now_ms())
+            {
+                self.drive(id, |kind, cx| match kind {
+                    Kind::Operator(operator) => operator.on_time(cx),
+                    Kind::Scan(_) | Kind::Values(_) => Ok(()),
+                })?;
+                moved = true;
+            }
+        }
+        Ok(moved)
     }
 
     /// Whether all sources have ended.

@@ -152,6 +152,23 @@ impl KeyTable {
         slots
     }
 
+    /// The own slots of keys of another table of the same types; their hashes are known.
+    pub(crate) fn assign_from(&mut self, other: &KeyTable, slots: &[u32]) -> Result<Vec<u32>> {
+        let own = |slot: &u32| {
+            let at = *slot as usize;
+            Ok(match &other.keys {
+                Keys::Fixed { null_slot, .. } | Keys::Text { null_slot, .. } if *null_slot == Some(*slot) => {
+                    self.assign_null()
+                }
+                Keys::Global => self.assign(&[], 1)?[0],
+                Keys::Fixed { values, .. } => self.assign_hashed(values[at], other.hashes[at]),
+                Keys::Text { values, .. } => self.assign_text(&values[at]),
+                Keys::Bytes(keys) => self.assign_bytes(&keys[at]),
+            })
+        };
+        slots.iter().map(own).collect()
+    }
+
     fn assign_null(&mut self) -> u32 {
         if let Keys::Fixed { null_slot: Some(slot), .. } | Keys::Text { null_slot: Some(slot), .. } = &self.keys {
             return *slot;
@@ -188,7 +205,10 @@ impl KeyTable {
     }
 
     fn assign_value(&mut self, value: i64) -> u32 {
-        let hash = self.hasher.hash_one(value);
+        self.assign_hashed(value, self.hasher.hash_one(value))
+    }
+
+    fn assign_hashed(&mut self, value: i64, hash: u64) -> u32 {
         let Keys::Fixed { values, .. } = &self.keys else { unreachable!("a fixed key table") };
         let found = self.index.find(hash, |slot| values[*slot as usize] == value).copied();
         if let Some(slot) = found {

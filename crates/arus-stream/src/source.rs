@@ -384,7 +384,7 @@ impl RowWatermark {
         if self.in_source || column.null_count() == 0 {
             return Ok(batch);
         }
-        let reason = crate::ops::window_table_function::NO_ROWTIME;
+        let reason = crate::ops::window::NO_ROWTIME;
         let failed: Vec<_> =
             (0..column.len() as u32).filter(|r| column.is_null(*r as usize)).map(|r| (r, reason.to_string())).collect();
         let keep = BooleanArray::from_iter((0..column.len()).map(|row| Some(column.is_valid(row))));

@@ -8,3 +8,4 @@ mod run;
 mod sink;
 mod source;
 mod window;
+mod window_kinds;

@@ -31,7 +31,7 @@ impl Binder<'_> {
             }
             None => None,
         };
-        let Cx { calls: mut found, named, .. } = cx;
+        let Cx { calls: mut found, named, group_window, .. } = cx;
         if groups.is_empty() {
             // Without GROUP BY there is a row even when there was none to aggregate.
             for call in &mut found {
@@ -41,7 +41,10 @@ impl Binder<'_> {
         let call_names = call_names(&found, &items, groups.len());
         let key_names = key_names(&groups, &items, &rel);
         let input_schema = rel.schema.clone();
-        let grouped = self.group(rel, &groups, &found, (key_names, call_names))?;
+        let span = s.group_by.as_ref().map_or(s.span, |g| g.span);
+        let grouped = self
+            .group(rel, &groups, &found, (key_names, call_names), group_window.is_some())
+            .map_err(|e| self.locate(e, span))?;
         let replace = |e: &Expr, span: Span| {
             replaced(e, &groups, &grouped).map_err(|column| {
                 let at = named.iter().find(|(i, _)| *i == column).map_or(span, |n| n.1);
@@ -93,6 +96,10 @@ impl Binder<'_> {
                 GroupItem::GroupingSets(_, span) => return Err(self.unsupported("GROUPING SETS", *span)),
             };
             for e in exprs {
+                if let Some(keys) = self.group_window_keys(e, cx) {
+                    groups.extend(keys);
+                    continue;
+                }
                 let bound = self.expr(e, &mut Cx::scalar(cx.scope, "GROUP BY"))?;
                 if bound.ty().kind == TypeKind::Null {
                     return Err(self.illegal_null(e.span));
@@ -112,6 +119,7 @@ impl Binder<'_> {
         groups: &[Expr],
         found: &[FoundCall],
         (key_names, call_names): (Vec<String>, Vec<String>),
+        group_window: bool,
     ) -> Result<Grouped> {
         let mut inputs: Vec<Expr> = vec![];
         let mut place = |e: &Expr| match inputs.iter().position(|i| i == e) {
@@ -145,7 +153,7 @@ impl Binder<'_> {
             })
             .collect();
         let input = rel.project(inputs, &names);
-        if let Some(grouped) = self.window_aggregate(&input, &keys, &calls)? {
+        if let Some(grouped) = self.window_aggregate(&input, &keys, &calls, group_window)? {
             return Ok(grouped);
         }
         let schema: RowSchema = keys

@@ -83,6 +83,9 @@ impl Binder<'_> {
         let name_span = name.span;
         let name = name.value.to_ascii_uppercase();
         self.refuse_call(&name, call)?;
+        if LEGACY_WINDOWS.contains(&name.as_str()) {
+            return self.group_window_property(&name, call, cx);
+        }
         if let Some(expr) = self.aggregate_call(&name, call, cx)? {
             return Ok(expr);
         }
@@ -143,9 +146,9 @@ impl Binder<'_> {
         if LATER.contains(&name) {
             return Err(self.unsupported(format!("function {name}"), call.name.span));
         }
-        if LEGACY_WINDOWS.contains(&name) || matches!(name, "TUMBLE" | "HOP" | "SESSION" | "CUMULATE") {
+        if matches!(name, "TUMBLE" | "HOP" | "SESSION" | "CUMULATE") {
             return Err(self.unsupported(format!("the group window {name} in an expression"), span).with_hint(
-                "use the window table function: FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND) with GROUP BY window_start, window_end",
+                "it stands in GROUP BY alone; ask for its bounds with TUMBLE_START(..) and TUMBLE_END(..), or use the window table function in FROM",
             ));
         }
         Ok(())

@@ -7,6 +7,7 @@ use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Datum, Error, Result};
 
 use super::Binder;
+use super::group_window::GroupWindow;
 use super::literal::string_literal;
 use super::scope::Scope;
 use super::types::same_values;
@@ -33,16 +34,26 @@ pub(crate) struct Cx<'s> {
     pub(crate) named: Vec<(usize, Span)>,
     /// Every part of a name that stands without back-ticks.
     pub(crate) bare: Vec<Span>,
+    /// The window that GROUP BY makes.
+    pub(crate) group_window: Option<&'s GroupWindow>,
     inside_aggregate: bool,
 }
 
 impl<'s> Cx<'s> {
     pub(crate) fn scalar(scope: &'s Scope, clause: &'static str) -> Self {
-        Cx { scope, no_aggregates: Some(clause), calls: vec![], named: vec![], bare: vec![], inside_aggregate: false }
+        Cx { no_aggregates: Some(clause), ..Cx::grouped(scope) }
     }
 
     pub(crate) fn grouped(scope: &'s Scope) -> Self {
-        Cx { scope, no_aggregates: None, calls: vec![], named: vec![], bare: vec![], inside_aggregate: false }
+        Cx {
+            scope,
+            no_aggregates: None,
+            calls: vec![],
+            named: vec![],
+            bare: vec![],
+            group_window: None,
+            inside_aggregate: false,
+        }
     }
 
     pub(crate) fn enter_aggregate(&mut self) -> bool {

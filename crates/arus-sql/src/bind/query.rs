@@ -211,7 +211,9 @@ impl Binder<'_> {
                 rel = rel.filter(condition);
             }
         }
+        let (rel, group_window) = self.group_window(s, rel, &scope)?;
         let mut cx = Cx::grouped(&scope);
+        cx.group_window = group_window.as_ref();
         let mut items = self.items(s, &scope, &mut cx)?;
         for (i, item) in items.iter_mut().enumerate() {
             if item.expr.ty().kind == TypeKind::Null {

@@ -112,11 +112,20 @@ fn column(index: usize, below: &[String]) -> String {
 }
 
 fn window(w: &Window, below: &[String]) -> String {
-    match w.kind {
-        WindowKind::Tumble { size_ms, offset_ms } => {
-            format!("tumble {size_ms} {offset_ms} on {}", column(w.time, below))
+    let mut text = match w.kind {
+        WindowKind::Tumble { size_ms, offset_ms } => format!("tumble {size_ms} {offset_ms}"),
+        WindowKind::Hop { size_ms, slide_ms, offset_ms } => format!("hop {size_ms} {slide_ms} {offset_ms}"),
+        WindowKind::Cumulate { size_ms, step_ms, offset_ms } => format!("cumulate {size_ms} {step_ms} {offset_ms}"),
+        WindowKind::Session { gap_ms } => {
+            let partition: Vec<String> = w.partition.iter().map(|k| column(*k, below)).collect();
+            format!("session {gap_ms} of {}", partition.join(","))
         }
+    };
+    match &w.attached {
+        None => text.push_str(&format!(" on {}", column(w.time, below))),
+        Some(a) => text.push_str(&format!(" in {} {}", column(a.start, below), column(a.end, below))),
     }
+    text
 }
 
 fn call(c: &AggregateCall, below: &[String]) -> String {

@@ -55,7 +55,7 @@ pub(super) fn kinds(plan: &PhysicalPlan, connectors: &dyn ConnectorCatalog) -> V
             }
             Op::ChangelogNormalize(_) => Kinds { update: true, delete: true },
             Op::GroupAggregate(_) => Kinds { update: true, delete: below.update || below.delete },
-            // The planner refuses windows over updates.
+            // A window is told once, when it is over.
             Op::WindowAggregate(_) => Kinds::default(),
             Op::Values(_)
             | Op::Calc(_)

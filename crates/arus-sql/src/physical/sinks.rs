@@ -6,7 +6,7 @@ use arus_core::plan::{
     ChangelogMode, ConflictStrategy, LengthEnforcer, Node, NodeId, Op, PhysicalPlan, SinkTarget, UpsertMaterialize,
 };
 use arus_core::settings::{REQUIRE_ON_CONFLICT, STATE_TTL, Settings, TYPE_LENGTH_ENFORCER, UPSERT_MATERIALIZE};
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, TimeAttribute};
 
 use super::changelog::Kinds;
 use crate::explain::{Notation, node_text};
@@ -50,17 +50,6 @@ pub(super) fn check_kinds(
 ) -> Result<()> {
     let node = &plan.nodes[id];
     let changes = |id: NodeId| kinds[id].update || kinds[id].delete;
-    if let Some(window) = window_over_changes(plan, id, &changes) {
-        let below = plan.nodes[window].inputs[0];
-        return Err(Error::user(format!(
-            "{} doesn't support consuming {} changes which is produced by node {}",
-            plan.nodes[window].op.name(),
-            named(kinds[below]),
-            node_text(plan, producer(plan, below, &changes), Notation::Prefix)
-        ))
-        .with_code(Code::NotSupported)
-        .with_hint("put the window before the GROUP BY that updates"));
-    }
     let Op::Sink(sink) = &node.op else {
         return Err(Error::bug("the root of a plan is no sink"));
     };
@@ -73,6 +62,7 @@ pub(super) fn check_kinds(
             .with_code(Code::Conflict)
             .with_hint("write to another table"));
     }
+    check_rowtimes(table, &plan.nodes[node.inputs[0]])?;
     let accepts = sink_mode(&sink.target, connectors);
     let refused =
         Kinds { update: kinds[id].update && !accepts.update_after, delete: kinds[id].delete && !accepts.delete };
@@ -238,14 +228,21 @@ fn reads(plan: &PhysicalPlan, id: NodeId, table: &TableDef) -> bool {
     }
 }
 
-/// The first window operator above changes.
-fn window_over_changes(plan: &PhysicalPlan, id: NodeId, changes: &impl Fn(NodeId) -> bool) -> Option<NodeId> {
-    let node = &plan.nodes[id];
-    let windowed = matches!(node.op, Op::WindowAggregate(_) | Op::WindowTableFunction(_));
-    if windowed && changes(node.inputs[0]) {
-        return Some(id);
+/// Flink gives each record of a sink one time.
+fn check_rowtimes(table: &TableDef, input: &Node) -> Result<()> {
+    let columns = input.schema.columns().iter();
+    let times = columns.filter(|c| c.ty.kind.time_attribute() == TimeAttribute::Rowtime);
+    let names: Vec<&str> = times.map(|c| c.name.as_str()).collect();
+    if table.kind != TableKind::Connector || names.len() < 2 {
+        return Ok(());
     }
-    node.inputs.iter().find_map(|i| window_over_changes(plan, *i, changes))
+    Err(Error::user(format!(
+        "the query contains more than one rowtime attribute column [{}] for writing into table '{}'",
+        names.join(", "),
+        table.path.full()
+    ))
+    .with_code(Code::Conflict)
+    .with_hint(format!("keep one as the time of the row: CAST({} AS TIMESTAMP(3)), or TIMESTAMP_LTZ(3)", names[0])))
 }
 
 /// The highest node from which the changes come.

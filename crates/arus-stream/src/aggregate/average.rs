@@ -60,6 +60,26 @@ where
     type State = SumState<i64>;
     type Value = T::Native;
 
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn subtracts(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        state.sum = state.sum.wrapping_add(other.sum);
+        state.count += other.count;
+    }
+
+    #[inline]
+    fn subtract(&self, state: &mut Self::State, other: &Self::State) {
+        state.sum = state.sum.wrapping_sub(other.sum);
+        state.count -= other.count;
+    }
+
     #[inline]
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
         state.sum = state.sum.wrapping_add(input.value(row).widen());
@@ -101,6 +121,16 @@ where
     type State = SumState<f64>;
     type Value = T::Native;
 
+    fn merges(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        state.sum += other.sum;
+        state.count += other.count;
+    }
+
     #[inline]
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
         state.sum += input.value(row).widen();
@@ -141,6 +171,14 @@ impl Fold for DecimalAverage {
     type Input = Decimal128Array;
     type State = SumState<i128>;
     type Value = i128;
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        add_decimal(state, other.sum, other.count);
+    }
 
     #[inline]
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {

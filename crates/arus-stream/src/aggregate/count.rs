@@ -1,12 +1,13 @@
 //! COUNT(*) and COUNT(x).
 
+use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array};
 use arus_core::Result;
 
 use super::fold::Stored;
-use super::{Accumulator, SlotRows, Trace};
+use super::{Accumulator, SlotRows, Trace, same};
 
 /// COUNT(*), and the records of a group: at 0 the group is gone.
 #[derive(Default)]
@@ -91,5 +92,33 @@ impl Accumulator for CountRows {
 
     fn memory_bytes(&self) -> usize {
         self.counts.capacity() * size_of::<i64>()
+    }
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn subtracts(&self) -> bool {
+        true
+    }
+
+    fn merge(&mut self, into: &[u32], other: &dyn Accumulator, from: &[u32]) -> Result<()> {
+        let other = same::<Self>(other)?;
+        for (&into, &from) in into.iter().zip(from) {
+            self.counts[into as usize] += other.counts[from as usize];
+        }
+        Ok(())
+    }
+
+    fn subtract(&mut self, into: &[u32], other: &dyn Accumulator, from: &[u32]) -> Result<()> {
+        let other = same::<Self>(other)?;
+        for (&into, &from) in into.iter().zip(from) {
+            self.counts[into as usize] -= other.counts[from as usize];
+        }
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }

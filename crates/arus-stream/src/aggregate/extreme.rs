@@ -67,6 +67,10 @@ trait Values: Send + 'static {
     fn item(input: &Self::Input, row: usize) -> Self::Item;
     /// As Flink's generated code compares: a NaN is neither less nor greater.
     fn compare(input: &Self::Input, row: usize, item: &Self::Item) -> Option<Ordering>;
+    /// As `compare`, of two kept values.
+    fn compare_items(a: &Self::Item, b: &Self::Item) -> Option<Ordering> {
+        Some(Self::total(a, b))
+    }
     /// A total order, for the sorted values of a retracting aggregate.
     fn total(a: &Self::Item, b: &Self::Item) -> Ordering;
     fn build(values: impl Iterator<Item = Option<Self::Item>>, ty: &DataType) -> Result<ArrayRef>;
@@ -92,6 +96,10 @@ where
     #[inline]
     fn compare(input: &Self::Input, row: usize, item: &T::Native) -> Option<Ordering> {
         input.value(row).partial_cmp(item)
+    }
+
+    fn compare_items(a: &T::Native, b: &T::Native) -> Option<Ordering> {
+        a.partial_cmp(b)
     }
 
     fn total(a: &T::Native, b: &T::Native) -> Ordering {
@@ -232,6 +240,19 @@ impl<V: Values, const LARGEST: bool> Fold for Best<V, LARGEST> {
     type State = Option<V::Item>;
     type Value = V::Item;
 
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        let better = if LARGEST { Ordering::Greater } else { Ordering::Less };
+        if let Some(item) = other
+            && state.as_ref().is_none_or(|best| V::compare_items(item, best) == Some(better))
+        {
+            *state = Some(item.clone());
+        }
+    }
+
     #[inline]
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
         let better = if LARGEST { Ordering::Greater } else { Ordering::Less };
@@ -332,6 +353,26 @@ impl<V: Values, const LARGEST: bool> Fold for Counted<V, LARGEST> {
     type Input = V::Input;
     type State = Counts<V>;
     type Value = V::Item;
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn subtracts(&self) -> bool {
+        true
+    }
+
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        for (value, count) in &other.0 {
+            state.change(value.0.clone(), *count);
+        }
+    }
+
+    fn subtract(&self, state: &mut Self::State, other: &Self::State) {
+        for (value, count) in &other.0 {
+            state.change(value.0.clone(), -count);
+        }
+    }
 
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
         state.change(V::item(input, row), 1);

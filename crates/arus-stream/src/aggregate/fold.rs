@@ -1,9 +1,11 @@
 //! One generic accumulator over a [`Fold`], which says what happens to one slot for one value.
 
+use std::any::Any;
+
 use arrow::array::{Array, ArrayRef};
 use arus_core::{Error, Result};
 
-use super::{Accumulator, SlotRows, Trace};
+use super::{Accumulator, SlotRows, Trace, same};
 
 /// What one aggregate function does to the state of one slot. All methods are inlined into the batch loops.
 pub(crate) trait Fold: Send + 'static {
@@ -17,6 +19,18 @@ pub(crate) trait Fold: Send + 'static {
     fn build(&self, values: impl Iterator<Item = Option<Self::Value>>) -> Result<ArrayRef>;
     fn save(state: &Self::State, out: &mut Vec<u8>);
     fn load(bytes: &mut &[u8]) -> Result<Self::State>;
+
+    /// Whether `merge` is there, and `subtract`.
+    fn merges(&self) -> bool {
+        false
+    }
+
+    fn subtracts(&self) -> bool {
+        false
+    }
+
+    fn merge(&self, _state: &mut Self::State, _other: &Self::State) {}
+    fn subtract(&self, _state: &mut Self::State, _other: &Self::State) {}
 }
 
 pub(crate) struct Folding<F: Fold> {
@@ -109,6 +123,40 @@ impl<F: Fold> Accumulator for Folding<F> {
 
     fn memory_bytes(&self) -> usize {
         self.states.capacity() * size_of::<F::State>()
+    }
+
+    fn merges(&self) -> bool {
+        self.fold.merges()
+    }
+
+    fn subtracts(&self) -> bool {
+        self.fold.subtracts()
+    }
+
+    fn merge(&mut self, into: &[u32], other: &dyn Accumulator, from: &[u32]) -> Result<()> {
+        if !self.fold.merges() {
+            return Err(Error::bug("an aggregate that cannot be merged"));
+        }
+        let other = same::<Self>(other)?;
+        for (&into, &from) in into.iter().zip(from) {
+            self.fold.merge(&mut self.states[into as usize], &other.states[from as usize]);
+        }
+        Ok(())
+    }
+
+    fn subtract(&mut self, into: &[u32], other: &dyn Accumulator, from: &[u32]) -> Result<()> {
+        if !self.fold.subtracts() {
+            return Err(Error::bug("an aggregate that cannot be taken apart"));
+        }
+        let other = same::<Self>(other)?;
+        for (&into, &from) in into.iter().zip(from) {
+            self.fold.subtract(&mut self.states[into as usize], &other.states[from as usize]);
+        }
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -52,6 +52,27 @@ where
     type State = SumState<T::Native>;
     type Value = T::Native;
 
+    fn merges(&self) -> bool {
+        true
+    }
+
+    /// A float's sum depends on the order of its parts.
+    fn subtracts(&self) -> bool {
+        T::DATA_TYPE.is_integer()
+    }
+
+    #[inline]
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        state.sum = state.sum.add_wrapping(other.sum);
+        state.count += other.count;
+    }
+
+    #[inline]
+    fn subtract(&self, state: &mut Self::State, other: &Self::State) {
+        state.sum = state.sum.sub_wrapping(other.sum);
+        state.count -= other.count;
+    }
+
     #[inline]
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {
         state.sum = state.sum.add_wrapping(input.value(row));
@@ -88,6 +109,15 @@ impl Fold for DecimalSum {
     type Input = Decimal128Array;
     type State = SumState<i128>;
     type Value = i128;
+
+    /// Not subtracted: a sum beyond 38 digits starts anew.
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn merge(&self, state: &mut Self::State, other: &Self::State) {
+        add_decimal(state, other.sum, other.count);
+    }
 
     #[inline]
     fn add(state: &mut Self::State, input: &Self::Input, row: usize) {

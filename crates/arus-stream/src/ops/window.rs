@@ -4,7 +4,7 @@
 //! local time, window_start and window_end are local, and the window fires when the watermark, which is an instant,
 //! reaches the instant of its last millisecond. For TIMESTAMP both are the same.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, TimestampMillisecondArray};
 use arrow::datatypes::{
     DataType, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
@@ -12,58 +12,146 @@ use arus_core::change::arrow_bug;
 use arus_core::plan::{Window, WindowKind, WindowProperty};
 use arus_core::text::Zone;
 use arus_core::types::{TimeAttribute, TypeKind};
-use arus_core::{Error, LogicalType, Result};
+use arus_core::{ChangeBatch, Error, LogicalType, Result};
 
-/// The windows of one TUMBLE: [start, end) in ms of local time.
+use crate::operator::OperatorContext;
+
+/// The windows of one table function, in ms of local time. A window is [start, end) and is named by its end.
+///
+/// TUMBLE, HOP and CUMULATE cut time into slices, the longest stretches that lie in the same windows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tumble {
-    size_ms: i64,
+pub(crate) struct Windows {
+    pub(crate) kind: WindowKind,
+    /// 0 for SESSION, which has no slices.
+    slice_ms: i64,
     offset_ms: i64,
     zone: Zone,
+    proctime: bool,
 }
 
-impl Tumble {
+impl Windows {
     pub(crate) fn new(window: &Window, time_zone: &str) -> Result<Self> {
         let ty = &window.time_type;
-        if ty.kind.time_attribute() == TimeAttribute::Proctime {
-            return Err(Error::not_supported("a window over processing time"));
-        }
         let zone = match ty.kind {
             TypeKind::Timestamp { .. } => Zone::UTC,
             TypeKind::TimestampLtz { .. } => Zone::parse(time_zone)?,
             _ => return Err(Error::bug(format!("a window over {ty}"))),
         };
-        match window.kind {
-            WindowKind::Tumble { size_ms, .. } if size_ms <= 0 => {
-                Err(Error::user(format!("TUMBLE: expected a size above 0, found {size_ms} ms")))
-            }
-            WindowKind::Tumble { size_ms, offset_ms } => Ok(Tumble { size_ms, offset_ms, zone }),
+        let (slice_ms, step_ms, offset_ms) = match window.kind {
+            WindowKind::Tumble { size_ms, offset_ms } => (size_ms, size_ms, offset_ms),
+            WindowKind::Hop { size_ms, slide_ms, offset_ms } => (gcd(size_ms, slide_ms), slide_ms, offset_ms),
+            WindowKind::Cumulate { step_ms, offset_ms, .. } => (step_ms, step_ms, offset_ms),
+            WindowKind::Session { gap_ms } => (0, gap_ms, 0),
+        };
+        if window.kind.size_ms() <= 0 || step_ms <= 0 {
+            return Err(Error::user(format!("{}: expected a length above 0", window.kind.name())));
         }
+        let proctime = ty.kind.time_attribute() == TimeAttribute::Proctime;
+        Ok(Windows { kind: window.kind, slice_ms, offset_ms, zone, proctime })
     }
 
-    /// The ends of the windows that hold `times`, which has no NULL.
-    pub(crate) fn ends(self, times: &Int64Array) -> Vec<i64> {
+    /// Whether windows go by the clock instead of the rows' time.
+    pub(crate) fn proctime(self) -> bool {
+        self.proctime
+    }
+
+    /// The ends of the slices that hold `times`, which has no NULL.
+    pub(crate) fn slice_ends(self, times: &Int64Array) -> Vec<i64> {
         let mut shift = LocalShift { zone: self.zone, bucket: None };
-        let mut last: Option<(i64, i64)> = None;
+        let (mut start, mut end) = (0, 0);
         let mut ends = Vec::with_capacity(times.len());
         for &time in times.values() {
             let local = shift.local(time);
-            let end = match last {
-                Some((start, end)) if (start..end).contains(&local) => end,
-                _ => {
-                    let since = local.wrapping_sub(self.offset_ms).rem_euclid(self.size_ms);
-                    local.wrapping_sub(since).wrapping_add(self.size_ms)
-                }
-            };
-            last = Some((end.wrapping_sub(self.size_ms), end));
+            if !(start..end).contains(&local) {
+                end = self.slice_of(local);
+                start = end.wrapping_sub(self.slice_ms);
+            }
             ends.push(end);
         }
         ends
     }
 
-    /// The end of the window that holds `time`.
-    pub(crate) fn end(self, time: i64) -> i64 {
-        LocalShift { zone: self.zone, bucket: None }.end(&self, time)
+    /// The end of the slice that holds a local time.
+    fn slice_of(self, local: i64) -> i64 {
+        let since = local.wrapping_sub(self.offset_ms).rem_euclid(self.slice_ms);
+        local.wrapping_sub(since).wrapping_add(self.slice_ms)
+    }
+
+    /// The rows' times as local time.
+    pub(crate) fn locals(self, times: &Int64Array) -> Vec<i64> {
+        let mut shift = LocalShift { zone: self.zone, bucket: None };
+        times.values().iter().map(|time| shift.local(*time)).collect()
+    }
+
+    /// The watermark from which on a row at `time` may find a window of its own fired.
+    pub(crate) fn closes_at(self, time: i64) -> i64 {
+        if let WindowKind::Session { .. } = self.kind {
+            // A session that ends where the row begins would have taken it in.
+            return time.saturating_sub(1);
+        }
+        let local = LocalShift { zone: self.zone, bucket: None }.local(time);
+        self.first_end(self.slice_of(local)).map_or(i64::MAX, |end| self.fires_at(end))
+    }
+
+    /// The first window that holds a slice; of a HOP whose slide is above its size there may be none.
+    pub(crate) fn first_end(self, slice: i64) -> Option<i64> {
+        match self.kind {
+            WindowKind::Hop { size_ms, slide_ms, offset_ms } => {
+                let end = slice.wrapping_add(offset_ms.wrapping_add(size_ms).wrapping_sub(slice).rem_euclid(slide_ms));
+                (end.wrapping_sub(size_ms) < slice).then_some(end)
+            }
+            _ => Some(slice),
+        }
+    }
+
+    /// The last window that holds a slice.
+    pub(crate) fn last_end(self, slice: i64) -> i64 {
+        match self.kind {
+            WindowKind::Hop { size_ms, slide_ms, offset_ms } => {
+                let inside = slice.wrapping_sub(1);
+                inside.wrapping_sub(inside.wrapping_sub(offset_ms).rem_euclid(slide_ms)).wrapping_add(size_ms)
+            }
+            WindowKind::Cumulate { size_ms, .. } => self.start(slice).wrapping_add(size_ms),
+            WindowKind::Tumble { .. } | WindowKind::Session { .. } => slice,
+        }
+    }
+
+    /// The window after the one that ends at `end`.
+    pub(crate) fn next_end(self, end: i64) -> i64 {
+        end.wrapping_add(match self.kind {
+            WindowKind::Tumble { size_ms, .. } => size_ms,
+            WindowKind::Hop { slide_ms, .. } => slide_ms,
+            WindowKind::Cumulate { step_ms, .. } => step_ms,
+            WindowKind::Session { gap_ms } => gap_ms,
+        })
+    }
+
+    /// The first window from `end` to `last` that fires after `time`.
+    pub(crate) fn first_unfired(self, end: i64, last: i64, time: i64) -> Option<i64> {
+        if self.fires_at(last) <= time {
+            return None;
+        }
+        let step = self.next_end(0);
+        let behind = time.saturating_sub(self.fires_at(end)).max(0);
+        let mut at = end.saturating_add(behind / step * step);
+        while at > end && self.fires_at(at.wrapping_sub(step)) > time {
+            at = at.wrapping_sub(step);
+        }
+        while self.fires_at(at) <= time {
+            at = self.next_end(at);
+        }
+        Some(at)
+    }
+
+    /// Where the window that ends at `end` starts; a session's start is known to the session alone.
+    pub(crate) fn start(self, end: i64) -> i64 {
+        match self.kind {
+            WindowKind::Cumulate { size_ms, offset_ms, .. } => {
+                let inside = end.wrapping_sub(1);
+                inside.wrapping_sub(inside.wrapping_sub(offset_ms).rem_euclid(size_ms))
+            }
+            kind => end.wrapping_sub(kind.size_ms()),
+        }
     }
 
     /// The watermark at which a window fires and closes.
@@ -71,14 +159,44 @@ impl Tumble {
         instant_for_timer(self.zone, end.wrapping_sub(1))
     }
 
-    /// A window property's value for the window that ends at `end`.
-    pub(crate) fn property(self, property: WindowProperty, end: i64) -> i64 {
+    /// A window property's value for the window [start, end); processing time is the clock's, `now_ms`.
+    pub(crate) fn property(self, property: WindowProperty, start: i64, end: i64, now_ms: i64) -> i64 {
         match property {
-            WindowProperty::Start => end.wrapping_sub(self.size_ms),
+            WindowProperty::Start => start,
             WindowProperty::End => end,
+            WindowProperty::Time if self.proctime => now_ms,
             WindowProperty::Time => instant(self.zone, end.wrapping_sub(1)),
         }
     }
+
+    /// Calls `each` with start and end of every window of a row at `local`, in Flink's order.
+    pub(crate) fn each(self, local: i64, mut each: impl FnMut(i64, i64)) {
+        match self.kind {
+            WindowKind::Hop { size_ms, slide_ms, offset_ms } => {
+                let mut start = local.wrapping_sub(local.wrapping_sub(offset_ms).rem_euclid(slide_ms));
+                while start.wrapping_add(size_ms) > local {
+                    each(start, start.wrapping_add(size_ms));
+                    start = start.wrapping_sub(slide_ms);
+                }
+            }
+            WindowKind::Cumulate { .. } => {
+                let mut end = self.slice_of(local);
+                let (start, last) = (self.start(end), self.last_end(end));
+                while end <= last {
+                    each(start, end);
+                    end = self.next_end(end);
+                }
+            }
+            WindowKind::Tumble { .. } | WindowKind::Session { .. } => {
+                let end = self.slice_of(local);
+                each(self.start(end), end);
+            }
+        }
+    }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The instant of a local time: of two the first, and in a gap as if the clock had not been set forward.
@@ -108,12 +226,6 @@ struct LocalShift {
 }
 
 impl LocalShift {
-    fn end(&mut self, tumble: &Tumble, time: i64) -> i64 {
-        let local = self.local(time);
-        let since = local.wrapping_sub(tumble.offset_ms).rem_euclid(tumble.size_ms);
-        local.wrapping_sub(since).wrapping_add(tumble.size_ms)
-    }
-
     fn local(&mut self, instant_ms: i64) -> i64 {
         let offset = match self.zone {
             Zone::Fixed(offset) => offset,
@@ -159,7 +271,26 @@ pub(crate) fn timestamps(millis: impl Iterator<Item = i64>, ty: &LogicalType) ->
     arrow::compute::cast(&column, &DataType::Timestamp(unit, zone)).map_err(arrow_bug)
 }
 
-/// Rows without a time.
-pub(crate) fn null_rows(times: &Int64Array) -> Vec<u32> {
-    (0..times.len() as u32).filter(|row| times.is_null(*row as usize)).collect()
+/// The times of a batch by which its rows are windowed. Rows without one are set aside: they belong to no window.
+pub(crate) fn timed(
+    mut batch: ChangeBatch,
+    column: usize,
+    windows: Windows,
+    cx: &mut OperatorContext<'_>,
+) -> Result<(ChangeBatch, Int64Array)> {
+    if windows.proctime() {
+        let now = Int64Array::from_value(cx.now_ms(), batch.num_rows());
+        return Ok((batch, now));
+    }
+    let mut times = millis(batch.rows().column(column))?;
+    if times.null_count() > 0 {
+        let untimed = (0..times.len() as u32).filter(|row| times.is_null(*row as usize));
+        let failed: Vec<_> = untimed.map(|row| (row, NO_ROWTIME.to_string())).collect();
+        cx.quarantine(batch.rows(), &failed)?;
+        batch = batch.filter(&BooleanArray::from_iter(times.iter().map(|time| Some(time.is_some()))))?;
+        times = millis(batch.rows().column(column))?;
+    }
+    Ok((batch, times))
 }
+
+pub(crate) const NO_ROWTIME: &str = "the rowtime is NULL";

@@ -1,145 +1,108 @@
-//! GROUP BY window: one slice of state a window, emitted and dropped whole when the watermark reaches the window's end.
+//! GROUP BY window: groups by slice of time, emitted when the watermark or the clock reaches a window's end.
 //!
 //! Takes every row kind; emits +I only, by window end and within a window in the order in which the keys first came.
-//! A row whose window has fired is late: counted and kept. A row without a time is quarantined (Flink fails).
+//! A TUMBLE window, and one that rows carry, is one slice. HOP windows share slices. A CUMULATE window grows: a slice
+//! whose window has fired joins the first slice of its windows. A row is late when the last window that it belongs to
+//! has fired: counted and kept. Before that it still counts for the windows that have not. A row without a time is
+//! quarantined (Flink fails).
 //!
-//! State: the key is the window's end (big endian, sign flipped, so that it sorts) and the canonical key; the key group
+//! State: the key is the slice's end (big endian, sign flipped, so that it sorts) and the canonical key; the key group
 //! is the canonical key's. The value is the count of records (only over updating input), then each accumulator's bytes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::SchemaRef;
-use arus_core::plan::{AggregateCall, Node, WindowAggregate};
+use arus_core::plan::{Node, WindowAggregate, WindowKind};
 use arus_core::{ChangeBatch, Error, LogicalType, Result};
-use arus_storage::codec::KeyCodec;
 
-use crate::aggregate::{Accumulator, CountRows, SlotRows, accumulator};
 use crate::operator::{Operator, OperatorContext};
-use crate::ops::window::{Tumble, millis, null_rows, timestamps};
-use crate::ops::window_table_function::NO_ROWTIME;
-use crate::slots::KeyTable;
-use crate::state::{DirtySlots, StateEntry, StateWriter};
+use crate::ops::window::{Windows, millis, timed, timestamps};
+use crate::ops::window_slice::{Layout, Running, Slice};
+use crate::settings::PipelineSettings;
+use crate::state::{StateEntry, StateWriter};
 
 pub(crate) struct WindowAggregator {
     plan: WindowAggregate,
-    tumble: Tumble,
+    windows: Windows,
+    sharing: Sharing,
     schema: SchemaRef,
     property_types: Vec<LogicalType>,
     layout: Layout,
-    /// By window end.
+    /// By end.
     slices: BTreeMap<i64, Slice>,
-    /// Keys of windows that fired since the last freeze, but stand in a checkpoint.
+    /// Windows that end up to here have fired: the watermark, or the clock.
+    time: i64,
+    /// Keys of slices that went since the last freeze, but stand in a checkpoint.
     gone: Vec<(u16, Vec<u8>)>,
     batch_rows: usize,
+    key_groups: Range<u16>,
 }
 
-/// What a new slice is made of.
-struct Layout {
-    codec: Arc<KeyCodec>,
-    key_types: Vec<LogicalType>,
-    calls: Vec<(AggregateCall, Option<LogicalType>)>,
-    retracts: bool,
-}
+/// Where `time` stands in each key group, of windows that go by the clock: no slice ends so late.
+const CLOCK: [u8; 8] = [0xFF; 8];
 
-impl Layout {
-    fn slice(&self) -> Result<Slice> {
-        let accumulators = self
-            .calls
-            .iter()
-            .map(|(call, arg)| accumulator(call, arg.as_ref(), self.retracts))
-            .collect::<Result<_>>()?;
-        Ok(Slice {
-            table: KeyTable::new(self.codec.clone(), &self.key_types),
-            records: self.retracts.then(CountRows::default),
-            accumulators,
-            dirty: DirtySlots::default(),
-        })
-    }
-}
-
-/// One window's groups.
-struct Slice {
-    table: KeyTable,
-    /// Only over updating input: a group without records is not emitted.
-    records: Option<CountRows>,
-    accumulators: Vec<Box<dyn Accumulator>>,
-    dirty: DirtySlots,
-}
-
-impl Slice {
-    fn grow(&mut self) {
-        let slots = self.table.slots();
-        self.dirty.grow(slots);
-        if let Some(records) = &mut self.records {
-            records.grow(slots);
-        }
-        for accumulator in &mut self.accumulators {
-            accumulator.grow(slots);
-        }
-    }
-
-    fn update(&mut self, plan: &WindowAggregate, batch: &ChangeBatch) -> Result<()> {
-        let rows = batch.rows();
-        let keys: Vec<ArrayRef> = plan.keys.iter().map(|k| rows.column(*k).clone()).collect();
-        let slots = self.table.assign(&keys, rows.num_rows())?;
-        self.grow();
-        let slot_rows = SlotRows { slots: &slots, kinds: batch.kinds(), resets: None };
-        if let Some(records) = &mut self.records {
-            records.update(slot_rows, None)?;
-        }
-        for (call, accumulator) in plan.calls.iter().zip(&mut self.accumulators) {
-            let arg: Option<&dyn Array> = call.args.first().map(|column| rows.column(*column).as_ref());
-            accumulator.update(slot_rows, arg)?;
-        }
-        self.dirty.mark(&slots);
-        Ok(())
-    }
-
-    /// Slots that have a record.
-    fn filled(&self) -> Vec<u32> {
-        let mut slots = self.table.live();
-        if let Some(records) = &self.records {
-            slots.retain(|slot| records.count(*slot) > 0);
-        }
-        slots
-    }
-
-    fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.accumulators.iter().map(|a| a.memory_bytes()).sum::<usize>()
-    }
+/// How windows are made of slices.
+enum Sharing {
+    /// Each window is a slice.
+    None,
+    /// Each slice is in several windows of the same length. `None`: the next window is put together from its slices.
+    Hop { subtracts: bool, running: Option<Box<Running>> },
+    /// The first slice of a row of windows has all that have fired.
+    Cumulate,
 }
 
 impl WindowAggregator {
+    /// `watermark` is the one that the operator goes on from.
     pub(crate) fn new(
         plan: &WindowAggregate,
         node: &Node,
         input: &Node,
-        time_zone: &str,
-        batch_rows: usize,
+        settings: &PipelineSettings,
+        watermark: i64,
     ) -> Result<Self> {
+        let time_zone = settings.time_zone.as_str();
+        let windows = Windows::new(&plan.window, time_zone)?;
         let ty = |column: usize| input.schema.columns()[column].ty.clone();
-        let key_types: Vec<LogicalType> = plan.keys.iter().map(|k| ty(*k)).collect();
-        let layout = Layout {
-            codec: Arc::new(KeyCodec::new(key_types.iter().cloned())),
-            key_types,
-            calls: plan.calls.iter().map(|c| (c.clone(), c.args.first().map(|a| ty(*a)))).collect(),
-            retracts: !input.mode.is_insert_only(),
+        let mut keys = plan.keys.clone();
+        if let (Some(attached), WindowKind::Session { .. }) = (&plan.window.attached, windows.kind) {
+            // Sessions that end together are told apart by their start.
+            keys.push(attached.start);
+        }
+        let layout = Layout::new(keys, &plan.calls, ty, !input.mode.is_insert_only());
+        let sharing = match windows.kind {
+            _ if plan.window.attached.is_some() => Sharing::None,
+            WindowKind::Hop { .. } => Sharing::Hop { subtracts: Running::works_with(&layout)?, running: None },
+            WindowKind::Cumulate { .. } => Sharing::Cumulate,
+            WindowKind::Tumble { .. } => Sharing::None,
+            WindowKind::Session { .. } => return Err(Error::bug("a session without its operator")),
         };
         // Refuses a call that cannot be computed before the first row.
-        layout.slice()?;
+        if matches!(sharing, Sharing::None) {
+            layout.slice()?;
+        } else {
+            layout.check_merges()?;
+        }
         let properties = plan.keys.len() + plan.calls.len();
         Ok(WindowAggregator {
             plan: plan.clone(),
-            tumble: Tumble::new(&plan.window, time_zone)?,
+            windows,
+            sharing,
             schema: node.schema.to_arrow(),
             property_types: node.schema.types().skip(properties).cloned().collect(),
             layout,
             slices: BTreeMap::new(),
+            time: if windows.proctime() { i64::MIN } else { watermark },
             gone: vec![],
-            batch_rows: batch_rows.max(1),
+            batch_rows: settings.batch_rows.max(1),
+            key_groups: settings.key_groups.clone(),
         })
+    }
+
+    /// Whether the window that ends at `end` has fired.
+    fn has_fired(&self, end: i64) -> bool {
+        self.windows.fires_at(end) <= self.time
     }
 
     fn slice(&mut self, end: i64) -> Result<&mut Slice> {
@@ -149,35 +112,171 @@ impl WindowAggregator {
         }
     }
 
-    fn add(&mut self, end: i64, batch: &ChangeBatch) -> Result<()> {
+    /// Rows of the slice that ends at `end`.
+    fn add(&mut self, end: i64, batch: &ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let (first, last) = match self.sharing {
+            Sharing::None => (end, end),
+            _ => match self.windows.first_end(end) {
+                Some(first) => (first, self.windows.last_end(end)),
+                // Between two windows, where the slide is above the size.
+                None => return Ok(()),
+            },
+        };
+        if self.has_fired(last) {
+            return self.late(batch.rows(), cx);
+        }
+        let mut end = end;
+        if self.has_fired(first) {
+            match &mut self.sharing {
+                Sharing::Hop { running, .. } => *running = None,
+                Sharing::Cumulate => end = self.windows.next_end(self.windows.start(end)),
+                Sharing::None => {}
+            }
+        }
         self.slice(end)?;
         let slice = self.slices.get_mut(&end).ok_or_else(|| Error::bug("a slice vanished"))?;
-        slice.update(&self.plan, batch)
+        slice.update(&self.layout, batch)
     }
 
-    fn fire(&mut self, end: i64, slice: Slice, cx: &mut OperatorContext<'_>) -> Result<()> {
+    fn late(&self, rows: &RecordBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let column = self.plan.window.attached.map_or(self.plan.window.time, |attached| attached.end);
+        let times = millis(rows.column(column))?;
+        let indices: Vec<u32> = (0..rows.num_rows() as u32).collect();
+        cx.late(rows, &indices, times.values())
+    }
+
+    /// Fires every window that is due at `now`.
+    fn advance(&mut self, now: i64, cx: &mut OperatorContext<'_>) -> Result<()> {
+        while let Some((&oldest, _)) = self.slices.first_key_value() {
+            let (first, last) = self.windows_of(oldest);
+            let Some(end) = self.windows.first_unfired(first, last, self.time) else {
+                self.drop_slice(oldest)?;
+                continue;
+            };
+            if self.windows.fires_at(end) > now {
+                break;
+            }
+            self.fire(end, cx)?;
+            self.time = self.windows.fires_at(end);
+        }
+        self.time = self.time.max(now);
+        Ok(())
+    }
+
+    /// The windows that the oldest slice keeps open: the end of the first and of the last.
+    fn windows_of(&self, oldest: i64) -> (i64, i64) {
+        match self.sharing {
+            Sharing::None => (oldest, oldest),
+            Sharing::Hop { .. } => (self.windows.first_end(oldest).unwrap_or(oldest), self.windows.last_end(oldest)),
+            Sharing::Cumulate => (self.windows.next_end(self.windows.start(oldest)), self.windows.last_end(oldest)),
+        }
+    }
+
+    fn fire(&mut self, end: i64, cx: &mut OperatorContext<'_>) -> Result<()> {
+        match &self.sharing {
+            Sharing::None => {
+                let slice = self.slices.remove(&end).ok_or_else(|| Error::bug("a window without its slice"))?;
+                self.emit(&slice, end, cx)?;
+                self.forget(end, &slice)
+            }
+            Sharing::Hop { .. } => self.fire_hop(end, cx),
+            Sharing::Cumulate => {
+                let first = self.windows.next_end(self.windows.start(end));
+                if end != first
+                    && let Some(newest) = self.slices.remove(&end)
+                {
+                    let sum = self.slice(first)?;
+                    let touched = sum.merge(&newest)?;
+                    sum.dirty.mark(&touched);
+                    self.forget(end, &newest)?;
+                }
+                match self.slices.get(&first) {
+                    Some(sum) => self.emit(sum, end, cx)?,
+                    None => return Ok(()),
+                }
+                if end == self.windows.last_end(end) { self.drop_slice(first) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn fire_hop(&mut self, end: i64, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let start = self.windows.start(end);
+        // The slices that no later window has.
+        let leaves = self.windows.next_end(start);
+        let Sharing::Hop { subtracts, running } = &mut self.sharing else {
+            return Err(Error::bug("a window that does not hop"));
+        };
+        if !*subtracts {
+            // As in Flink from the newest to the oldest, which a float's sum shows.
+            let mut sum = self.layout.slice()?;
+            for (_, slice) in self.slices.range(start + 1..=end).rev() {
+                sum.merge(slice)?;
+            }
+            self.emit(&sum, end, cx)?;
+        } else {
+            let mut at = match running.take() {
+                Some(at) if at.from == start && at.to >= start => at,
+                _ => Box::new(Running::new(self.layout.slice()?, start)),
+            };
+            for (_, slice) in self.slices.range(at.to + 1..=end) {
+                at.add(slice)?;
+            }
+            self.emit(&at.sum, end, cx)?;
+            for (_, slice) in self.slices.range(start + 1..=leaves) {
+                at.subtract(slice)?;
+            }
+            (at.from, at.to) = (leaves, end);
+            if let Sharing::Hop { running, .. } = &mut self.sharing {
+                *running = Some(at);
+            }
+        }
+        let gone: Vec<i64> = self.slices.range(..=leaves).map(|(end, _)| *end).collect();
+        gone.into_iter().try_for_each(|slice| self.drop_slice(slice))
+    }
+
+    fn emit(&self, slice: &Slice, end: i64, cx: &mut OperatorContext<'_>) -> Result<()> {
         for slots in slice.filled().chunks(self.batch_rows) {
             let mut columns = slice.table.columns(slots)?;
-            for accumulator in &slice.accumulators {
-                columns.push(accumulator.evaluate(slots)?);
-            }
+            let starts = if columns.len() > self.plan.keys.len() { columns.pop() } else { None };
+            let starts = match starts {
+                Some(starts) => millis(&starts)?,
+                None => Int64Array::from_value(self.windows.start(end), slots.len()),
+            };
+            columns.extend(slice.values.evaluate(slots)?);
             for (property, ty) in self.plan.properties.iter().zip(&self.property_types) {
-                let value = self.tumble.property(*property, end);
-                columns.push(timestamps(slots.iter().map(|_| value), ty)?);
+                let values =
+                    starts.values().iter().map(|start| self.windows.property(*property, *start, end, cx.now_ms()));
+                columns.push(timestamps(values, ty)?);
             }
             cx.emit(ChangeBatch::inserts(crate::ops::rows(&self.schema, columns, slots.len())?));
         }
-        let persisted: Vec<u32> =
-            slice.table.live().into_iter().filter(|slot| slice.dirty.is_persisted(*slot)).collect();
-        for (group, key) in slice.table.canonical(&persisted)? {
+        Ok(())
+    }
+
+    fn drop_slice(&mut self, end: i64) -> Result<()> {
+        match self.slices.remove(&end) {
+            Some(slice) => self.forget(end, &slice),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what a slice that goes has in a checkpoint.
+    fn forget(&mut self, end: i64, slice: &Slice) -> Result<()> {
+        for (group, key) in slice.persisted()? {
             self.gone.push((group, state_key(end, &key)));
         }
         Ok(())
     }
 }
 
-/// Rows by the end of their window, ends ascending; where they come in that order, parts are slices of the batch.
-fn by_window(batch: &ChangeBatch, ends: &[i64]) -> Result<Vec<(i64, ChangeBatch)>> {
+/// Rows by the end of their slice, ends ascending; where they come in that order, parts are slices of the batch.
+fn by_slice(batch: &ChangeBatch, ends: &[i64]) -> Result<Vec<(i64, ChangeBatch)>> {
+    if let (Some(first), Some(last)) = (ends.first(), ends.last())
+        && first == last
+        && ends.iter().all(|end| end == first)
+    {
+        return Ok(vec![(*first, batch.clone())]);
+    }
     if ends.is_sorted() {
         let mut start = 0;
         let runs = ends.chunk_by(|a, b| a == b).map(|run| {
@@ -194,75 +293,73 @@ fn by_window(batch: &ChangeBatch, ends: &[i64]) -> Result<Vec<(i64, ChangeBatch)
     rows.into_iter().map(|(end, rows)| Ok((end, batch.take(&UInt32Array::from(rows))?))).collect()
 }
 
-/// Sets the rows that `failed` names aside and keeps the others.
-fn without(batch: ChangeBatch, rows: &[u32]) -> Result<ChangeBatch> {
-    let mut keep = vec![true; batch.num_rows()];
-    for row in rows {
-        keep[*row as usize] = false;
-    }
-    batch.filter(&BooleanArray::from(keep))
-}
-
-fn state_key(end: i64, key: &[u8]) -> Vec<u8> {
+/// An i64 whose bytes sort like the number, before the key.
+pub(crate) fn state_key(number: i64, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + key.len());
-    out.extend_from_slice(&((end as u64) ^ (1 << 63)).to_be_bytes());
+    out.extend_from_slice(&((number as u64) ^ (1 << 63)).to_be_bytes());
     out.extend_from_slice(key);
     out
 }
 
-fn split_state_key(bytes: &[u8]) -> Result<(i64, &[u8])> {
-    let (end, key) = bytes
+pub(crate) fn split_state_key(bytes: &[u8]) -> Result<(i64, &[u8])> {
+    let (number, key) = bytes
         .split_first_chunk::<8>()
         .ok_or_else(|| Error::bug(format!("a window's state key has {} bytes, expected 8 or more", bytes.len())))?;
-    Ok(((u64::from_be_bytes(*end) ^ (1 << 63)) as i64, key))
+    Ok(((u64::from_be_bytes(*number) ^ (1 << 63)) as i64, key))
 }
 
 impl Operator for WindowAggregator {
-    fn on_batch(&mut self, _port: usize, mut batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let mut times = millis(batch.rows().column(self.plan.window.time))?;
-        if times.null_count() > 0 {
-            let untimed = null_rows(&times);
-            let failed: Vec<_> = untimed.iter().map(|row| (*row, NO_ROWTIME.to_string())).collect();
-            cx.quarantine(batch.rows(), &failed)?;
-            batch = without(batch, &untimed)?;
-            times = millis(batch.rows().column(self.plan.window.time))?;
-        }
-        let ends = self.tumble.ends(&times);
-        for (end, part) in by_window(&batch, &ends)? {
-            if self.tumble.fires_at(end) <= cx.watermark() {
-                late(part.rows(), self.plan.window.time, cx)?;
-            } else {
-                self.add(end, &part)?;
+    fn on_batch(&mut self, _port: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let (batch, ends) = match self.plan.window.attached {
+            Some(attached) => {
+                let ends = millis(batch.rows().column(attached.end))?.values().to_vec();
+                (batch, ends)
             }
+            None => {
+                let (batch, times) = timed(batch, self.plan.window.time, self.windows, cx)?;
+                let ends = self.windows.slice_ends(&times);
+                (batch, ends)
+            }
+        };
+        if self.windows.proctime() {
+            self.on_time(cx)?;
+        }
+        for (end, part) in by_slice(&batch, &ends)? {
+            self.add(end, &part, cx)?;
         }
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: i64, cx: &mut OperatorContext<'_>) -> Result<()> {
-        while let Some(entry) = self.slices.first_entry() {
-            if self.tumble.fires_at(*entry.key()) > watermark {
-                break;
-            }
-            let (end, slice) = entry.remove_entry();
-            self.fire(end, slice, cx)?;
-        }
-        Ok(())
+        if self.windows.proctime() { Ok(()) } else { self.advance(watermark, cx) }
+    }
+
+    fn timer_ms(&self) -> Option<i64> {
+        let (&oldest, _) = self.slices.first_key_value().filter(|_| self.windows.proctime())?;
+        let (first, last) = self.windows_of(oldest);
+        let due = self.windows.first_unfired(first, last, self.time);
+        Some(due.map_or(self.time, |end| self.windows.fires_at(end).saturating_add(1)))
+    }
+
+    /// The last millisecond of a window is over.
+    fn on_time(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.advance(cx.now_ms().saturating_sub(1), cx)
     }
 
     fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
         for (group, key) in self.gone.drain(..) {
             state.delete(group, &key);
         }
+        if self.windows.proctime() && !matches!(self.sharing, Sharing::None) {
+            for group in self.key_groups.clone() {
+                state.put(group, &CLOCK, &self.time.to_le_bytes());
+            }
+        }
         for (end, slice) in &mut self.slices {
             let dirty = slice.dirty.take();
             for (slot, (group, key)) in dirty.iter().zip(slice.table.canonical(&dirty)?) {
-                let mut value = Vec::with_capacity(16 * (slice.accumulators.len() + 1));
-                if let Some(records) = &slice.records {
-                    records.save(*slot, &mut value);
-                }
-                for accumulator in &slice.accumulators {
-                    accumulator.save(*slot, &mut value);
-                }
+                let mut value = Vec::with_capacity(16 * (self.layout.calls.len() + 1));
+                slice.values.save(*slot, &mut value);
                 state.put(group, &state_key(*end, &key), &value);
             }
         }
@@ -271,17 +368,16 @@ impl Operator for WindowAggregator {
 
     fn restore(&mut self, entries: &[StateEntry]) -> Result<()> {
         for entry in entries {
+            if entry.key == CLOCK {
+                let time = entry.value.as_slice().try_into().map_err(|_| Error::bug("a clock of no 8 bytes"))?;
+                self.time = self.time.max(i64::from_le_bytes(time));
+                continue;
+            }
             let (end, key) = split_state_key(&entry.key)?;
             let slice = self.slice(end)?;
             let slot = slice.table.assign_canonical(&[key])?[0];
             slice.grow();
-            let mut bytes = &entry.value[..];
-            if let Some(records) = &mut slice.records {
-                records.load(slot, &mut bytes)?;
-            }
-            for accumulator in &mut slice.accumulators {
-                accumulator.load(slot, &mut bytes)?;
-            }
+            slice.values.load(slot, &mut &entry.value[..])?;
             slice.dirty.set_persisted(slot);
         }
         Ok(())
@@ -290,10 +386,4 @@ impl Operator for WindowAggregator {
     fn memory_bytes(&self) -> usize {
         self.slices.values().map(Slice::memory_bytes).sum()
     }
-}
-
-fn late(rows: &RecordBatch, time: usize, cx: &mut OperatorContext<'_>) -> Result<()> {
-    let times = millis(rows.column(time))?;
-    let indices: Vec<u32> = (0..rows.num_rows() as u32).collect();
-    cx.late(rows, &indices, times.values())
 }

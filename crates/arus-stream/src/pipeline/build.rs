@@ -9,7 +9,10 @@ use arrow::datatypes::Schema;
 use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
-use arus_core::plan::{LengthEnforcer, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values};
+use arus_core::plan::{
+    LengthEnforcer, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values, WindowAggregate, WindowKind,
+};
+use arus_core::types::TimeAttribute;
 use arus_core::{ChangeBatch, Error, Result};
 use arus_storage::codec::KeyCodec;
 
@@ -24,8 +27,10 @@ use crate::ops::group_aggregate::GroupAggregator;
 use crate::ops::sink::{CollectSink, MaterializeSink, TopicSink, WriterSink};
 use crate::ops::sink_guard::{ConstraintSink, Length, MaterializedSink, UpsertMaterializer};
 use crate::ops::union::Union;
-use crate::ops::window::Tumble;
+use crate::ops::window::Windows;
 use crate::ops::window_aggregate::WindowAggregator;
+use crate::ops::window_session::SessionAggregator;
+use crate::ops::window_session_rows::SessionRows;
 use crate::ops::window_table_function::WindowTableFunction;
 use crate::pipeline::checks::EdgeChecks;
 use crate::pipeline::io::{PipelineIo, SinkHandle};
@@ -75,7 +80,11 @@ impl Pipeline {
                     let batch = constant_rows(values, node, &settings)?;
                     Kind::Values(ValuesTask { batch, done: state.is_some_and(|s| s.ended) })
                 }
-                _ => Kind::Operator(operator(plan, id, io, &settings)?),
+                _ => {
+                    let inputs = restore.as_ref().and_then(|r| r.checkpoint.inputs.get(&uid));
+                    let watermark = inputs.map_or(WATERMARK_NONE, Alignment::watermark);
+                    Kind::Operator(operator(plan, id, io, &settings, watermark)?)
+                }
             };
             let mut task = NodeTask {
                 info: NodeInfo {
@@ -111,12 +120,14 @@ impl Pipeline {
         if let Some(restore) = &restore {
             restore_state(&mut nodes, restore.state)?;
         }
+        let clocked = (0..plan.nodes.len()).filter(|id| goes_by_clock(&plan.nodes[*id].op)).collect();
         let mut side = SideRows::default();
         side.next_epoch(restore.as_ref().map_or(0, |r| r.checkpoint.epoch));
         Ok(Pipeline {
             nodes,
             consumers,
             sources,
+            clocked,
             stats: PipelineStats(stats.into()),
             side,
             side_tables: io.side_tables()?,
@@ -203,10 +214,23 @@ fn unique_uids(plan: &PhysicalPlan) -> Vec<Uid> {
 /// What of a plan sees that a row is late.
 fn lateness(plan: &PhysicalPlan, time_zone: &str) -> Result<Lateness> {
     let windows = plan.nodes.iter().filter_map(|node| match &node.op {
-        Op::WindowAggregate(aggregate) => Some(Tumble::new(&aggregate.window, time_zone)),
+        Op::WindowAggregate(aggregate) => Some(Windows::new(&aggregate.window, time_zone)),
+        Op::WindowTableFunction(window) if matches!(window.kind, WindowKind::Session { .. }) => {
+            Some(Windows::new(window, time_zone))
+        }
         _ => None,
     });
-    Ok(Lateness { windows: windows.collect::<Result<_>>()?, every_advance: reads_watermark(plan) })
+    let windows: Vec<Windows> = windows.collect::<Result<_>>()?;
+    let windows = windows.into_iter().filter(|w| !w.proctime()).collect();
+    Ok(Lateness { windows, every_advance: reads_watermark(plan) })
+}
+
+/// Whether an operator has timers of the clock.
+fn goes_by_clock(op: &Op) -> bool {
+    let (Op::WindowAggregate(WindowAggregate { window, .. }) | Op::WindowTableFunction(window)) = op else {
+        return false;
+    };
+    window.time_type.kind.time_attribute() == TimeAttribute::Proctime
 }
 
 /// Whether an expression asks for CURRENT_WATERMARK, which differs from row to row.
@@ -260,6 +284,7 @@ fn operator(
     id: NodeId,
     io: &dyn PipelineIo,
     settings: &PipelineSettings,
+    watermark: i64,
 ) -> Result<Box<dyn Operator>> {
     let node = &plan.nodes[id];
     let first = node.inputs.first().ok_or_else(|| Error::bug(format!("{} without an input", node.op.name())))?;
@@ -268,10 +293,18 @@ fn operator(
     Ok(match &node.op {
         Op::Scan(_) | Op::Values(_) => return Err(Error::bug("a source is no operator")),
         Op::Calc(calc) => Box::new(Calculator::new(calc, node, zone)?),
+        Op::WindowTableFunction(window) if matches!(window.kind, WindowKind::Session { .. }) => {
+            Box::new(SessionRows::new(window, node, input, settings, watermark)?)
+        }
         Op::WindowTableFunction(window) => Box::new(WindowTableFunction::new(window, node, zone)?),
         Op::Exchange(exchange) => Box::new(Exchanger::new(exchange, input, &settings.key_groups)),
         Op::GroupAggregate(group) => Box::new(GroupAggregator::new(group, node, input)?),
-        Op::WindowAggregate(window) => Box::new(WindowAggregator::new(window, node, input, zone, settings.batch_rows)?),
+        Op::WindowAggregate(aggregate)
+            if matches!(aggregate.window.kind, WindowKind::Session { .. }) && aggregate.window.attached.is_none() =>
+        {
+            Box::new(SessionAggregator::new(aggregate, node, input, settings, watermark)?)
+        }
+        Op::WindowAggregate(aggregate) => Box::new(WindowAggregator::new(aggregate, node, input, settings, watermark)?),
         Op::Union => Box::new(Union { schema: node.schema.to_arrow() }),
         Op::ChangelogNormalize(normalize) => Box::new(Normalizer::new(normalize, node, zone)?),
         Op::DropUpdateBefore => Box::new(DropUpdateBefore),

@@ -6,20 +6,20 @@
 
 use arrow::array::{Array, Int64Array};
 
-use crate::ops::window::Tumble;
+use crate::ops::window::Windows;
 
 /// What can be late downstream of a scan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lateness {
-    pub(crate) windows: Vec<Tumble>,
+    pub(crate) windows: Vec<Windows>,
     /// An expression reads the watermark: each of its values must be seen by the rows that come after it.
     pub(crate) every_advance: bool,
 }
 
 impl Lateness {
-    /// Whether a row at `time` finds a window of its fired when the watermark is `due`.
+    /// Whether a row at `time` may find a window of its own fired when the watermark is `due`.
     fn is_late(&self, time: i64, due: i64) -> bool {
-        time <= due && self.windows.iter().any(|window| window.fires_at(window.end(time)) <= due)
+        time <= due.saturating_add(1) && self.windows.iter().any(|window| window.closes_at(time) <= due)
     }
 }
 
@@ -95,8 +95,9 @@ mod tests {
 
     fn lateness(size_ms: i64) -> Lateness {
         let time_type = TypeKind::Timestamp { precision: 3, attribute: TimeAttribute::Rowtime }.nullable();
-        let window = Window { kind: WindowKind::Tumble { size_ms, offset_ms: 0 }, time: 0, time_type };
-        Lateness { windows: vec![Tumble::new(&window, "UTC").expect("a window")], every_advance: false }
+        let kind = WindowKind::Tumble { size_ms, offset_ms: 0 };
+        let window = Window { kind, time: 0, time_type, attached: None, partition: vec![] };
+        Lateness { windows: vec![Windows::new(&window, "UTC").expect("a window")], every_advance: false }
     }
 
     fn cutter(lateness: &Lateness) -> Cutter<'_> {

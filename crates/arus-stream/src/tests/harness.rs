@@ -134,24 +134,39 @@ impl Plan {
         calls: &[(AggregateFunction, Option<usize>)],
     ) -> NodeId {
         let window = self.tumble(input, size_ms);
+        self.window_of(input, window, keys, calls)
+    }
+
+    /// The same over any window.
+    pub(super) fn window_of(
+        &mut self,
+        input: NodeId,
+        window: Window,
+        keys: &[usize],
+        calls: &[(AggregateFunction, Option<usize>)],
+    ) -> NodeId {
         let calls = self.calls(input, calls);
         let mut columns: Vec<Column> = keys.iter().map(|k| self.nodes[input].schema.columns()[*k].clone()).collect();
         columns.extend(calls.iter().map(|c| column(&c.name, c.ty.clone())));
         columns.extend(window_columns());
         let properties = vec![WindowProperty::Start, WindowProperty::End, WindowProperty::Time];
-        let aggregate = WindowAggregate { window, keys: keys.to_vec(), calls, properties };
+        let aggregate = WindowAggregate { window, keys: keys.to_vec(), calls, properties, legacy: false };
         self.push(Op::WindowAggregate(aggregate), vec![input], columns, ChangelogMode::INSERT_ONLY)
     }
 
     pub(super) fn tumble(&self, input: NodeId, size_ms: i64) -> Window {
-        let columns = self.nodes[input].schema.columns();
-        let time =
-            columns.iter().position(|c| c.ty.kind.time_attribute() == TimeAttribute::Rowtime).expect("a rowtime");
-        Window { kind: WindowKind::Tumble { size_ms, offset_ms: 0 }, time, time_type: columns[time].ty.clone() }
+        self.by_time(input, WindowKind::Tumble { size_ms, offset_ms: 0 })
     }
 
-    pub(super) fn window_table_function(&mut self, input: NodeId, size_ms: i64) -> NodeId {
-        let window = self.tumble(input, size_ms);
+    /// A window over the time attribute.
+    pub(super) fn by_time(&self, input: NodeId, kind: WindowKind) -> Window {
+        let columns = self.nodes[input].schema.columns();
+        let time =
+            columns.iter().position(|c| c.ty.kind.time_attribute() != TimeAttribute::None).expect("a time attribute");
+        Window { kind, time, time_type: columns[time].ty.clone(), attached: None, partition: vec![] }
+    }
+
+    pub(super) fn window_table_function(&mut self, input: NodeId, window: Window) -> NodeId {
         let mut columns = self.nodes[input].schema.columns().to_vec();
         columns.extend(window_columns());
         let mode = self.nodes[input].mode;

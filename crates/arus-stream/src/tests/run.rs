@@ -1,6 +1,7 @@
 //! Runs of a plan: whole, row by row, and with restarts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +10,7 @@ use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arus_core::catalog::ColumnKind;
 use arus_core::clock::Clock;
+use arus_core::key_group::KEY_GROUPS;
 use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink, Uid};
 use arus_core::{ChangeBatch, Column, Error, Result, RowSchema};
 
@@ -128,6 +130,7 @@ pub(super) struct Test {
     pub(super) check_changelog: bool,
     pub(super) sink: Option<MakeSink>,
     pub(super) output: Arc<Mutex<Output>>,
+    pub(super) key_groups: Range<u16>,
 }
 
 impl Test {
@@ -140,6 +143,7 @@ impl Test {
             check_changelog: true,
             sink: None,
             output: Arc::default(),
+            key_groups: 0..KEY_GROUPS,
         }
     }
 
@@ -154,9 +158,11 @@ impl Test {
             error_policy: self.policy,
             batch_rows,
             check_changelog: self.check_changelog,
+            key_groups: self.key_groups.clone(),
             ..PipelineSettings::new(self.clock.clone(), "UTC")
         };
-        let restore = stored.map(|s| PipelineRestore { checkpoint: &s.checkpoint, state: s });
+        let part = stored.map(|stored| Part { stored, key_groups: self.key_groups.clone() });
+        let restore = part.as_ref().map(|p| PipelineRestore { checkpoint: &p.stored.checkpoint, state: p });
         Pipeline::build(&self.plan, &io, settings, restore)
     }
 
@@ -275,9 +281,16 @@ impl Stored {
     }
 }
 
-impl StateRead for Stored {
+/// What a task with some key groups restores.
+struct Part<'a> {
+    stored: &'a Stored,
+    key_groups: Range<u16>,
+}
+
+impl StateRead for Part<'_> {
     fn visit(&self, visit: &mut VisitState<'_>) -> Result<()> {
-        self.entries.iter().try_for_each(|((uid, key_group, key), value)| visit(*uid, *key_group, key, value))
+        let own = self.stored.entries.iter().filter(|((_, group, _), _)| self.key_groups.contains(group));
+        own.into_iter().try_for_each(|((uid, key_group, key), value)| visit(*uid, *key_group, key, value))
     }
 }
 

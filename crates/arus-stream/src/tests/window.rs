@@ -109,7 +109,8 @@ fn windows_of_windows() {
 fn the_table_function_appends_the_window() {
     let mut plan = Plan::default();
     let scan = plan.scan(&[("v", int()), ("ts", rowtime())], 0);
-    let windowed = plan.window_table_function(scan, 10);
+    let window = plan.tumble(scan, 10);
+    let windowed = plan.window_table_function(scan, window);
     let test = Test::new(plan.collect(windowed), vec![Lines::one(&["1 105", "2 null", "3 99", "4 110"])]);
     test.check(&["+I[1, 105, 100, 110, 109]", "+I[3, 99, 90, 100, 99]", "+I[4, 110, 110, 120, 119]"]);
     assert_eq!(test.run(8_192).quarantined.len(), 1);

@@ -1,0 +1,12 @@
+-- compare: watermark
+-- CUMULATE with a negative offset.
+
+CREATE TABLE visits (
+  who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '2' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+CREATE TABLE printed (s TIMESTAMP(3), e TIMESTAMP(3), n BIGINT) WITH ('connector' = 'print');
+INSERT INTO printed
+SELECT window_start, window_end, COUNT(*)
+FROM TABLE(CUMULATE(TABLE visits, DESCRIPTOR(`at`), INTERVAL '5' SECOND, INTERVAL '20' SECOND, INTERVAL '-3' SECOND))
+GROUP BY window_start, window_end;

@@ -1,0 +1,7 @@
+-- TUMBLE_START has to name the window of GROUP BY.
+
+CREATE TABLE visits (
+  who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '2' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+SELECT TUMBLE_START(`at`, INTERVAL '5' SECOND), COUNT(*) FROM visits GROUP BY TUMBLE(`at`, INTERVAL '10' SECOND);

@@ -1,0 +1,7 @@
+-- An aggregate over HOP needs a size that is a multiple of the slide.
+
+CREATE TABLE visits (
+  who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '2' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+SELECT window_start, window_end, COUNT(*) FROM TABLE(HOP(TABLE visits, DESCRIPTOR(`at`), INTERVAL '4' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, window_end;

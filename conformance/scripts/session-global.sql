@@ -1,0 +1,12 @@
+-- compare: watermark
+-- SESSION without a partition, with window_time.
+
+CREATE TABLE visits (
+  who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '2' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+CREATE TABLE printed (s TIMESTAMP(3), e TIMESTAMP(3), t TIMESTAMP(3), n BIGINT, total INT) WITH ('connector' = 'print');
+INSERT INTO printed
+SELECT window_start, window_end, window_time, COUNT(*), SUM(score)
+FROM TABLE(SESSION(TABLE visits, DESCRIPTOR(`at`), INTERVAL '5' SECOND))
+GROUP BY window_start, window_end, window_time;

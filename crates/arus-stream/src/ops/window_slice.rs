@@ -1,0 +1,267 @@
+//! A slice: the groups of a stretch of time, with their accumulators. It is filled by batches, put together with others
+//! where windows share slices, written key by key and dropped whole.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arus_core::plan::AggregateCall;
+use arus_core::{ChangeBatch, Error, LogicalType, Result};
+use arus_storage::codec::KeyCodec;
+
+use crate::aggregate::{Accumulator, CountRows, SlotRows, accumulator};
+use crate::slots::KeyTable;
+use crate::state::DirtySlots;
+
+/// What a new slice is made of.
+pub(crate) struct Layout {
+    codec: Arc<KeyCodec>,
+    key_types: Vec<LogicalType>,
+    pub(crate) keys: Vec<usize>,
+    pub(crate) calls: Arc<[(AggregateCall, Option<LogicalType>)]>,
+    retracts: bool,
+}
+
+impl Layout {
+    /// `ty` gives the type of an input column; `retracts` where rows may be taken away.
+    pub(crate) fn new(
+        keys: Vec<usize>,
+        calls: &[AggregateCall],
+        ty: impl Fn(usize) -> LogicalType,
+        retracts: bool,
+    ) -> Self {
+        let key_types: Vec<LogicalType> = keys.iter().map(|k| ty(*k)).collect();
+        Layout {
+            codec: Arc::new(KeyCodec::new(key_types.iter().cloned())),
+            key_types,
+            keys,
+            calls: calls.iter().map(|c| (c.clone(), c.args.first().map(|a| ty(*a)))).collect(),
+            retracts,
+        }
+    }
+
+    pub(crate) fn table(&self) -> KeyTable {
+        KeyTable::new(self.codec.clone(), &self.key_types)
+    }
+
+    pub(crate) fn values(&self) -> Result<Values> {
+        let made = self.calls.iter().map(|(call, arg)| accumulator(call, arg.as_ref(), self.retracts));
+        Ok(Values { records: self.retracts.then(CountRows::default), accumulators: made.collect::<Result<_>>()? })
+    }
+
+    pub(crate) fn slice(&self) -> Result<Slice> {
+        Ok(Slice { table: self.table(), values: self.values()?, dirty: DirtySlots::default() })
+    }
+
+    /// As Flink refuses a function that windows cannot put together from parts.
+    pub(crate) fn check_merges(&self) -> Result<()> {
+        for ((call, _), made) in self.calls.iter().zip(&self.values()?.accumulators) {
+            if !made.merges() {
+                return Err(Error::not_supported(format_args!("{} in a window of parts", call.function.name()))
+                    .with_hint("TUMBLE takes every aggregate function"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The accumulators of all calls, by slot.
+pub(crate) struct Values {
+    /// Only over updating input: a group without records is not emitted.
+    records: Option<CountRows>,
+    accumulators: Vec<Box<dyn Accumulator>>,
+}
+
+impl Values {
+    pub(crate) fn grow(&mut self, slots: usize) {
+        if let Some(records) = &mut self.records {
+            records.grow(slots);
+        }
+        for accumulator in &mut self.accumulators {
+            accumulator.grow(slots);
+        }
+    }
+
+    pub(crate) fn clear(&mut self, slot: u32) {
+        if let Some(records) = &mut self.records {
+            records.clear(slot);
+        }
+        for accumulator in &mut self.accumulators {
+            accumulator.clear(slot);
+        }
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        calls: &[(AggregateCall, Option<LogicalType>)],
+        batch: &ChangeBatch,
+        slots: &[u32],
+    ) -> Result<()> {
+        let rows = SlotRows { slots, kinds: batch.kinds(), resets: None };
+        if let Some(records) = &mut self.records {
+            records.update(rows, None)?;
+        }
+        for ((call, _), accumulator) in calls.iter().zip(&mut self.accumulators) {
+            let arg: Option<&dyn Array> = call.args.first().map(|column| batch.rows().column(*column).as_ref());
+            accumulator.update(rows, arg)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn merge(&mut self, into: &[u32], other: &Values, from: &[u32]) -> Result<()> {
+        if let (Some(records), Some(others)) = (&mut self.records, &other.records) {
+            records.merge(into, others, from)?;
+        }
+        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            own.merge(into, other.as_ref(), from)?;
+        }
+        Ok(())
+    }
+
+    /// Slot `from` joins slot `into`, through `between`, an empty one of the same calls with one slot.
+    pub(crate) fn merge_own(&mut self, into: u32, from: u32, between: &mut Values) -> Result<()> {
+        between.clear(0);
+        between.merge(&[0], self, &[from])?;
+        self.merge(&[into], between, &[0])
+    }
+
+    fn subtract(&mut self, into: &[u32], other: &Values, from: &[u32]) -> Result<()> {
+        if let (Some(records), Some(others)) = (&mut self.records, &other.records) {
+            records.subtract(into, others, from)?;
+        }
+        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            own.subtract(into, other.as_ref(), from)?;
+        }
+        Ok(())
+    }
+
+    /// Those of `slots` that have a record.
+    pub(crate) fn filled(&self, mut slots: Vec<u32>) -> Vec<u32> {
+        if let Some(records) = &self.records {
+            slots.retain(|slot| records.count(*slot) > 0);
+        }
+        slots
+    }
+
+    pub(crate) fn evaluate(&self, slots: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.accumulators.iter().map(|a| a.evaluate(slots)).collect()
+    }
+
+    pub(crate) fn save(&self, slot: u32, out: &mut Vec<u8>) {
+        if let Some(records) = &self.records {
+            records.save(slot, out);
+        }
+        for accumulator in &self.accumulators {
+            accumulator.save(slot, out);
+        }
+    }
+
+    pub(crate) fn load(&mut self, slot: u32, bytes: &mut &[u8]) -> Result<()> {
+        if let Some(records) = &mut self.records {
+            records.load(slot, bytes)?;
+        }
+        for accumulator in &mut self.accumulators {
+            accumulator.load(slot, bytes)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.accumulators.iter().map(|a| a.memory_bytes()).sum::<usize>()
+            + self.records.as_ref().map_or(0, Accumulator::memory_bytes)
+    }
+}
+
+/// The groups of a stretch of time.
+pub(crate) struct Slice {
+    pub(crate) table: KeyTable,
+    pub(crate) values: Values,
+    pub(crate) dirty: DirtySlots,
+}
+
+impl Slice {
+    pub(crate) fn grow(&mut self) {
+        let slots = self.table.slots();
+        self.dirty.grow(slots);
+        self.values.grow(slots);
+    }
+
+    pub(crate) fn update(&mut self, layout: &Layout, batch: &ChangeBatch) -> Result<()> {
+        let rows = batch.rows();
+        let keys: Vec<ArrayRef> = layout.keys.iter().map(|k| rows.column(*k).clone()).collect();
+        let slots = self.table.assign(&keys, rows.num_rows())?;
+        self.grow();
+        self.values.update(&layout.calls, batch, &slots)?;
+        self.dirty.mark(&slots);
+        Ok(())
+    }
+
+    /// Adds all of another slice; the own slots that it touched.
+    pub(crate) fn merge(&mut self, other: &Slice) -> Result<Vec<u32>> {
+        let from = other.table.live();
+        let into = self.table.assign_from(&other.table, &from)?;
+        self.grow();
+        self.values.merge(&into, &other.values, &from)?;
+        Ok(into)
+    }
+
+    /// Slots that have a record.
+    pub(crate) fn filled(&self) -> Vec<u32> {
+        self.values.filled(self.table.live())
+    }
+
+    /// Key group and key of every slot that stands in a checkpoint.
+    pub(crate) fn persisted(&self) -> Result<Vec<(u16, Vec<u8>)>> {
+        let slots: Vec<u32> = self.table.live().into_iter().filter(|slot| self.dirty.is_persisted(*slot)).collect();
+        self.table.canonical(&slots)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.values.memory_bytes()
+    }
+}
+
+/// The sum of the slices that the next HOP window shares with the one before: the newest slices are added to it, the
+/// oldest taken away, so that a window costs two slices instead of all of its own.
+pub(crate) struct Running {
+    /// Slices after `from` and up to `to` are in it.
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) sum: Slice,
+    /// By slot: how many slices have the key.
+    holders: Vec<u32>,
+}
+
+impl Running {
+    pub(crate) fn new(sum: Slice, at: i64) -> Self {
+        Running { from: at, to: at, sum, holders: vec![] }
+    }
+
+    /// Whether taking a slice away undoes adding it.
+    pub(crate) fn works_with(layout: &Layout) -> Result<bool> {
+        Ok(layout.values()?.accumulators.iter().all(|a| a.subtracts()))
+    }
+
+    pub(crate) fn add(&mut self, slice: &Slice) -> Result<()> {
+        let touched = self.sum.merge(slice)?;
+        self.holders.resize(self.sum.table.slots(), 0);
+        for slot in touched {
+            self.holders[slot as usize] += 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn subtract(&mut self, slice: &Slice) -> Result<()> {
+        let from = slice.table.live();
+        let into = self.sum.table.assign_from(&slice.table, &from)?;
+        self.sum.values.subtract(&into, &slice.values, &from)?;
+        for slot in into {
+            let holders = &mut self.holders[slot as usize];
+            *holders -= 1;
+            if *holders == 0 {
+                self.sum.table.remove(slot);
+                self.sum.values.clear(slot);
+            }
+        }
+        Ok(())
+    }
+}

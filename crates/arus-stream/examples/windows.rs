@@ -48,7 +48,8 @@ fn bids(events: u64) -> Vec<RecordBatch> {
             let newest = 1_000 + number * 3 / 50;
             let auction = if random.below(2) == 0 { newest / 100 * 100 } else { newest - random.below(100) };
             let person = 1_000 + number / 50;
-            let bidder = if random.below(4) > 0 { person / 100 * 100 } else { person - random.below(1_000).min(person) };
+            let bidder =
+                if random.below(4) > 0 { person / 100 * 100 } else { person - random.below(1_000).min(person) };
             values[0].push(auction as i64);
             values[1].push(bidder as i64);
             values[2].push(random.below(10_000_000) as i64);

@@ -225,22 +225,12 @@ impl Binder<'_> {
             _ if size_ms <= 0 => return wrong(format!("size to be positive, but got {size_ms} ms"), span),
             _ => WindowKind::Tumble { size_ms, offset_ms },
         };
-        let step_ms = match kind {
-            WindowKind::Hop { slide_ms, .. } => slide_ms,
-            WindowKind::Cumulate { step_ms, .. } => step_ms,
-            _ => size_ms,
-        };
-        if offset_ms.unsigned_abs() >= step_ms.unsigned_abs()
-            && let Some((_, span)) = offset
+        // Flink checks it for TUMBLE alone.
+        if let (WindowKind::Tumble { .. }, Some((_, span))) = (kind, offset)
+            && offset_ms.unsigned_abs() >= size_ms.unsigned_abs()
         {
-            let what = match kind {
-                WindowKind::Hop { .. } => "slide",
-                WindowKind::Cumulate { .. } => "step",
-                _ => "size",
-            };
-            let text = format!(
-                "{name} table function parameters must satisfy abs(offset) < {what}, but got {what} {step_ms} ms and offset {offset_ms} ms"
-            );
+            let rule = "table function parameters must satisfy abs(offset) < size";
+            let text = format!("{name} {rule}, but got size {size_ms} ms and offset {offset_ms} ms");
             return Err(self.wrong(Code::InvalidValue, text, span));
         }
         Ok(kind)
@@ -398,6 +388,8 @@ impl Binder<'_> {
         let place = |column: usize| read.iter().position(|r| *r == column).expect("every column read is listed");
         let (below, mut window) = match direct(input, &read)? {
             Some(direct) => direct,
+            // Rows that carry a window of the clock have no time by which it would end.
+            None if found.time_type.kind.time_attribute() == TimeAttribute::Proctime => return Ok(None),
             None => attached(input, &read, &found)?,
         };
         if let WindowKind::Session { .. } = window.kind {
@@ -505,10 +497,6 @@ fn attached(input: &Rel, read: &[usize], found: &Properties) -> Result<(Rel, Win
     let (Some(start), Some(end)) = (found.start.first(), found.end.first()) else {
         return Err(broken("no window below"));
     };
-    if found.time_type.kind.time_attribute() == TimeAttribute::Proctime {
-        return Err(Error::not_supported("an aggregate over rows that carry a window of processing time")
-            .with_hint("group by the window in the query that makes it"));
-    }
     let mut columns = read.to_vec();
     let mut place = |column: usize| {
         columns.iter().position(|c| *c == column).unwrap_or_else(|| {

@@ -144,7 +144,7 @@ public final class Oracle {
     }
 
     private static boolean isInsert(String statement) {
-        return Pattern.compile("^(EXECUTE\\s+)?(INSERT|STATEMENT)\\b", Pattern.CASE_INSENSITIVE)
+        return Pattern.compile("^(EXECUTE\\s+)?(INSERT|STATEMENT|CREATE|REPLACE)\\b", Pattern.CASE_INSENSITIVE)
                 .matcher(statement).find();
     }
 

@@ -134,11 +134,15 @@ impl Shared {
             // A job of a session is not planned again.
             return vec![];
         }
-        let catalog = Changed { base: &self.catalog, gone: old.clone(), new };
-        let jobs = self.jobs.all();
-        let jobs = jobs.iter().filter(|j| j.is_in_catalog() && j.spec.kind != JobKind::ClientWriter && concerned(j));
+        let all = self.jobs.all();
+        let jobs = all.iter().filter(|j| j.is_in_catalog() && j.spec.kind != JobKind::ClientWriter && concerned(j));
         let same = |job: &&Arc<Job>| {
             let Some(item) = &job.spec.item else { return true };
+            let mut gone = vec![old.clone()];
+            if job.spec.kind == JobKind::MaterializedTable {
+                gone.extend(job.spec.targets.iter().cloned());
+            }
+            let catalog = Changed { base: &self.catalog, gone, new: new.clone() };
             let Ok(planned) = self.plan_over(&catalog, &job.spec.sql, &job.spec.settings, false) else { return false };
             let plan = match planned.planned {
                 Planned::Insert { plan, .. }

@@ -150,10 +150,10 @@ impl Catalog for ServerCatalog {
     }
 }
 
-/// The catalog as it would be after a change of one object.
+/// The catalog as it would be without some objects, and with another one.
 pub(crate) struct Changed<'a> {
     pub(crate) base: &'a ServerCatalog,
-    pub(crate) gone: ObjectPath,
+    pub(crate) gone: Vec<ObjectPath>,
     pub(crate) new: Option<CatalogObject>,
 }
 
@@ -161,14 +161,14 @@ impl Catalog for Changed<'_> {
     fn object(&self, path: &ObjectPath) -> Option<CatalogObject> {
         match &self.new {
             Some(new) if new.path() == path => Some(new.clone()),
-            _ if *path == self.gone => None,
+            _ if self.gone.contains(path) => None,
             _ => self.base.object(path),
         }
     }
 
     fn objects(&self, database: &str) -> Vec<CatalogObject> {
         let mut objects = self.base.objects(database);
-        objects.retain(|o| *o.path() != self.gone);
+        objects.retain(|o| !self.gone.contains(o.path()));
         objects.extend(self.new.iter().filter(|o| o.path().database == database).cloned());
         objects
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arus_connect::Registry;
 use arus_core::Error;
 use arus_core::catalog::CatalogObject;
+use arus_core::error::Code;
 use arus_core::settings::{CATALOG, DATABASE, LOCAL_TIME_ZONE, Settings};
 use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::parser::split_script;
@@ -28,6 +29,7 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
     let functions = Functions;
     let mut settings = Settings::default();
     let mut report = CheckReport { text: String::new(), errors: vec![], fingerprints: vec![] };
+    let mut unmade: Vec<String> = vec![];
     for span in split_script(text) {
         let statement = span.of(text);
         let zone = match settings.get(LOCAL_TIME_ZONE) {
@@ -47,7 +49,13 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
         let planned = match planner(&settings).plan_text(statement) {
             Ok(planned) => planned,
             Err(e) => {
-                report.errors.push(shifted(e, text, span.start as usize));
+                // What a wrong statement would have made is missing later: that is no second mistake.
+                let follows = e.code() == Code::UndefinedTable
+                    && unmade.iter().any(|name| e.message().contains(&format!("'{name}'")));
+                unmade.extend(made_by(statement));
+                if !follows {
+                    report.errors.push(shifted(e, text, span.start as usize));
+                }
                 continue;
             }
         };
@@ -120,4 +128,13 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
         report.text.push_str("ok\n");
     }
     report
+}
+
+/// The name of the table or view that a CREATE statement is about, however wrong the rest of it is.
+fn made_by(statement: &str) -> Option<String> {
+    let mut words = statement.split(|c: char| c.is_whitespace() || c == '(').filter(|w| !w.is_empty());
+    words.find(|w| w.eq_ignore_ascii_case("CREATE"))?;
+    words.find(|w| w.eq_ignore_ascii_case("TABLE") || w.eq_ignore_ascii_case("VIEW"))?;
+    let name = words.find(|w| !["IF", "NOT", "EXISTS"].iter().any(|k| w.eq_ignore_ascii_case(k)))?;
+    name.rsplit('.').next().map(|last| last.trim_matches('`').to_string())
 }

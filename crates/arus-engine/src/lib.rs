@@ -41,6 +41,11 @@ mod tables;
 mod tests;
 mod why;
 
+/// The functions that are built in.
+pub fn function_names() -> Vec<&'static str> {
+    arus_core::function::FunctionCatalog::names(&arus_expr::Functions)
+}
+
 pub use check::{CheckReport, check_script};
 pub use config::{EngineConfig, Mode};
 pub use engine::Engine;

@@ -52,11 +52,7 @@ impl Shared {
 
     /// What the statement of a pipeline gives today.
     fn planned_again(&self, job: &Job) -> Result<(TableDef, PhysicalPlan)> {
-        let catalog = crate::catalog::Changed {
-            base: &self.catalog,
-            gone: job.spec.targets.first().cloned().unwrap_or_else(|| ObjectPath::in_default("")),
-            new: None,
-        };
+        let catalog = crate::catalog::Changed { base: &self.catalog, gone: job.spec.targets.clone(), new: None };
         match self.plan_over(&catalog, &job.spec.sql, &job.spec.settings, false)?.planned {
             Planned::CreateMaterializedTable { table, plan } => Ok((table, plan)),
             _ => Err(Error::bug(format!("the statement of '{}' makes no materialized table", job.spec.name))),

@@ -130,7 +130,7 @@ impl Shared {
 
     /// A pipeline that was made over this view: its statement is planned again at the next start.
     pub(crate) fn pipeline_over_view(&self, view: &ObjectPath) -> Option<Arc<Job>> {
-        let without = Changed { base: &self.catalog, gone: view.clone(), new: None };
+        let without = Changed { base: &self.catalog, gone: vec![view.clone()], new: None };
         self.jobs.all().into_iter().filter(|job| job.is_in_catalog() && job.spec.kind != JobKind::ClientWriter).find(
             |job| {
                 let planned = self.plan_over(&without, &job.spec.sql, &job.spec.settings, false);

@@ -53,7 +53,7 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
         ShowWhat::Tables => one("table name", objects(&|_| true)?),
         ShowWhat::Views => one("view name", objects(&|o| matches!(o, CatalogObject::View(_)))?),
         ShowWhat::MaterializedTables => {
-            one("materialized table name", objects(&|o| matches!(o, CatalogObject::Table(t) if t.query.is_some()))?)
+            one("materialized table", objects(&|o| matches!(o, CatalogObject::Table(t) if t.query.is_some()))?)
         }
         ShowWhat::Columns => {
             let Some(name) = &show.from else {

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Plan a script without running it: errors with line and column, changelog modes, state growth
     Check(CheckArgs),
+    /// Print the checklist of the dialect: what is the same as in Flink, ours only, refused, not yet
+    Dialect,
     /// Print the version
     Version,
 }

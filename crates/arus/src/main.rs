@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod dialect;
 mod output;
 mod run;
 mod server;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             output::line(&format!("arus {}", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Dialect) => dialect::dialect(),
         Some(Command::Run(args)) => run::run(&cli.flags, &args),
         Some(Command::Check(args)) => check::check(&cli.flags, &args),
         Some(Command::Sql(args)) => shell::run(cli.flags, &args),

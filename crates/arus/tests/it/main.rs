@@ -22,4 +22,5 @@ mod restarts;
 mod server;
 mod shell;
 mod slice;
+mod statements;
 mod wire;

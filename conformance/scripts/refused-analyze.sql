@@ -1,0 +1,5 @@
+-- ANALYZE TABLE in streaming.
+-- dialect: S16
+
+CREATE TABLE t (a INT) WITH ('connector' = 'print');
+ANALYZE TABLE t COMPUTE STATISTICS;

@@ -1,0 +1,4 @@
+-- CALL of a procedure that is not there.
+-- dialect: S18
+
+CALL procs.nothing();

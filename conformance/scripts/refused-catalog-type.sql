@@ -1,0 +1,4 @@
+-- A catalog of another system.
+-- dialect: S7
+
+CREATE CATALOG c WITH ('type' = 'jdbc');

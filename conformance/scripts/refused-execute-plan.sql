@@ -1,0 +1,4 @@
+-- EXECUTE PLAN of a file that is not there.
+-- dialect: S15
+
+EXECUTE PLAN '/nowhere/plan.json';

@@ -1,0 +1,4 @@
+-- UNLOAD MODULE of one that is not there.
+-- dialect: S18
+
+UNLOAD MODULE hive;

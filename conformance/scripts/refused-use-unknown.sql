@@ -1,0 +1,4 @@
+-- USE of a database that is not there.
+-- dialect: S18
+
+USE nowhere;

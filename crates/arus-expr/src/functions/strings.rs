@@ -114,11 +114,13 @@ fn compile_concat(_: &CompileCall<'_>) -> Result<Compiled> {
 
 // ---- TRIM ----------------------------------------------------------------------------------------------
 
+const SIDES: [&str; 3] = ["BOTH", "LEADING", "TRAILING"];
+
 /// `TRIM(x)`, or the side as a literal, the characters, the string.
 fn resolve_trim(args: &[Argument]) -> Option<Call> {
     let value = match args {
         [value] => value,
-        [side, _, value] if matches!(side.literal, Some(Datum::String(_))) => value,
+        [side, _, value] if matches!(&side.literal, Some(Datum::String(s)) if SIDES.contains(&s.as_str())) => value,
         _ => return None,
     };
     if !all_strings(args) {

@@ -221,8 +221,11 @@ fn lateness(plan: &PhysicalPlan, time_zone: &str) -> Result<Lateness> {
         _ => None,
     });
     let windows: Vec<Windows> = windows.collect::<Result<_>>()?;
-    let windows = windows.into_iter().filter(|w| !w.proctime()).collect();
-    Ok(Lateness { windows, every_advance: reads_watermark(plan) })
+    let windows: Vec<Windows> = windows.into_iter().filter(|w| !w.proctime()).collect();
+    // What takes back the row of a key has that row's time, which no batch of the scan shows.
+    let retracts = plan.nodes.iter().any(|node| matches!(node.op, Op::ChangelogNormalize(_)));
+    let every_advance = reads_watermark(plan) || (retracts && !windows.is_empty());
+    Ok(Lateness { windows, every_advance })
 }
 
 /// Whether an operator has timers of the clock.

@@ -36,7 +36,7 @@ impl Generator<'_, '_> {
                 let source = self.source(depth)?;
                 Ok(self.grouped(&source))
             }
-            5..=7 => match self.windowed()? {
+            5..=7 => match self.windowed(depth)? {
                 Some(sql) => Ok(sql),
                 None => self.query(depth),
             },
@@ -216,16 +216,46 @@ impl Generator<'_, '_> {
         format!("SELECT {} FROM {}{filter}", items.join(", "), source.sql)
     }
 
-    /// A window of a table with a watermark; `None` where there is none.
-    fn windowed(&mut self) -> Generated<Option<String>> {
-        let timed: Vec<&Table> = self.tables.iter().filter(|t| t.time.is_some() && t.appended).collect();
+    /// A window over something with a time; `None` where there is none.
+    fn windowed(&mut self, depth: usize) -> Generated<Option<String>> {
+        let timed: Vec<&Table> = self.tables.iter().filter(|t| t.time.is_some()).collect();
         if timed.is_empty() {
             return Ok(None);
         }
-        let table = pick(&mut self.rng, &timed).name.clone();
-        let size = *pick(&mut self.rng, &[5, 10, 7, 60]);
-        let offset = if chance(&mut self.rng, 20) { ", INTERVAL '2' SECOND" } else { "" };
-        let sql = format!("TABLE(TUMBLE(TABLE {table}, DESCRIPTOR(ts), INTERVAL '{size}' SECOND{offset}))");
+        let table = pick(&mut self.rng, &timed);
+        let (mut source, mut time) = (table.name.clone(), "ts");
+        if depth > 0 && chance(&mut self.rng, 25) {
+            // A window of windows.
+            let key = *pick(&mut self.rng, &["k", "s"]);
+            let (inner, _) = self.window(&source, time, &table.columns);
+            let group = format!("{key}, window_start, window_end, window_time");
+            source = format!("(SELECT {group}, COUNT(*) AS n, MAX(k) AS m FROM {inner} GROUP BY {group})");
+            if chance(&mut self.rng, 30) {
+                source = format!("(SELECT *, {key} || '' AS kept FROM {inner})").replace("k || ''", "k + 0");
+            }
+            time = "window_time";
+        }
+        let columns = match time {
+            "ts" => table.columns.clone(),
+            _ => vec![],
+        };
+        let (sql, partition) = if time == "ts" {
+            self.window(&source, time, &columns)
+        } else {
+            // The inner window's columns are in the way of the outer one's.
+            let inner = self.columns(&format!("SELECT * FROM {source} AS w"), false)?;
+            let names: Vec<String> = inner
+                .iter()
+                .map(|c| match c.name.as_str() {
+                    "window_start" => "window_start AS inner_start".to_string(),
+                    "window_end" => "window_end AS inner_end".to_string(),
+                    "window_time" => "window_time AS rt".to_string(),
+                    name => name.to_string(),
+                })
+                .collect();
+            let renamed = format!("(SELECT {} FROM {source} AS w)", names.join(", "));
+            self.window(&renamed, "rt", &[])
+        };
         let all = self.columns(&format!("SELECT * FROM {sql}"), true)?;
         let window = ["window_start", "window_end", "window_time"];
         let own: Vec<Column> = all.iter().filter(|c| !window.contains(&c.name.as_str())).cloned().collect();
@@ -233,7 +263,10 @@ impl Generator<'_, '_> {
             return Ok(Some(self.projection(&Source { sql, columns: all })));
         }
         let count = self.rng.below(3);
-        let keys = self.keys(&own, count);
+        let keys = match &partition {
+            Some(partition) if chance(&mut self.rng, 85) => partition.clone(),
+            _ => self.keys(&own, count),
+        };
         let calls = self.calls(&own);
         let time = if chance(&mut self.rng, 20) { &window[..] } else { &window[..2] };
         let properties: Vec<String> =
@@ -251,6 +284,39 @@ impl Generator<'_, '_> {
         let groups: Vec<String> = keys.iter().cloned().chain(time.iter().map(|w| w.to_string())).collect();
         let groups = groups.join(", ");
         Ok(Some(format!("SELECT {} FROM {sql}{filter} GROUP BY {groups}{having}", items.join(", "))))
+    }
+
+    /// A window table function over a table or query, and the partition of a session.
+    fn window(&mut self, source: &str, time: &str, columns: &[(String, TypeKind)]) -> (String, Option<Vec<String>>) {
+        let rng = &mut self.rng;
+        let table = if source.starts_with('(') { source.to_string() } else { format!("TABLE {source}") };
+        let offset = if chance(rng, 20) { ", INTERVAL '2' SECOND" } else { "" };
+        let second = |n: u64| format!("INTERVAL '{n}' SECOND");
+        let call = match rng.below(10) {
+            0..=3 => {
+                let size = *pick(rng, &[5, 10, 7, 60]);
+                format!("TUMBLE({table}, DESCRIPTOR({time}), {}{offset})", second(size))
+            }
+            4 | 5 => {
+                let (slide, size) = *pick(rng, &[(5, 10), (4, 6), (2, 10), (3, 7), (10, 5), (5, 5)]);
+                format!("HOP({table}, DESCRIPTOR({time}), {}, {}{offset})", second(slide), second(size))
+            }
+            6 | 7 => {
+                let (step, size) = *pick(rng, &[(5, 10), (2, 6), (5, 20), (7, 7)]);
+                format!("CUMULATE({table}, DESCRIPTOR({time}), {}, {}{offset})", second(step), second(size))
+            }
+            _ => {
+                let gap = *pick(rng, &[1, 2, 4, 10]);
+                let mut keys: Vec<String> = vec![];
+                if !columns.is_empty() && chance(rng, 70) {
+                    keys.push(pick(rng, &["k", "s"]).to_string());
+                }
+                let by = if keys.is_empty() { String::new() } else { format!(" PARTITION BY {}", keys.join(", ")) };
+                let call = format!("SESSION({table}{by}, DESCRIPTOR({time}), {})", second(gap));
+                return (format!("TABLE({call})"), Some(keys));
+            }
+        };
+        (format!("TABLE({call})"), None)
     }
 
     fn union(&mut self, depth: usize) -> Generated<String> {

@@ -34,6 +34,8 @@ pub(crate) struct Relation {
     pub(crate) ordered: bool,
     /// Whether the watermarks are known; else they are the highest that they can have been.
     pub(crate) exact: bool,
+    /// Whether the rows came out of windows, at some watermark of their end or later.
+    pub(crate) fired: bool,
     pub(crate) sources: BTreeSet<String>,
 }
 
@@ -44,13 +46,19 @@ impl Relation {
 
     /// The same without its events.
     pub(crate) fn part(&self) -> Relation {
-        Relation { events: vec![], ordered: self.ordered, exact: self.exact, sources: self.sources.clone() }
+        Relation { events: vec![], sources: self.sources.clone(), ..*self }
     }
 
     /// Rows of which only the set is known.
     pub(crate) fn settled(self, rows: Vec<Vec<Value>>) -> Relation {
         let event = |values| Event { adds: true, values, watermark: i64::MIN };
-        Relation { events: rows.into_iter().map(event).collect(), ordered: false, exact: true, sources: self.sources }
+        Relation {
+            events: rows.into_iter().map(event).collect(),
+            ordered: false,
+            exact: true,
+            fired: false,
+            sources: self.sources,
+        }
     }
 }
 
@@ -131,7 +139,8 @@ impl Interpreter<'_> {
                 if rows.as_ref().is_ok_and(|rows| rows.iter().flatten().any(|v| matches!(v, Value::Failed(_)))) {
                     return unsupported("a constant that fails");
                 }
-                let none = Relation { events: vec![], ordered: true, exact: true, sources: BTreeSet::new() };
+                let none =
+                    Relation { events: vec![], ordered: true, exact: true, fired: false, sources: BTreeSet::new() };
                 Ok(Relation { ordered: true, ..none.settled(rows?) })
             }
             RelOp::Calc { input, condition, projection } => {
@@ -169,6 +178,7 @@ impl Interpreter<'_> {
             }
             RelOp::Window { input, window } => {
                 let mut read = needed[..input.schema.len()].to_vec();
+                window.partition.iter().for_each(|p| read[*p] = true);
                 read[window.time] = true;
                 let input = self.relation(input, &read)?;
                 window::assign(input, window)
@@ -183,7 +193,10 @@ impl Interpreter<'_> {
             RelOp::WindowAggregate { input, window, keys, calls, properties, .. } => {
                 let schema = &input.schema;
                 let mut read = read_by_groups(keys, calls, &vec![true; rel.schema.len()], schema.len());
-                read[window.time] = true;
+                match window.attached {
+                    Some(a) => [a.start, a.end].iter().for_each(|c| read[*c] = true),
+                    None => read[window.time] = true,
+                }
                 let input = self.relation(input, &read)?;
                 window::aggregate(self, input, window, keys, calls, properties, schema)
             }
@@ -192,8 +205,9 @@ impl Interpreter<'_> {
                     inputs.iter().map(|r| self.relation(r, needed)).collect::<Evaluated<_>>()?;
                 let sources: BTreeSet<String> = inputs.iter().flat_map(|i| i.sources.iter().cloned()).collect();
                 let exact = sources.len() < 2 && inputs.iter().all(|i| i.exact);
+                let fired = inputs.iter().any(|i| i.fired);
                 let events = inputs.into_iter().flat_map(|i| i.events).collect();
-                Ok(Relation { events, ordered: false, exact, sources })
+                Ok(Relation { events, ordered: false, exact, fired, sources })
             }
             RelOp::Sink { input, .. } => self.relation(input, needed),
             other => unsupported(format!("{other:?}")),
@@ -244,7 +258,7 @@ impl Interpreter<'_> {
             watermark = mark.map_or(watermark, |mark| watermark.max(mark));
         }
         let ordered = table.option("format") == Some("rows");
-        Ok(Relation { events, ordered, exact: true, sources: [table.path.full()].into() })
+        Ok(Relation { events, ordered, exact: true, fired: false, sources: [table.path.full()].into() })
     }
 }
 

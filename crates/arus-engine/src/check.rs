@@ -96,7 +96,7 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
                 catalog.put(CatalogObject::Table(Arc::new(table)));
             }
             Planned::AlterMaterialized { change: MaterializedChange::Redefine { table, .. }, .. } => {
-                catalog.put(CatalogObject::Table(Arc::new(table)));
+                catalog.put(CatalogObject::Table(Arc::from(table)));
             }
             Planned::AlterView { old, view, .. } => {
                 catalog.remove(&old);

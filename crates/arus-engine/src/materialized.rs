@@ -38,7 +38,7 @@ impl Shared {
             MaterializedChange::Redefine { table, plan, sql } => {
                 let settings = in_database_of(origin.settings, path);
                 let origin = Origin { sql: &sql, settings: &settings, undeclared: false };
-                self.redefine(&job, item, table, plan, origin).await.map(|notice| vec![notice])
+                self.redefine(&job, item, *table, plan, origin).await.map(|notice| vec![notice])
             }
         }
     }

@@ -20,6 +20,7 @@ const ENTRY_BYTES: usize = READ_CACHE_BYTES / 4;
 /// A table, by its id, and the columns that were read of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ReadKey {
+    /// The table with its columns.
     pub(crate) table: u64,
     pub(crate) columns: Vec<usize>,
 }

@@ -194,7 +194,7 @@ impl Planless {
         };
         let starts: Vec<i64> = topic.partitions().iter().map(|p| p.start_offset()).collect();
         let ends = found.ends.clone();
-        let key = ReadKey { table: found.table.id, columns: projection.to_vec() };
+        let key = ReadKey { table: found.table.layout(), columns: projection.to_vec() };
         let cache = &self.shared.read_cache;
         let known = cache.get(&key, &starts, &ends);
         let rest: BatchIterator = match known.ends.as_slice() {

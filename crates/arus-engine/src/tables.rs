@@ -266,6 +266,12 @@ impl Table {
         Ok(())
     }
 
+    /// The table with the columns that it has now: what was decoded for others is not its own.
+    pub(crate) fn layout(&self) -> u64 {
+        let columns = self.def.columns.iter().map(|c| format!("{} {} {:?}", c.name, c.ty, c.kind));
+        xxh3_64(format!("{} {}", self.id, columns.collect::<Vec<_>>().join(",")).as_bytes())
+    }
+
     /// Names the table's own state in state files.
     pub(crate) fn state_uid(&self, part: &str) -> Uid {
         Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))

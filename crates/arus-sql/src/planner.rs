@@ -183,7 +183,7 @@ pub enum MaterializedChange {
     Rebuild,
     /// Another query or other options.
     Redefine {
-        table: TableDef,
+        table: Box<TableDef>,
         plan: PhysicalPlan,
         sql: String,
     },

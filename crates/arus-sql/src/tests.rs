@@ -50,7 +50,7 @@ impl World {
             connectors: self.connectors,
             evaluator: &evaluator,
             settings: &self.settings,
-            current_database: "default_database",
+            current_database: self.settings.get(arus_core::settings::DATABASE),
             options: PlannerOptions::default(),
         };
         use_it(&planner)
@@ -67,6 +67,25 @@ impl World {
             }
             Planned::CreateView { view, .. } if self.catalog.object(&view.path).is_none() => {
                 self.catalog.add_view(view);
+            }
+            Planned::CreateTableAs { table, replace, .. } if replace || self.catalog.object(&table.path).is_none() => {
+                self.catalog.add_table(table);
+            }
+            Planned::AlterTable { old, table, .. } => {
+                self.catalog.remove(&old);
+                self.catalog.add_table(table);
+            }
+            Planned::AlterView { old, view, .. } => {
+                self.catalog.remove(&old);
+                self.catalog.add_view(view);
+            }
+            Planned::AlterPartitions { table, add, partitions } => self.catalog.partition(&table, add, partitions),
+            Planned::PutCatalog(def) => self.catalog.add_catalog(def),
+            Planned::DropCatalog { name } => self.catalog.remove_catalog(&name),
+            Planned::PutDatabase(def) => self.catalog.add_database(&def.catalog, &def.name),
+            Planned::UseDatabase { catalog, name } => {
+                self.settings.set(arus_core::settings::CATALOG, catalog);
+                self.settings.set(arus_core::settings::DATABASE, name);
             }
             Planned::Drop { path, .. } => self.catalog.remove(&path),
             Planned::Set { key, value } => self.settings.set(key, value),

@@ -83,6 +83,10 @@ impl Binder<'_> {
         let name_span = name.span;
         let name = name.value.to_ascii_uppercase();
         self.refuse_call(&name, call)?;
+        if name == "CURRENT_DATABASE" && call.args.is_empty() {
+            let database = arus_core::Datum::String(self.planner.current_database.into());
+            return Ok(Expr::literal(database, arus_core::types::TypeKind::STRING.not_null()));
+        }
         if LEGACY_WINDOWS.contains(&name.as_str()) {
             return self.group_window_property(&name, call, cx);
         }

@@ -22,7 +22,7 @@ impl Binder<'_> {
         self.check_writable(&table, name.span)?;
         if table.kind != TableKind::Keyed {
             return Err(self
-                .refused(format!("{statement} on table '{}', which has no rows of its own by key", table.path), "as in Flink, a streaming job only inserts; a table with a PRIMARY KEY and without a 'connector' takes it", name.span));
+                .refused(format!("{statement} on table '{}', which has no rows of its own by key,", table.path), "as in Flink, a streaming job only inserts; a table with a PRIMARY KEY and without a 'connector' takes it", name.span));
         }
         Ok(table)
     }

@@ -338,7 +338,10 @@ impl Planner<'_> {
         let sql = show::create_table(&new);
         let (table, plan) = self.materialized_again(&sql, binder, alter.span)?;
         notices.extend(state_notes(&plan));
-        Ok(Planned::AlterMaterialized { path, change: MaterializedChange::Redefine { table, plan, sql } })
+        Ok(Planned::AlterMaterialized {
+            path,
+            change: MaterializedChange::Redefine { table: Box::new(table), plan, sql },
+        })
     }
 
     /// The definition of a materialized table that was put together here.
@@ -374,7 +377,10 @@ impl Planner<'_> {
         if c.or_alter && matches!(&there, Some(CatalogObject::Table(t)) if t.query.is_some()) {
             let sql = show::create_table(&table);
             let path = table.path.clone();
-            return Ok(Planned::AlterMaterialized { path, change: MaterializedChange::Redefine { table, plan, sql } });
+            return Ok(Planned::AlterMaterialized {
+                path,
+                change: MaterializedChange::Redefine { table: Box::new(table), plan, sql },
+            });
         }
         binder.check_free(&table.path, false, c.name.span)?;
         Ok(Planned::CreateMaterializedTable { table, plan })

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arus_core::catalog::{Catalog, CatalogObject, ConnectorCatalog, ObjectPath, TableDef, ViewDef};
+use arus_core::catalog::{
+    Catalog, CatalogDef, CatalogObject, ConnectorCatalog, DEFAULT_CATALOG, ObjectPath, PartitionSpec, TableDef, ViewDef,
+};
 use arus_core::connector::{
     ConnectContext, Connector, Decoder, Encoder, Format, OptionDef, OptionKind, SinkWriter, Source,
 };
@@ -11,34 +13,96 @@ use arus_core::plan::ChangelogMode;
 use arus_core::schema::RowSchema;
 use arus_core::{Error, Result};
 
-#[derive(Default)]
-pub(super) struct FakeCatalog(BTreeMap<ObjectPath, CatalogObject>);
+pub(super) struct FakeCatalog {
+    objects: BTreeMap<ObjectPath, CatalogObject>,
+    catalogs: Vec<CatalogDef>,
+    /// By catalog.
+    databases: Vec<(String, String)>,
+    partitions: BTreeMap<ObjectPath, Vec<PartitionSpec>>,
+}
+
+impl Default for FakeCatalog {
+    fn default() -> Self {
+        let mut catalog =
+            FakeCatalog { objects: BTreeMap::new(), catalogs: vec![], databases: vec![], partitions: BTreeMap::new() };
+        catalog.add_catalog(CatalogDef::default_catalog());
+        catalog.add_database(DEFAULT_CATALOG, "other");
+        catalog.add_database(DEFAULT_CATALOG, "arus");
+        catalog
+    }
+}
 
 impl FakeCatalog {
     pub(super) fn add_table(&mut self, table: TableDef) {
-        self.0.insert(table.path.clone(), CatalogObject::Table(Arc::new(table)));
+        self.objects.insert(table.path.clone(), CatalogObject::Table(Arc::new(table)));
     }
 
     pub(super) fn remove(&mut self, path: &ObjectPath) {
-        self.0.remove(path);
+        self.objects.remove(path);
     }
 
     pub(super) fn add_view(&mut self, view: ViewDef) {
-        self.0.insert(view.path.clone(), CatalogObject::View(Arc::new(view)));
+        self.objects.insert(view.path.clone(), CatalogObject::View(Arc::new(view)));
+    }
+
+    pub(super) fn add_catalog(&mut self, def: CatalogDef) {
+        self.add_database(&def.name, def.default_database());
+        self.catalogs.retain(|c| c.name != def.name);
+        self.catalogs.push(def);
+    }
+
+    pub(super) fn remove_catalog(&mut self, name: &str) {
+        self.catalogs.retain(|c| c.name != name);
+    }
+
+    pub(super) fn add_database(&mut self, catalog: &str, name: &str) {
+        let place = (catalog.to_string(), name.to_string());
+        if !self.databases.contains(&place) {
+            self.databases.push(place);
+        }
+    }
+
+    pub(super) fn partition(&mut self, table: &ObjectPath, add: bool, specs: Vec<PartitionSpec>) {
+        let known = self.partitions.entry(table.clone()).or_default();
+        known.retain(|spec| !specs.contains(spec));
+        if add {
+            known.extend(specs);
+        }
     }
 }
 
 impl Catalog for FakeCatalog {
     fn object(&self, path: &ObjectPath) -> Option<CatalogObject> {
-        self.0.get(&path.as_temporary(true)).or_else(|| self.0.get(path)).cloned()
+        self.objects.get(&path.as_temporary(true)).or_else(|| self.objects.get(path)).cloned()
+    }
+
+    fn permanent(&self, path: &ObjectPath) -> Option<CatalogObject> {
+        self.objects.get(&path.as_temporary(false)).cloned()
     }
 
     fn objects(&self, database: &str) -> Vec<CatalogObject> {
-        self.0.iter().filter(|(p, _)| p.database == database).map(|(_, o)| o.clone()).collect()
+        self.objects_in(DEFAULT_CATALOG, database)
     }
 
     fn databases(&self) -> Vec<String> {
-        vec!["default_database".into(), "other".into(), "arus".into()]
+        self.databases_in(DEFAULT_CATALOG)
+    }
+
+    fn catalogs(&self) -> Vec<CatalogDef> {
+        self.catalogs.clone()
+    }
+
+    fn objects_in(&self, catalog: &str, database: &str) -> Vec<CatalogObject> {
+        let within = |p: &ObjectPath| p.catalog == catalog && p.database == database;
+        self.objects.iter().filter(|(p, _)| within(p)).map(|(_, o)| o.clone()).collect()
+    }
+
+    fn databases_in(&self, catalog: &str) -> Vec<String> {
+        self.databases.iter().filter(|(c, _)| c == catalog).map(|(_, name)| name.clone()).collect()
+    }
+
+    fn partitions(&self, table: &ObjectPath) -> Vec<PartitionSpec> {
+        self.partitions.get(table).cloned().unwrap_or_default()
     }
 }
 

@@ -72,7 +72,9 @@ fn tables_change_under_pipelines_that_do_not_notice() {
     server.sql("CREATE MATERIALIZED TABLE counts AS SELECT item, COUNT(*) AS n FROM t GROUP BY item");
     server.sql("CREATE VIEW v AS SELECT id FROM t");
     server.rows("t", r#"{"id": 1, "item": "tea"}"#);
+    server.eventually("SELECT id, item FROM t", "1|tea");
     server.sql("ALTER TABLE t ADD (price DOUBLE AFTER id, twice AS price * 2)");
+    server.eventually("SELECT id, price FROM t", "1|");
     server.rows("t", r#"{"id": 2, "item": "tea", "price": 1.5}"#);
     server.eventually("SELECT * FROM counts", "tea|2");
     server.eventually("SELECT id, price, twice FROM t ORDER BY id", "1||\n2|1.5|3.0");

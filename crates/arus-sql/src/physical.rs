@@ -148,6 +148,7 @@ impl Builder<'_> {
                 Ok(self.push(Op::GroupAggregate(aggregate), vec![below], schema, hash, ""))
             }
             RelOp::WindowAggregate { input, window, keys, calls, properties, legacy } => {
+                self.check_emits(*legacy)?;
                 let below = self.exchange(input, keys, hash)?;
                 let aggregate = WindowAggregate {
                     window: window.clone(),
@@ -177,6 +178,24 @@ impl Builder<'_> {
                 let sink = Sink { conflict: *conflict, ..Sink::to(target.clone()) };
                 Ok(self.push(Op::Sink(sink), vec![below], schema, hash, ""))
             }
+        }
+    }
+
+    /// Flink has no other times of firing for table functions, Arus for none.
+    fn check_emits(&self, legacy: bool) -> Result<()> {
+        const KEYS: [&str; 2] = ["table.exec.emit.early-fire.enabled", "table.exec.emit.late-fire.enabled"];
+        const LATENESS: &str = "table.exec.emit.allow-lateness";
+        let fires = KEYS.into_iter().find(|key| self.settings.get(key).eq_ignore_ascii_case("true"));
+        let lateness = legacy && self.settings.is_set(LATENESS) && self.settings.duration_ms(LATENESS)? > 0;
+        match fires.or(lateness.then_some(LATENESS)) {
+            Some(key) if legacy => Err(Error::not_supported(format_args!("'{key}'"))
+                .with_hint(format!("a window is told once, when it is over: RESET '{key}'"))),
+            Some(_) => Err(Error::user(
+                "currently, window table function based aggregate doesn't support early-fire and late-fire configuration 'table.exec.emit.early-fire.enabled' and 'table.exec.emit.late-fire.enabled'",
+            )
+            .with_code(Code::NotSupported)
+            .with_hint("a window is told once, when it is over: RESET both keys")),
+            None => Ok(()),
         }
     }
 

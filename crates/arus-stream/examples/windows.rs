@@ -199,7 +199,7 @@ fn plan(kind: Option<WindowKind>, key: usize, calls: &[(AggregateFunction, Optio
             out.clone(),
         );
     }
-    push(Op::Sink(Sink { target: SinkTarget::Collect }), out);
+    push(Op::Sink(Sink::to(SinkTarget::Collect)), out);
     PhysicalPlan { version: PLAN_VERSION, nodes }
 }
 

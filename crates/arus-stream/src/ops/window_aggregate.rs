@@ -19,7 +19,7 @@ use arus_core::{ChangeBatch, Error, LogicalType, Result};
 
 use crate::operator::{Operator, OperatorContext};
 use crate::ops::window::{Windows, millis, timed, timestamps};
-use crate::ops::window_slice::{Layout, Running, Slice};
+use crate::ops::window_slice::{Layout, Slice, Sums};
 use crate::settings::PipelineSettings;
 use crate::state::{StateEntry, StateWriter};
 
@@ -47,8 +47,8 @@ const CLOCK: [u8; 8] = [0xFF; 8];
 enum Sharing {
     /// Each window is a slice.
     None,
-    /// Each slice is in several windows of the same length. `None`: the next window is put together from its slices.
-    Hop { subtracts: bool, running: Option<Box<Running>> },
+    /// Each slice is in several windows of the same length.
+    Hop(Sums),
     /// The first slice of a row of windows has all that have fired.
     Cumulate,
 }
@@ -73,7 +73,7 @@ impl WindowAggregator {
         let layout = Layout::new(keys, &plan.calls, ty, !input.mode.is_insert_only());
         let sharing = match windows.kind {
             _ if plan.window.attached.is_some() => Sharing::None,
-            WindowKind::Hop { .. } => Sharing::Hop { subtracts: Running::works_with(&layout)?, running: None },
+            WindowKind::Hop { .. } => Sharing::Hop(Sums::new(&layout)?),
             WindowKind::Cumulate { .. } => Sharing::Cumulate,
             WindowKind::Tumble { .. } => Sharing::None,
             WindowKind::Session { .. } => return Err(Error::bug("a session without its operator")),
@@ -128,7 +128,7 @@ impl WindowAggregator {
         let mut end = end;
         if self.has_fired(first) {
             match &mut self.sharing {
-                Sharing::Hop { running, .. } => *running = None,
+                Sharing::Hop(sums) => sums.forget(),
                 Sharing::Cumulate => end = self.windows.next_end(self.windows.start(end)),
                 Sharing::None => {}
             }
@@ -167,7 +167,7 @@ impl WindowAggregator {
     fn windows_of(&self, oldest: i64) -> (i64, i64) {
         match self.sharing {
             Sharing::None => (oldest, oldest),
-            Sharing::Hop { .. } => (self.windows.first_end(oldest).unwrap_or(oldest), self.windows.last_end(oldest)),
+            Sharing::Hop(_) => (self.windows.first_end(oldest).unwrap_or(oldest), self.windows.last_end(oldest)),
             Sharing::Cumulate => (self.windows.next_end(self.windows.start(oldest)), self.windows.last_end(oldest)),
         }
     }
@@ -179,7 +179,7 @@ impl WindowAggregator {
                 self.emit(&slice, end, cx)?;
                 self.forget(end, &slice)
             }
-            Sharing::Hop { .. } => self.fire_hop(end, cx),
+            Sharing::Hop(_) => self.fire_hop(end, cx),
             Sharing::Cumulate => {
                 let first = self.windows.next_end(self.windows.start(end));
                 if end != first
@@ -203,33 +203,11 @@ impl WindowAggregator {
         let start = self.windows.start(end);
         // The slices that no later window has.
         let leaves = self.windows.next_end(start);
-        let Sharing::Hop { subtracts, running } = &mut self.sharing else {
-            return Err(Error::bug("a window that does not hop"));
-        };
-        if !*subtracts {
-            // As in Flink from the newest to the oldest, which a float's sum shows.
-            let mut sum = self.layout.slice()?;
-            for (_, slice) in self.slices.range(start + 1..=end).rev() {
-                sum.merge(slice)?;
-            }
-            self.emit(&sum, end, cx)?;
-        } else {
-            let mut at = match running.take() {
-                Some(at) if at.from == start && at.to >= start => at,
-                _ => Box::new(Running::new(self.layout.slice()?, start)),
-            };
-            for (_, slice) in self.slices.range(at.to + 1..=end) {
-                at.add(slice)?;
-            }
-            self.emit(&at.sum, end, cx)?;
-            for (_, slice) in self.slices.range(start + 1..=leaves) {
-                at.subtract(slice)?;
-            }
-            (at.from, at.to) = (leaves, end);
-            if let Sharing::Hop { running, .. } = &mut self.sharing {
-                *running = Some(at);
-            }
+        let mut sharing = std::mem::replace(&mut self.sharing, Sharing::None);
+        if let Sharing::Hop(sums) = &mut sharing {
+            sums.window(&self.layout, &self.slices, (start, leaves, end), |sum| self.emit(sum, end, cx))?;
         }
+        self.sharing = sharing;
         let gone: Vec<i64> = self.slices.range(..=leaves).map(|(end, _)| *end).collect();
         gone.into_iter().try_for_each(|slice| self.drop_slice(slice))
     }

@@ -1,11 +1,13 @@
 //! A slice: the groups of a stretch of time, with their accumulators. It is filled by batches, put together with others
 //! where windows share slices, written key by key and dropped whole.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
+use arus_core::function::AggregateFunction;
 use arus_core::plan::AggregateCall;
-use arus_core::{ChangeBatch, Error, LogicalType, Result};
+use arus_core::{ChangeBatch, Error, LogicalType, Result, TypeKind};
 use arus_storage::codec::KeyCodec;
 
 use crate::aggregate::{Accumulator, CountRows, SlotRows, accumulator};
@@ -50,6 +52,22 @@ impl Layout {
 
     pub(crate) fn slice(&self) -> Result<Slice> {
         Ok(Slice { table: self.table(), values: self.values()?, dirty: DirtySlots::default() })
+    }
+
+    /// Whether parts can be merged in any grouping: a float's sum shows it.
+    fn regroups(&self) -> bool {
+        self.calls.iter().all(|(call, arg)| {
+            let arg = arg.as_ref().map(|ty| &ty.kind);
+            match call.function {
+                AggregateFunction::Count | AggregateFunction::Min | AggregateFunction::Max => true,
+                AggregateFunction::Sum | AggregateFunction::Avg => match arg {
+                    Some(TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int | TypeKind::BigInt) => true,
+                    // Beyond 38 digits a sum starts anew; these stay below.
+                    Some(TypeKind::Decimal { precision, .. }) => *precision <= 28,
+                    _ => false,
+                },
+            }
+        })
     }
 
     /// As Flink refuses a function that windows cannot put together from parts.
@@ -220,28 +238,89 @@ impl Slice {
     }
 }
 
-/// The sum of the slices that the next HOP window shares with the one before: the newest slices are added to it, the
-/// oldest taken away, so that a window costs two slices instead of all of its own.
+/// How the slices of a HOP window are put together.
+pub(crate) enum Sums {
+    /// The newest slices are added and the oldest taken away: a window costs two slices instead of all of its own.
+    Running(Option<Box<Running>>),
+    /// Two stacks, for what cannot be taken away: each slice is merged about twice.
+    Stacks(Option<Box<Stacks>>),
+    /// As in Flink from the newest to the oldest, where the order shows.
+    Whole,
+}
+
+impl Sums {
+    pub(crate) fn new(layout: &Layout) -> Result<Self> {
+        Ok(if layout.values()?.accumulators.iter().all(|a| a.subtracts()) {
+            Sums::Running(None)
+        } else if layout.regroups() {
+            Sums::Stacks(None)
+        } else {
+            Sums::Whole
+        })
+    }
+
+    /// A row came into a slice that is part of a sum.
+    pub(crate) fn forget(&mut self) {
+        match self {
+            Sums::Running(sum) => *sum = None,
+            Sums::Stacks(sum) => *sum = None,
+            Sums::Whole => {}
+        }
+    }
+
+    /// Calls `emit` with the sum of the slices after `start` and up to `end`; those up to `leaves` are in no later window.
+    pub(crate) fn window(
+        &mut self,
+        layout: &Layout,
+        slices: &BTreeMap<i64, Slice>,
+        (start, leaves, end): (i64, i64, i64),
+        emit: impl FnOnce(&Slice) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Sums::Running(running) => {
+                let mut at = match running.take() {
+                    Some(at) if at.from == start => at,
+                    _ => Box::new(Running { from: start, to: start, sum: layout.slice()?, holders: vec![] }),
+                };
+                slices.range(at.to + 1..=end).try_for_each(|(_, slice)| at.add(slice))?;
+                emit(&at.sum)?;
+                slices.range(start + 1..=leaves).try_for_each(|(_, slice)| at.subtract(slice))?;
+                (at.from, at.to) = (leaves, end);
+                *running = Some(at);
+                Ok(())
+            }
+            Sums::Stacks(stacks) => {
+                let mut at = match stacks.take() {
+                    Some(at) if at.to >= start => at,
+                    _ => Box::new(Stacks { older: vec![], newer: layout.slice()?, to: start }),
+                };
+                emit(&at.window(layout, slices, (start, leaves, end))?)?;
+                *stacks = Some(at);
+                Ok(())
+            }
+            Sums::Whole => {
+                let mut sum = layout.slice()?;
+                for (_, slice) in slices.range(start + 1..=end).rev() {
+                    sum.merge(slice)?;
+                }
+                emit(&sum)
+            }
+        }
+    }
+}
+
+/// The sum of the slices that the next window shares with the one before.
 pub(crate) struct Running {
     /// Slices after `from` and up to `to` are in it.
-    pub(crate) from: i64,
-    pub(crate) to: i64,
-    pub(crate) sum: Slice,
+    from: i64,
+    to: i64,
+    sum: Slice,
     /// By slot: how many slices have the key.
     holders: Vec<u32>,
 }
 
 impl Running {
-    pub(crate) fn new(sum: Slice, at: i64) -> Self {
-        Running { from: at, to: at, sum, holders: vec![] }
-    }
-
-    /// Whether taking a slice away undoes adding it.
-    pub(crate) fn works_with(layout: &Layout) -> Result<bool> {
-        Ok(layout.values()?.accumulators.iter().all(|a| a.subtracts()))
-    }
-
-    pub(crate) fn add(&mut self, slice: &Slice) -> Result<()> {
+    fn add(&mut self, slice: &Slice) -> Result<()> {
         let touched = self.sum.merge(slice)?;
         self.holders.resize(self.sum.table.slots(), 0);
         for slot in touched {
@@ -250,7 +329,7 @@ impl Running {
         Ok(())
     }
 
-    pub(crate) fn subtract(&mut self, slice: &Slice) -> Result<()> {
+    fn subtract(&mut self, slice: &Slice) -> Result<()> {
         let from = slice.table.live();
         let into = self.sum.table.assign_from(&slice.table, &from)?;
         self.sum.values.subtract(&into, &slice.values, &from)?;
@@ -263,5 +342,53 @@ impl Running {
             }
         }
         Ok(())
+    }
+}
+
+/// A window is the sum of its older slices, which stands ready, and that of the newer ones.
+pub(crate) struct Stacks {
+    /// (slice, the sum from it to the newest of the older ones), the oldest last.
+    older: Vec<(i64, Slice)>,
+    newer: Slice,
+    /// Slices up to here are in one of the two.
+    to: i64,
+}
+
+impl Stacks {
+    fn window(
+        &mut self,
+        layout: &Layout,
+        slices: &BTreeMap<i64, Slice>,
+        (start, leaves, end): (i64, i64, i64),
+    ) -> Result<Slice> {
+        while self.older.last().is_some_and(|(slice, _)| *slice <= start) {
+            self.older.pop();
+        }
+        if self.older.is_empty() {
+            self.newer = layout.slice()?;
+            for (at, slice) in slices.range(start + 1..=end).rev() {
+                let mut sum = layout.slice()?;
+                sum.merge(slice)?;
+                if let Some((_, younger)) = self.older.last() {
+                    sum.merge(younger)?;
+                }
+                self.older.push((*at, sum));
+            }
+        } else {
+            slices.range(self.to + 1..=end).try_for_each(|(_, slice)| self.newer.merge(slice).map(|_| ()))?;
+        }
+        self.to = end;
+        let mut window = match self.older.pop() {
+            Some((slice, sum)) if slice <= leaves => sum,
+            Some((slice, sum)) => {
+                let mut copy = layout.slice()?;
+                copy.merge(&sum)?;
+                self.older.push((slice, sum));
+                copy
+            }
+            None => layout.slice()?,
+        };
+        window.merge(&self.newer)?;
+        Ok(window)
     }
 }

@@ -42,6 +42,10 @@ enum Keys {
     Bytes(Vec<Box<[u8]>>),
 }
 
+/// Keys of a batch whose slots are remembered.
+const RECENT: usize = 256;
+const NO_SLOT: u32 = u32::MAX;
+
 /// Seeds the table's hash; slots do not depend on it.
 const HASH_SEED: u64 = 0x6172_7573;
 
@@ -64,6 +68,17 @@ impl KeyTable {
             free: vec![],
             normalizes: types.iter().any(normalizes),
             hasher: FixedState::with_seed(HASH_SEED),
+        }
+    }
+
+    /// Makes room for so many keys.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        let hashes = &self.hashes;
+        self.index.reserve(keys, |slot| hashes[*slot as usize]);
+        self.hashes.reserve(keys);
+        self.live.reserve(keys);
+        if let Keys::Fixed { values, .. } = &mut self.keys {
+            values.reserve(keys);
         }
     }
 
@@ -131,23 +146,19 @@ impl KeyTable {
 
     fn assign_fixed(&mut self, column: &Int64Array) -> Vec<u32> {
         let mut slots = Vec::with_capacity(column.len());
-        // Equal keys tend to follow each other.
-        let mut last: Option<(i64, u32)> = None;
+        // Some keys come again and again: (key, its slot) by the key's last bits.
+        let mut recent = [(0, NO_SLOT); RECENT];
         for row in 0..column.len() {
             if column.is_null(row) {
                 slots.push(self.assign_null());
                 continue;
             }
             let value = column.value(row);
-            if let Some((last_value, slot)) = last
-                && last_value == value
-            {
-                slots.push(slot);
-                continue;
+            let place = value as usize % RECENT;
+            if recent[place].1 == NO_SLOT || recent[place].0 != value {
+                recent[place] = (value, self.assign_value(value));
             }
-            let slot = self.assign_value(value);
-            last = Some((value, slot));
-            slots.push(slot);
+            slots.push(recent[place].1);
         }
         slots
     }

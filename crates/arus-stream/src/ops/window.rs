@@ -5,6 +5,7 @@
 //! reaches the instant of its last millisecond. For TIMESTAMP both are the same.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, TimestampMillisecondArray};
+use arrow::compute::{max, min};
 use arrow::datatypes::{
     DataType, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
@@ -71,6 +72,19 @@ impl Windows {
         ends
     }
 
+    /// The one slice that holds every row, if there is one; `times` has no NULL.
+    pub(crate) fn only_slice(self, times: &Int64Array) -> Option<i64> {
+        let Zone::Fixed(offset) = self.zone else { return None };
+        let slice = |time: i64| self.slice_of(time.wrapping_add(offset));
+        let first = slice(min(times)?);
+        (first == slice(max(times)?)).then_some(first)
+    }
+
+    /// Whether a later row's windows never close before those of an earlier one: not where the clock is set back.
+    pub(crate) fn is_monotone(self) -> bool {
+        matches!(self.zone, Zone::Fixed(_))
+    }
+
     /// The end of the slice that holds a local time.
     fn slice_of(self, local: i64) -> i64 {
         let since = local.wrapping_sub(self.offset_ms).rem_euclid(self.slice_ms);
@@ -90,7 +104,8 @@ impl Windows {
             return time.saturating_sub(1);
         }
         let local = LocalShift { zone: self.zone, bucket: None }.local(time);
-        self.first_end(self.slice_of(local)).map_or(i64::MAX, |end| self.fires_at(end))
+        let slice = self.slice_of(local);
+        self.fires_at(self.first_end(slice).unwrap_or(slice))
     }
 
     /// The first window that holds a slice; of a HOP whose slide is above its size there may be none.

@@ -106,9 +106,15 @@ impl WindowAggregator {
     }
 
     fn slice(&mut self, end: i64) -> Result<&mut Slice> {
+        // The next slice will have about as many keys.
+        let keys = self.slices.last_key_value().map_or(0, |(_, slice)| slice.table.slots());
         match self.slices.entry(end) {
             std::collections::btree_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-            std::collections::btree_map::Entry::Vacant(entry) => Ok(entry.insert(self.layout.slice()?)),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let slice = entry.insert(self.layout.slice()?);
+                slice.table.reserve(keys);
+                Ok(slice)
+            }
         }
     }
 
@@ -295,6 +301,12 @@ impl Operator for WindowAggregator {
             }
             None => {
                 let (batch, times) = timed(batch, self.plan.window.time, self.windows, cx)?;
+                if let Some(slice) = self.windows.only_slice(&times) {
+                    if self.windows.proctime() {
+                        self.on_time(cx)?;
+                    }
+                    return self.add(slice, &batch, cx);
+                }
                 let ends = self.windows.slice_ends(&times);
                 (batch, ends)
             }

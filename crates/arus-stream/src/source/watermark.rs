@@ -5,6 +5,7 @@
 //! cut before each such row: the lateness is then that of row by row, and data in order is never cut.
 
 use arrow::array::{Array, Int64Array};
+use arrow::compute::{max, min};
 
 use crate::ops::window::Windows;
 
@@ -17,6 +18,11 @@ pub(crate) struct Lateness {
 }
 
 impl Lateness {
+    /// Whether no row from `time` on can find a window of its own fired by any watermark up to `due`.
+    fn is_in_time(&self, time: i64, due: i64) -> bool {
+        self.windows.iter().all(|window| window.is_monotone() && window.closes_at(time) > due)
+    }
+
     /// Whether a row at `time` may find a window of its own fired when the watermark is `due`.
     fn is_late(&self, time: i64, due: i64) -> bool {
         time <= due.saturating_add(1) && self.windows.iter().any(|window| window.closes_at(time) <= due)
@@ -49,6 +55,16 @@ impl Cutter<'_> {
     pub(crate) fn cut(&mut self, times: &Int64Array, marks: &Int64Array) -> Vec<Piece> {
         let rows = times.len();
         let mut pieces = vec![];
+        let highest = max(marks).map_or(self.split, |mark| mark.max(self.split));
+        if !self.lateness.every_advance
+            && min(times).is_none_or(|first| self.lateness.is_in_time(first, highest.min(self.others)))
+        {
+            self.split = highest;
+            let due = due(self.split.min(self.others), self.emitted, self.floor);
+            self.emitted = due.unwrap_or(self.emitted);
+            pieces.push(Piece { end: rows, watermark: due });
+            return pieces;
+        }
         // Equal times tend to follow each other: (time, watermark, whether that is late).
         let mut known: Option<(i64, i64, bool)> = None;
         let mut is_late = |time: i64, due: i64| match known {

@@ -298,7 +298,7 @@ impl Generator<'_, '_> {
                 format!("TUMBLE({table}, DESCRIPTOR({time}), {}{offset})", second(size))
             }
             4 | 5 => {
-                let (slide, size) = *pick(rng, &[(5, 10), (4, 6), (2, 10), (3, 7), (10, 5), (5, 5)]);
+                let (slide, size) = *pick(rng, &[(5, 10), (4, 8), (2, 10), (3, 9), (5, 5)]);
                 format!("HOP({table}, DESCRIPTOR({time}), {}, {}{offset})", second(slide), second(size))
             }
             6 | 7 => {

@@ -28,6 +28,12 @@ pub(crate) struct Event {
     pub(crate) watermark: i64,
 }
 
+impl Event {
+    pub(crate) fn is_failed(&self) -> bool {
+        self.values.iter().any(is_failed)
+    }
+}
+
 pub(crate) struct Relation {
     pub(crate) events: Vec<Event>,
     /// Whether the order of the events is that of the rows at run time.
@@ -113,7 +119,7 @@ impl Interpreter<'_> {
     pub(crate) fn remaining(&self, events: &[Event]) -> Evaluated<Vec<Vec<Value>>> {
         let mut rows: Vec<Vec<Value>> = vec![];
         for event in events {
-            if event.values.iter().any(is_failed) {
+            if event.is_failed() {
                 self.failed.set(true);
                 continue;
             }
@@ -127,6 +133,14 @@ impl Interpreter<'_> {
             };
         }
         Ok(rows)
+    }
+
+    /// The events whose values are all there.
+    pub(crate) fn without_failed(&self, mut input: Relation) -> Relation {
+        let before = input.events.len();
+        input.events.retain(|event| !event.is_failed());
+        self.failed.set(self.failed.get() || input.events.len() < before);
+        input
     }
 
     /// `needed`: which columns anybody reads. What nobody needs is not computed, and fails no row.
@@ -149,7 +163,7 @@ impl Interpreter<'_> {
                 let input = self.relation(input, &read)?;
                 let mut events = vec![];
                 for event in &input.events {
-                    let holds_failure = event.values.iter().any(is_failed);
+                    let holds_failure = event.is_failed();
                     if let Some(condition) = condition {
                         match evaluate(condition, &event.values) {
                             Ok(value) if is_true(&value) => {}

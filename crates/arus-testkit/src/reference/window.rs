@@ -127,6 +127,9 @@ fn property(property: WindowProperty, (start, end): Bounds, ty: &LogicalType) ->
 
 pub(crate) fn assign(input: Relation, window: &Window) -> Evaluated<Relation> {
     let session = matches!(window.kind, WindowKind::Session { .. });
+    if session && input.events.iter().any(Event::is_failed) {
+        return unsupported("a session of rows that may fail");
+    }
     let plain = window.time_type.clone().without_time_attribute();
     let mut events = vec![];
     for (bounds, mut event) in placed(&input, window, &window.partition, false)? {
@@ -153,6 +156,8 @@ pub(crate) fn aggregate(
     properties: &[WindowProperty],
     schema: &RowSchema,
 ) -> Evaluated<Relation> {
+    // A row that fails is in no window.
+    let input = interpreter.without_failed(input);
     let mut by_window: Vec<(Bounds, Vec<Event>)> = vec![];
     for (bounds, event) in placed(&input, window, keys, true)? {
         match by_window.iter_mut().find(|(b, _)| *b == bounds) {

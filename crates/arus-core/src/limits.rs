@@ -20,6 +20,10 @@ pub const NESTING_DEPTH: usize = 128;
 pub const JSON_DEPTH: usize = 128;
 /// One Kafka record batch, compressed or not: what a hostile one can make a reader hold.
 pub const RECORD_BATCH_BYTES: usize = 64 << 20;
+/// Steps of a regular expression on one text: beyond it the row fails, so that a bad pattern stops nobody else.
+pub const REGEX_STEPS: usize = 1_000_000;
+/// Compiled patterns that a call keeps when they come from a column.
+pub const REGEX_CACHE: usize = 64;
 /// A log segment is sealed at this size.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// The manifest is rotated at this size.

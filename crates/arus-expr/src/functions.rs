@@ -3,19 +3,35 @@
 //! To add functions: a file with a `FUNCTIONS` list below this folder, its `mod` line and its line here.
 
 mod arithmetic;
+mod arrays;
 mod collections;
 mod comparison;
 mod date_format;
+mod encoding;
 mod extract;
 mod greatest;
 mod hash;
 mod interval;
+mod json_build;
+mod json_query;
 mod json_value;
 mod logic;
+mod maps;
+mod math;
 mod now;
+mod padding;
+mod pieces;
+mod printf;
+mod random;
+mod regex;
 mod rounding;
+mod search;
+mod similar;
 mod strings;
 mod to_timestamp;
+mod truncate;
+mod type_of;
+mod unix_time;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -29,19 +45,35 @@ use crate::value::{Cx, Kernel, Value};
 
 pub(crate) const FUNCTIONS: &[Group] = &[
     Group { file: "arithmetic", functions: arithmetic::FUNCTIONS },
+    Group { file: "arrays", functions: arrays::FUNCTIONS },
     Group { file: "collections", functions: collections::FUNCTIONS },
     Group { file: "comparison", functions: comparison::FUNCTIONS },
     Group { file: "date_format", functions: date_format::FUNCTIONS },
+    Group { file: "encoding", functions: encoding::FUNCTIONS },
     Group { file: "extract", functions: extract::FUNCTIONS },
     Group { file: "greatest", functions: greatest::FUNCTIONS },
     Group { file: "hash", functions: hash::FUNCTIONS },
     Group { file: "interval", functions: interval::FUNCTIONS },
+    Group { file: "json_build", functions: json_build::FUNCTIONS },
+    Group { file: "json_query", functions: json_query::FUNCTIONS },
     Group { file: "json_value", functions: json_value::FUNCTIONS },
     Group { file: "logic", functions: logic::FUNCTIONS },
+    Group { file: "maps", functions: maps::FUNCTIONS },
+    Group { file: "math", functions: math::FUNCTIONS },
     Group { file: "now", functions: now::FUNCTIONS },
+    Group { file: "padding", functions: padding::FUNCTIONS },
+    Group { file: "pieces", functions: pieces::FUNCTIONS },
+    Group { file: "printf", functions: printf::FUNCTIONS },
+    Group { file: "random", functions: random::FUNCTIONS },
+    Group { file: "regex", functions: regex::FUNCTIONS },
     Group { file: "rounding", functions: rounding::FUNCTIONS },
+    Group { file: "search", functions: search::FUNCTIONS },
+    Group { file: "similar", functions: similar::FUNCTIONS },
     Group { file: "strings", functions: strings::FUNCTIONS },
     Group { file: "to_timestamp", functions: to_timestamp::FUNCTIONS },
+    Group { file: "truncate", functions: truncate::FUNCTIONS },
+    Group { file: "type_of", functions: type_of::FUNCTIONS },
+    Group { file: "unix_time", functions: unix_time::FUNCTIONS },
 ];
 
 pub(crate) struct Group {
@@ -121,20 +153,22 @@ pub(crate) struct Compiled {
     pub(crate) kernel: Kernel,
     /// Whether a row can fail.
     pub(crate) fallible: bool,
+    /// Whether each row is computed, although all arguments are the same.
+    pub(crate) per_row: bool,
 }
 
 /// Code of which no row fails.
 pub(crate) fn safe(
     kernel: impl Fn(&[Value], &mut Cx<'_>) -> Result<arrow::array::ArrayRef> + Send + Sync + 'static,
 ) -> Result<Compiled> {
-    Ok(Compiled { kernel: Box::new(kernel), fallible: false })
+    Ok(Compiled { kernel: Box::new(kernel), fallible: false, per_row: false })
 }
 
 /// Code of which a row can fail.
 pub(crate) fn fallible(
     kernel: impl Fn(&[Value], &mut Cx<'_>) -> Result<arrow::array::ArrayRef> + Send + Sync + 'static,
 ) -> Result<Compiled> {
-    Ok(Compiled { kernel: Box::new(kernel), fallible: true })
+    Ok(Compiled { kernel: Box::new(kernel), fallible: true, per_row: false })
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static Function> {

@@ -7,11 +7,15 @@
 mod cast;
 mod catalog;
 mod functions;
+mod java_regex;
+mod json;
 mod like;
 mod pattern;
 mod program;
 mod scalar;
+mod simple_date;
 mod typing;
+mod utf16;
 mod value;
 
 pub use catalog::Functions;

@@ -4,6 +4,8 @@
 //! no other row, so whether a row fails never depends on the rows beside it. Where that is cheaper, an operand is
 //! evaluated on the whole batch and the rest is thrown away. A value that is equal for all rows stays one value.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, make_array, new_null_array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{and_kleene, interleave, or_kleene, take};
@@ -12,6 +14,7 @@ use arus_core::change::arrow_bug;
 use arus_core::clock::SharedClock;
 use arus_core::expr::Expr;
 use arus_core::function::Evaluator;
+use arus_core::rng::Rng;
 use arus_core::text::Zone;
 use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
 
@@ -27,6 +30,8 @@ pub struct EvalContext {
     pub now_ms: i64,
     /// The watermark before the batch; `None` when there was none yet.
     pub watermark: Option<i64>,
+    /// What the random functions of this batch begin with; another one for each batch.
+    pub seed: u64,
 }
 
 /// What a run gives.
@@ -108,11 +113,12 @@ impl Predicate {
 pub struct ConstantEvaluator {
     clock: SharedClock,
     zone: String,
+    seed: AtomicU64,
 }
 
 impl ConstantEvaluator {
     pub fn new(clock: SharedClock, zone: &str) -> Self {
-        ConstantEvaluator { clock, zone: zone.to_owned() }
+        ConstantEvaluator { clock, zone: zone.to_owned(), seed: Rng::from_entropy().next_u64().into() }
     }
 }
 
@@ -120,7 +126,8 @@ impl Evaluator for ConstantEvaluator {
     fn evaluate_constant(&self, expr: &Expr) -> Result<Datum> {
         let root = compile(expr, Zone::parse(&self.zone)?)?;
         let mut failed = Vec::new();
-        let cx = EvalContext { now_ms: self.clock.now_ms(), watermark: None };
+        let seed = self.seed.fetch_add(1, Ordering::Relaxed);
+        let cx = EvalContext { now_ms: self.clock.now_ms(), watermark: None, seed };
         let value = root.evaluate(&Input { columns: &[], rows: 1 }, &cx, &mut failed)?;
         if let Some(first) = failed.first() {
             return Err(Error::user(first.reason.clone()));
@@ -167,6 +174,8 @@ enum NodeKind {
         args: Vec<Node>,
         /// TRY_CAST: a failed row is NULL.
         safe: bool,
+        /// Each row is computed, although all arguments are the same.
+        per_row: bool,
     },
     And(Vec<Node>),
     Or(Vec<Node>),
@@ -195,6 +204,10 @@ fn compile(expr: &Expr, zone: Zone) -> Result<Node> {
         Expr::Call { function, args, ty } => {
             let found = find(function).ok_or_else(|| Error::bug(format!("no function {function} to compile")))?;
             let compiled = (found.compile)(&CompileCall { name: function, args, ty, zone })?;
+            if compiled.per_row {
+                let kind = NodeKind::Call { kernel: compiled.kernel, args: all(args)?, safe: false, per_row: true };
+                return Ok(Node::new(kind, compiled.fallible));
+            }
             return Ok(fold(compiled.kernel, all(args)?, false, compiled.fallible, found.deterministic));
         }
         Expr::Cast { input, ty, safe } => {
@@ -222,10 +235,10 @@ fn compile(expr: &Expr, zone: Zone) -> Result<Node> {
 /// A call; one over literals alone is evaluated here, unless that fails: then each row that asks for it fails.
 fn fold(kernel: Kernel, args: Vec<Node>, safe: bool, fallible: bool, deterministic: bool) -> Node {
     let constant = deterministic && !args.is_empty() && args.iter().all(|a| matches!(a.kind, NodeKind::Literal(_)));
-    let node = Node::new(NodeKind::Call { kernel, args, safe }, fallible);
+    let node = Node::new(NodeKind::Call { kernel, args, safe, per_row: false }, fallible);
     if constant {
         let mut failed = Vec::new();
-        let cx = EvalContext { now_ms: 0, watermark: None };
+        let cx = EvalContext { now_ms: 0, watermark: None, seed: 0 };
         if let Ok(value) = node.evaluate(&Input { columns: &[], rows: 1 }, &cx, &mut failed)
             && failed.is_empty()
         {
@@ -267,7 +280,9 @@ impl Node {
                 None => Err(Error::bug(format!("no column {index} among {}", input.columns.len()))),
             },
             NodeKind::Literal(array) => Ok(Value::Scalar(array.clone())),
-            NodeKind::Call { kernel, args, safe } => self.call(kernel, args, *safe, input, eval, failed),
+            NodeKind::Call { kernel, args, safe, per_row } => {
+                self.call(kernel, args, (*safe, *per_row), input, eval, failed)
+            }
             NodeKind::And(args) => logic(args, true, input, eval, failed),
             NodeKind::Or(args) => logic(args, false, input, eval, failed),
             NodeKind::Case { branches, otherwise, ty } => case(branches, otherwise, ty, input, eval, failed),
@@ -283,7 +298,7 @@ impl Node {
         &self,
         kernel: &Kernel,
         args: &[Node],
-        safe: bool,
+        (safe, per_row): (bool, bool),
         input: &Input<'_>,
         eval: &EvalContext,
         failed: &mut Vec<FailedRow>,
@@ -292,7 +307,7 @@ impl Node {
         for arg in args {
             values.push(arg.evaluate(input, eval, failed)?);
         }
-        let scalar = values.iter().all(Value::is_scalar);
+        let scalar = !per_row && values.iter().all(Value::is_scalar);
         let rows = if scalar { 1 } else { input.rows };
         let mut own = Vec::new();
         let array = kernel(&values, &mut Cx { rows, eval, failed: &mut own })?;

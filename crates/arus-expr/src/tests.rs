@@ -4,6 +4,8 @@ mod casts;
 mod catalog;
 mod evaluator;
 mod numbers;
+mod properties;
+mod regex;
 mod strings;
 mod times;
 
@@ -18,7 +20,7 @@ use arus_core::{Datum, LogicalType, TimeAttribute, TypeKind};
 
 use crate::{EvalContext, Evaluated, Functions, Program};
 
-pub(crate) const CX: EvalContext = EvalContext { now_ms: 1_709_210_096_789, watermark: Some(1_000) };
+pub(crate) const CX: EvalContext = EvalContext { now_ms: 1_709_210_096_789, watermark: Some(1_000), seed: 7 };
 
 // ---- expressions ---------------------------------------------------------------------------------------
 

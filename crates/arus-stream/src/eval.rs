@@ -1,18 +1,24 @@
 //! Expressions over batches: arus-expr's programs, with failed rows set aside.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter;
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
+use arus_core::rng::Rng;
 use arus_core::{ChangeBatch, Error, Result};
 use arus_expr::{EvalContext, Program};
 
 use crate::message::WATERMARK_NONE;
 use crate::operator::OperatorContext;
 
-pub(crate) struct Expressions(Program);
+pub(crate) struct Expressions {
+    program: Program,
+    /// What the next batch's random numbers begin with.
+    seed: AtomicU64,
+}
 
 /// One column an expression; the values of failed rows are void.
 pub(crate) struct Evaluation {
@@ -23,12 +29,13 @@ pub(crate) struct Evaluation {
 
 impl Expressions {
     pub(crate) fn compile(exprs: &[Expr], time_zone: &str) -> Result<Self> {
-        Ok(Expressions(Program::compile(exprs, time_zone)?))
+        Ok(Expressions { program: Program::compile(exprs, time_zone)?, seed: Rng::from_entropy().next_u64().into() })
     }
 
     pub(crate) fn run(&self, rows: &RecordBatch, now_ms: i64, watermark: i64) -> Result<Evaluation> {
-        let cx = EvalContext { now_ms, watermark: (watermark != WATERMARK_NONE).then_some(watermark) };
-        let evaluated = self.0.run(rows, &cx)?;
+        let seed = self.seed.fetch_add(1, Ordering::Relaxed);
+        let cx = EvalContext { now_ms, watermark: (watermark != WATERMARK_NONE).then_some(watermark), seed };
+        let evaluated = self.program.run(rows, &cx)?;
         let failed = evaluated.failed.into_iter().map(|f| (f.row, f.reason)).collect();
         Ok(Evaluation { columns: evaluated.columns, failed })
     }

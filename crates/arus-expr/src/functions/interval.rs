@@ -10,7 +10,7 @@ use arus_core::change::arrow_bug;
 use arus_core::function::Argument;
 use arus_core::text::{civil_from_days, days_from_civil, days_in_month};
 use arus_core::types::units_per_ms;
-use arus_core::{LogicalType, Result, TypeKind};
+use arus_core::{Datum, LogicalType, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, any_nullable, as_is, coerced, fallible, is_small_integer, safe};
 use crate::value::{Cx, Longs, Numbers, Value, binary_numbers, long_array, longs, numbers};
@@ -27,6 +27,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "TIMESTAMPDIFF(<UNIT>, <DATETIME>, <DATETIME>)",
         resolve_timestamp_diff,
         compile_timestamp_diff,
+    ),
+    Function::new(
+        &["DATETIME_MINUS"],
+        "(<DATETIME> - <DATETIME>) <UNIT>",
+        resolve_datetime_minus,
+        compile_datetime_minus,
     ),
 ];
 
@@ -171,7 +177,9 @@ fn out_of_range(cx: &mut Cx<'_>, row: usize) -> Option<i64> {
 fn shift_timestamps(args: &[Value], cx: &mut Cx<'_>, units: i64, ty: &DataType) -> Result<ArrayRef> {
     let (times, intervals) = (Longs::of(&args[0])?, Longs::of(&args[1])?);
     // The commonest case, a column and a literal, has no branch unless something overflows.
-    if let (false, true, Some(ms)) = (args[0].is_scalar(), args[1].is_scalar(), intervals.get(0))
+    if !args[0].is_scalar()
+        && args[1].is_scalar()
+        && let Some(ms) = intervals.get(0)
         && let Some(by) = ms.checked_mul(units)
     {
         let (values, nulls) = times.whole();
@@ -221,6 +229,9 @@ enum Unit {
 fn unit(name: &str) -> Option<Unit> {
     let name = name.to_ascii_uppercase();
     Some(match name.strip_prefix("SQL_TSI_").unwrap_or(&name) {
+        "MILLENNIUM" => Unit::Months(12_000),
+        "CENTURY" => Unit::Months(1_200),
+        "DECADE" => Unit::Months(120),
         "YEAR" => Unit::Months(12),
         "QUARTER" => Unit::Months(3),
         "MONTH" => Unit::Months(1),
@@ -236,7 +247,7 @@ fn unit(name: &str) -> Option<Unit> {
 
 fn unit_of(arg: &Argument) -> Option<Unit> {
     match &arg.literal {
-        Some(arus_core::Datum::String(name)) => unit(name),
+        Some(Datum::String(name)) => unit(name),
         _ => None,
     }
 }
@@ -250,7 +261,7 @@ fn resolve_timestamp_add(args: &[Argument]) -> Option<Call> {
     // A DATE moved by hours becomes a TIMESTAMP.
     let moved = match (&time.ty.kind, unit) {
         (TypeKind::Date, Unit::Millis(ms)) if ms % MS_PER_DAY != 0 => {
-            TypeKind::Timestamp { precision: 3, attribute: Default::default() }
+            TypeKind::Timestamp { precision: 6, attribute: Default::default() }
         }
         _ => plain(&time.ty),
     };
@@ -286,47 +297,140 @@ fn compile_timestamp_add(call: &CompileCall<'_>) -> Result<Compiled> {
     if shift_fallible { fallible(kernel) } else { safe(kernel) }
 }
 
+/// Two times of a kind: a DATE counts as the TIMESTAMP of its midnight.
 fn resolve_timestamp_diff(args: &[Argument]) -> Option<Call> {
     let [unit, from, to] = args else { return None };
-    unit_of(unit)?;
-    let time = |arg: &Argument| match &arg.ty.kind {
-        TypeKind::Date => Some(TypeKind::Timestamp { precision: 3, attribute: Default::default() }),
-        kind if kind.is_timestamp() => Some(plain(&arg.ty)),
-        _ => None,
+    let fraction = fraction_of_second(unit.literal.as_ref());
+    let unit = if fraction.is_some() { Unit::Millis(1_000) } else { unit_of(unit)? };
+    let kinds = match (&from.ty.kind, &to.ty.kind) {
+        (TypeKind::Time(_), TypeKind::Time(_)) if matches!(unit, Unit::Millis(_)) => [&from.ty, &to.ty].map(plain),
+        (TypeKind::TimestampLtz { .. }, TypeKind::TimestampLtz { .. }) => [&from.ty, &to.ty].map(plain),
+        (a, b) => {
+            let time = |kind: &TypeKind| match kind {
+                TypeKind::Date => Some(TypeKind::Timestamp { precision: 3, attribute: Default::default() }),
+                TypeKind::Timestamp { precision, .. } => {
+                    Some(TypeKind::Timestamp { precision: *precision, attribute: Default::default() })
+                }
+                _ => None,
+            };
+            [time(a)?, time(b)?]
+        }
     };
-    coerced(args, vec![unit_of(unit).and(Some(args[0].ty.kind.clone()))?, time(from)?, time(to)?], TypeKind::Int)
+    let [from, to] = kinds;
+    let result = if fraction == Some(1_000_000_000) { TypeKind::BigInt } else { TypeKind::Int };
+    coerced(args, vec![args[0].ty.kind.clone(), from, to], result)
+}
+
+/// Of these units Flink counts whole seconds and multiplies them.
+fn fraction_of_second(unit: Option<&Datum>) -> Option<i64> {
+    match unit {
+        Some(Datum::String(name)) => match name.to_ascii_uppercase().as_str() {
+            "MILLISECOND" => Some(1_000),
+            "MICROSECOND" => Some(1_000_000),
+            "NANOSECOND" => Some(1_000_000_000),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn compile_timestamp_diff(call: &CompileCall<'_>) -> Result<Compiled> {
-    let unit = call.text(0).and_then(unit).ok_or_else(|| call.bug())?;
+    let name = call.text(0).ok_or_else(|| call.bug())?;
+    let fraction = fraction_of_second(Some(&Datum::String(name.to_owned())));
+    let unit = if fraction.is_some() { Unit::Millis(1_000) } else { unit(name).ok_or_else(|| call.bug())? };
+    let factor = fraction.unwrap_or(1);
     let ty = call.ty.to_arrow();
+    if let (TypeKind::Time(_), Unit::Millis(ms)) = (call.kind(1)?, unit) {
+        return safe(move |args, cx| {
+            let f = |from: i32, to: i32| ((i64::from(to) - i64::from(from)) / ms * factor) as i32;
+            let times = [args[1].clone(), args[2].clone()];
+            binary_numbers::<Time32MillisecondType, Time32MillisecondType, Int32Type>(&times, cx.rows, &ty, f)
+        });
+    }
     let precision = |kind: TypeKind| match kind {
         TypeKind::Timestamp { precision, .. } | TypeKind::TimestampLtz { precision, .. } => Ok(units_per_ms(precision)),
         _ => Err(call.bug()),
     };
     let (from_units, to_units) = (precision(call.kind(1)?)?, precision(call.kind(2)?)?);
+    let long = call.ty.kind == TypeKind::BigInt;
     safe(move |args, cx| {
         let (from, to) = (Longs::of(&args[1])?, Longs::of(&args[2])?);
-        Ok(numbers::<Int32Type>(cx.rows, &ty, |row| {
+        let difference = |row| {
             let from = from.get(row)?.div_euclid(from_units);
             let to = to.get(row)?.div_euclid(to_units);
             Some(match unit {
-                Unit::Millis(ms) => to.wrapping_sub(from) / ms,
+                Unit::Millis(ms) => (to.wrapping_sub(from) / ms).wrapping_mul(factor),
                 Unit::Months(months) => months_between(from, to) / months,
-            } as i32)
-        }))
+            })
+        };
+        if long {
+            return longs(cx.rows, &ty, difference);
+        }
+        Ok(numbers::<Int32Type>(cx.rows, &ty, |row| difference(row).map(|count| count as i32)))
+    })
+}
+
+/// Two times of a kind; the unit says whether months or milliseconds are counted.
+fn resolve_datetime_minus(args: &[Argument]) -> Option<Call> {
+    let [unit, earlier, later] = args else { return None };
+    let result = match unit_of(unit)? {
+        Unit::Months(_) => TypeKind::IntervalYearMonth,
+        Unit::Millis(_) => TypeKind::IntervalDayTime,
+    };
+    let same = std::mem::discriminant(&earlier.ty.kind) == std::mem::discriminant(&later.ty.kind);
+    if !same || !earlier.ty.kind.is_temporal() {
+        return None;
+    }
+    coerced(args, vec![unit.ty.kind.clone(), plain(&earlier.ty), plain(&later.ty)], result)
+}
+
+/// A time in milliseconds, whatever its type.
+fn millis<'a>(value: &'a Value, kind: &TypeKind) -> Result<Box<dyn Fn(usize) -> Option<i64> + 'a>> {
+    Ok(match kind {
+        TypeKind::Date => {
+            let days = Numbers::<Date32Type>::of(value)?;
+            Box::new(move |row| Some(i64::from(days.get(row)?) * MS_PER_DAY))
+        }
+        TypeKind::Time(_) => {
+            let times = Numbers::<Time32MillisecondType>::of(value)?;
+            Box::new(move |row| Some(i64::from(times.get(row)?)))
+        }
+        TypeKind::Timestamp { precision, .. } | TypeKind::TimestampLtz { precision, .. } => {
+            let (times, units) = (Longs::of(value)?, units_per_ms(*precision));
+            Box::new(move |row| Some(times.get(row)?.div_euclid(units)))
+        }
+        other => return Err(arus_core::Error::bug(format!("{other} is no time"))),
+    })
+}
+
+fn compile_datetime_minus(call: &CompileCall<'_>) -> Result<Compiled> {
+    let (earlier, later) = (call.kind(1)?, call.kind(2)?);
+    let months = call.ty.kind == TypeKind::IntervalYearMonth;
+    let ty = call.ty.to_arrow();
+    safe(move |args, cx| {
+        let (earlier, later) = (millis(&args[1], &earlier)?, millis(&args[2], &later)?);
+        if months {
+            let between = |row| Some(months_between(earlier(row)?, later(row)?) as i32);
+            return Ok(numbers::<Int32Type>(cx.rows, &ty, between));
+        }
+        longs(cx.rows, &ty, |row| later(row)?.checked_sub(earlier(row)?))
     })
 }
 
 /// Whole months from one time to the other, in milliseconds.
 fn months_between(from: i64, to: i64) -> i64 {
     let (from_day, to_day) = (from.div_euclid(MS_PER_DAY), to.div_euclid(MS_PER_DAY));
-    let ((y1, m1, d1), (y2, m2, d2)) = (civil_from_days(from_day), civil_from_days(to_day));
-    let months = (y2 - y1) * 12 + i64::from(m2) - i64::from(m1);
-    let part = (i64::from(d2) - i64::from(d1)) * MS_PER_DAY + to.rem_euclid(MS_PER_DAY) - from.rem_euclid(MS_PER_DAY);
-    match months {
-        m if m > 0 && part < 0 => m - 1,
-        m if m < 0 && part > 0 => m + 1,
-        m => m,
+    let months = months_between_days(from_day, to_day);
+    let falls_short = to.rem_euclid(MS_PER_DAY) < from.rem_euclid(MS_PER_DAY);
+    if add_months(from_day, months) == to_day && falls_short { months - 1 } else { months }
+}
+
+/// As many months as fit between two days, a month's end counting as reached by its last day.
+fn months_between_days(from: i64, to: i64) -> i64 {
+    if to < from {
+        return -months_between_days(to, from);
     }
+    let ((y1, m1, _), (y2, m2, _)) = (civil_from_days(from), civil_from_days(to));
+    let months = (y2 - y1) * 12 + i64::from(m2) - i64::from(m1);
+    if add_months(from, months) > to { months - 1 } else { months }
 }

@@ -4,9 +4,6 @@
 //! `DEFAULT`), its default, the behaviour ON ERROR and its default. The type after RETURNING is the type of the call.
 //! A path without a mode is strict, as in Flink.
 
-mod parse;
-mod path;
-
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
 use arus_core::function::Argument;
@@ -14,9 +11,8 @@ use arus_core::{Error, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, as_is, fallible};
 use crate::cast::cast_kernel;
+use crate::json::{Json, Mode, Paths, look_up, number_text};
 use crate::value::{Booleans, Cx, Kernel, Numbers, Strings, Value, booleans, numbers, strings};
-use parse::{Json, parse};
-use path::{Mode, Path};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function::new(
     &["JSON_VALUE"],
@@ -62,34 +58,30 @@ fn compile(call: &CompileCall<'_>) -> Result<Compiled> {
         return Err(Error::user(format!("unsupported type '{kind}' for RETURNING in JSON_VALUE"))
             .with_hint("take STRING, INTEGER, DOUBLE or BOOLEAN, and CAST the result"));
     }
-    let fixed_path = call.text(1).map(Path::parse);
+    let paths = Paths::of(call, 1)?;
     let arrow = call.ty.to_arrow();
+    let fit = match kind {
+        TypeKind::Varchar(n) => n as usize,
+        _ => usize::MAX,
+    };
     fallible(move |args, cx| {
-        let (texts, paths) = (Strings::of(&args[0])?, Strings::of(&args[1])?);
+        let texts = Strings::of(&args[0])?;
+        let mut paths = paths.rows(&args[1])?;
         let empty = Fallback::of(&on_empty, args, cx)?;
         let error = Fallback::of(&on_error, args, cx)?;
-        let mut last: Option<(&str, Result<Path, String>)> = None;
         let mut results: Vec<Option<Scalar>> = Vec::with_capacity(cx.rows);
         for row in 0..cx.rows {
             let (Some(text), Some(path)) = (texts.get(row), paths.get(row)) else {
                 results.push(None);
                 continue;
             };
-            let path = match &fixed_path {
-                Some(path) => path,
-                None => {
-                    let same = last.as_ref().is_some_and(|(before, _)| *before == path);
-                    let parsed = if same { last.take() } else { None };
-                    &last.insert(parsed.unwrap_or_else(|| (path, Path::parse(path)))).1
-                }
-            };
-            let (fallback, reason) = match look_up(text, path) {
-                Outcome::Scalar(scalar) => {
-                    let converted = scalar.converted(&kind);
+            let outcome = look_up(text, path, |mode, found| outcome(mode, found, &kind));
+            let (fallback, reason) = match outcome {
+                Outcome::Scalar(converted) => {
                     if let Err(reason) = &converted {
                         cx.fail(row, reason);
                     }
-                    results.push(converted.ok());
+                    results.push(converted.ok().map(|scalar| scalar.cut(fit)));
                     continue;
                 }
                 Outcome::Empty => (&empty, "the JSON path found nothing".to_owned()),
@@ -165,6 +157,19 @@ enum Scalar {
 }
 
 impl Scalar {
+    /// Text of VARCHAR(n) is cut.
+    fn cut(self, length: usize) -> Scalar {
+        match self {
+            Scalar::Text(mut text) => {
+                if let Some((at, _)) = text.char_indices().nth(length) {
+                    text.truncate(at);
+                }
+                Scalar::Text(text)
+            }
+            other => other,
+        }
+    }
+
     fn read(value: &Value, row: usize, kind: &TypeKind) -> Result<Option<Scalar>> {
         Ok(match kind {
             TypeKind::Int => Numbers::<Int32Type>::of(value)?.get(row).map(Scalar::Int),
@@ -175,108 +180,47 @@ impl Scalar {
     }
 }
 
-/// A scalar of the document.
-enum Found<'a> {
-    Text(std::borrow::Cow<'a, str>),
-    Number(&'a str),
-    Boolean(bool),
-}
-
-impl Found<'_> {
-    fn converted(&self, kind: &TypeKind) -> Result<Scalar, String> {
-        let wrong = |value: &str| Err(format!("the JSON value {value} is no {kind}"));
-        match (kind, self) {
-            (TypeKind::Int, Found::Number(text)) => match text.parse() {
-                Ok(value) => Ok(Scalar::Int(value)),
-                Err(_) => wrong(text),
-            },
-            (TypeKind::Double, Found::Number(text)) => match text.parse() {
-                Ok(value) => Ok(Scalar::Double(value)),
-                Err(_) => wrong(text),
-            },
-            (TypeKind::Boolean, Found::Boolean(value)) => Ok(Scalar::Boolean(*value)),
-            (kind, Found::Text(text)) if kind.is_string() => Ok(Scalar::Text(text.clone().into_owned())),
-            (kind, Found::Number(text)) if kind.is_string() => Ok(Scalar::Text(number_text(text))),
-            (kind, Found::Boolean(value)) if kind.is_string() => Ok(Scalar::Text(value.to_string())),
-            (_, Found::Text(text)) => wrong(text),
-            (_, Found::Number(text)) => wrong(text),
-            (_, Found::Boolean(value)) => wrong(&value.to_string()),
-        }
+/// A scalar of the document as a value of the type.
+fn converted(value: &Json<'_>, kind: &TypeKind) -> Result<Scalar, String> {
+    let wrong = |value: &str| Err(format!("the JSON value {value} is no {kind}"));
+    match (kind, value) {
+        (TypeKind::Int, Json::Number(text)) => match text.parse() {
+            Ok(value) => Ok(Scalar::Int(value)),
+            Err(_) => wrong(text),
+        },
+        // What is written without a point is an integer to Flink, and no DOUBLE.
+        (TypeKind::Double, Json::Number(text)) if text.contains(['.', 'e', 'E']) => match text.parse() {
+            Ok(value) => Ok(Scalar::Double(value)),
+            Err(_) => wrong(text),
+        },
+        (TypeKind::Boolean, Json::Boolean(value)) => Ok(Scalar::Boolean(*value)),
+        (kind, Json::String(text)) if kind.is_string() => Ok(Scalar::Text(text.clone().into_owned())),
+        (kind, Json::Number(text)) if kind.is_string() => Ok(Scalar::Text(number_text(text))),
+        (kind, Json::Boolean(value)) if kind.is_string() => Ok(Scalar::Text(value.to_string())),
+        (kind, Json::Made(text)) if kind.is_string() => Ok(Scalar::Text(text.clone())),
+        (_, Json::String(text)) => wrong(text),
+        (_, Json::Number(text)) => wrong(text),
+        (_, Json::Made(text)) => wrong(text),
+        (_, Json::Boolean(value)) => wrong(&value.to_string()),
+        _ => wrong("(an array or object)"),
     }
 }
 
-/// Integers as they stand, others as Java's `BigDecimal` prints them.
-fn number_text(text: &str) -> String {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return if digits == "0" { digits.to_owned() } else { text.to_owned() };
-    }
-    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let Ok(exponent) = exponent.trim_start_matches('+').parse::<i64>() else { return text.to_owned() };
-    let scale = fraction.len() as i64 - exponent;
-    let all = format!("{whole}{fraction}");
-    let unscaled = match all.trim_start_matches('0') {
-        "" => "0",
-        digits => digits,
-    };
-    let first = unscaled.len() as i64 - 1 - scale;
-    let mut out = String::new();
-    if negative && unscaled != "0" {
-        out.push('-');
-    }
-    if scale >= 0 && first >= -6 {
-        let scale = scale as usize;
-        let padded = format!("{unscaled:0>width$}", width = scale + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - scale);
-        out.push_str(whole);
-        if scale > 0 {
-            out.push('.');
-            out.push_str(fraction);
-        }
-        return out;
-    }
-    out.push_str(&unscaled[..1]);
-    if unscaled.len() > 1 {
-        out.push('.');
-        out.push_str(&unscaled[1..]);
-    }
-    if first != 0 {
-        out.push_str(&format!("E{first:+}"));
-    }
-    out
-}
-
-enum Outcome<'a> {
-    Scalar(Found<'a>),
+enum Outcome {
+    Scalar(Result<Scalar, String>),
     Empty,
     Error(String),
 }
 
-/// A missing path is empty when lax and an error when strict; so are what is no scalar and text that is no JSON.
-fn look_up<'a>(text: &'a str, path: &Result<Path, String>) -> Outcome<'a> {
-    let path = match path {
-        Ok(path) => path,
-        Err(reason) => return Outcome::Error(reason.clone()),
-    };
-    let document = match parse(text) {
-        Ok(document) => document,
-        Err(_) if path.mode == Mode::Lax => return Outcome::Empty,
-        Err(reason) => return Outcome::Error(reason),
-    };
-    match (path.find(document), path.mode) {
-        (Some(Json::String(text)), _) => Outcome::Scalar(Found::Text(text)),
-        (Some(Json::Number(text)), _) => Outcome::Scalar(Found::Number(text)),
-        (Some(Json::Length(length)), _) => Outcome::Scalar(Found::Text(length.to_string().into())),
-        (Some(Json::Boolean(value)), _) => Outcome::Scalar(Found::Boolean(value)),
-        (Some(Json::Null), _) => Outcome::Empty,
-        (None | Some(Json::Array(_) | Json::Object(_)), Mode::Lax) => Outcome::Empty,
-        (None, Mode::Strict) => Outcome::Error(format!("No results for path: {}", path.text)),
-        (Some(_), Mode::Strict) => {
-            Outcome::Error(format!("the JSON path {} found an array or object, not a scalar", path.text))
+/// What is no scalar is nothing to a lax path, and an error to a strict one.
+fn outcome(mode: Mode, found: Result<Option<&Json<'_>>, String>, kind: &TypeKind) -> Outcome {
+    match (found, mode) {
+        (Err(reason), _) => Outcome::Error(reason),
+        (Ok(None | Some(Json::Array(_) | Json::Object(_))), Mode::Lax) => Outcome::Empty,
+        (Ok(None), Mode::Strict) => Outcome::Error("the JSON path found null".to_owned()),
+        (Ok(Some(Json::Array(_) | Json::Object(_))), Mode::Strict) => {
+            Outcome::Error("the JSON path found an array or object, not a scalar".to_owned())
         }
+        (Ok(Some(value)), _) => Outcome::Scalar(converted(value, kind)),
     }
 }

@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn resolve_round(args: &[Argument]) -> Option<Call> {
+pub(super) fn resolve_round(args: &[Argument]) -> Option<Call> {
     let (value, digits) = match args {
         [value] => (value, Some(0)),
         [value, digits] if digits.ty.kind.is_integer() => (
@@ -265,7 +265,8 @@ fn floor_timestamps(
     let times = Longs::of(&args[0])?;
     longs(cx.rows, ty, |row| {
         let ms = times.get(row)?.div_euclid(units);
-        let local = zone.to_local(ms, 1)?;
-        zone.to_instant(round_millis(unit, local, up), 1)?.checked_mul(units)
+        // As in Flink the offset is that of the time itself, also where midnight had another.
+        let offset = zone.offset_at_ms(ms);
+        round_millis(unit, ms.checked_add(offset)?, up).checked_sub(offset)?.checked_mul(units)
     })
 }

@@ -123,6 +123,12 @@ pub enum ExprKind {
         value: Box<Expr>,
         qualifier: IntervalQualifier,
     },
+    /// `(later - earlier) unit`
+    DatetimeMinus {
+        later: Box<Expr>,
+        earlier: Box<Expr>,
+        qualifier: IntervalQualifier,
+    },
     /// Every other function, also `CURRENT_TIMESTAMP` without parentheses; `SUBSTRING(a FROM b FOR c)` is SUBSTRING(a, b, c),
     /// `POSITION(a IN b)` is POSITION(a, b) and `OVERLAY(a PLACING b FROM c FOR d)` is OVERLAY(a, b, c, d).
     Call(Box<Call>),

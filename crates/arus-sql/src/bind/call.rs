@@ -1,15 +1,15 @@
-//! Calls: functions, aggregates, conditionals that are lowered to CASE, and JSON_VALUE with its clauses.
+//! Calls: functions, aggregates, and conditionals that are lowered to CASE.
 
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::function::Argument;
-use arus_core::types::{LogicalType, TypeKind};
+use arus_core::types::TypeKind;
 use arus_core::{Datum, Result};
 
 use super::Binder;
 use super::expr::{AGGREGATE_BASE, Cx, FoundCall};
 use super::literal::string_literal;
-use crate::ast::{ArgValue, Call, JsonBehavior, JsonCall, JsonPath, Span};
+use crate::ast::{ArgValue, Call, Span};
 
 /// `YEAR(x)` is `EXTRACT(YEAR FROM x)`.
 const EXTRACT_SHORT: [(&str, &str); 10] = [
@@ -122,6 +122,12 @@ impl Binder<'_> {
             return Ok(expr);
         }
         let mut args: Vec<Expr> = args.into_iter().map(|a| a.0).collect();
+        if name == "CURRENT_DATABASE" && args.is_empty() {
+            return Ok(Expr::literal(
+                Datum::String(self.planner.current_database.to_owned()),
+                TypeKind::STRING.not_null(),
+            ));
+        }
         if let Some((_, unit)) = EXTRACT_SHORT.iter().find(|(short, _)| *short == name)
             && args.len() == 1
         {
@@ -259,73 +265,5 @@ impl Binder<'_> {
             }
             _ => return Ok(None),
         }))
-    }
-
-    pub(crate) fn json(&self, json: &JsonCall, span: Span, cx: &mut Cx<'_>) -> Result<Expr> {
-        let JsonCall::Value { path, returning, on_empty, on_error } = json else {
-            let name = match json {
-                JsonCall::Value { .. } => "JSON_VALUE",
-                JsonCall::Query { .. } => "JSON_QUERY",
-                JsonCall::Exists { .. } => "JSON_EXISTS",
-                JsonCall::Object { .. } => "JSON_OBJECT",
-                JsonCall::Array { .. } => "JSON_ARRAY",
-                JsonCall::ObjectAgg { .. } => "JSON_OBJECTAGG",
-                JsonCall::ArrayAgg { .. } => "JSON_ARRAYAGG",
-            };
-            return Err(self.unsupported(format!("function {name}"), span));
-        };
-        let JsonPath { input, path, passing } = path;
-        if let Some((value, _)) = passing.first() {
-            return Err(self.unsupported("PASSING in JSON_VALUE", value.span));
-        }
-        let args = vec![self.expr(input, cx)?, self.expr(path, cx)?];
-        if returning.is_none() && on_empty.is_none() && on_error.is_none() {
-            return self.resolve("JSON_VALUE", args, span);
-        }
-        let ty = match returning {
-            None => TypeKind::STRING.nullable(),
-            Some(written) => self.json_type(self.data_type(written)?, written.span)?,
-        };
-        let Expr::Call { function, mut args, .. } = self.resolve_unfolded("JSON_VALUE", args, span)? else {
-            return Err(arus_core::Error::bug("JSON_VALUE resolved to no call"));
-        };
-        for behaviour in [on_empty, on_error] {
-            let (word, default) = self.json_behaviour(behaviour.as_ref(), &ty, span, cx)?;
-            args.push(string_literal(word));
-            args.push(default);
-        }
-        Ok(self.fold(Expr::Call { function, args, ty }))
-    }
-
-    fn json_type(&self, ty: LogicalType, span: Span) -> Result<LogicalType> {
-        match ty.kind {
-            TypeKind::Boolean | TypeKind::Int | TypeKind::Double | TypeKind::Varchar(_) | TypeKind::Char(_) => {
-                Ok(ty.with_nullable(true))
-            }
-            other => Err(self
-                .wrong(Code::TypeMismatch, format!("JSON_VALUE cannot return {other}"), span)
-                .with_hint("RETURNING takes STRING, BOOLEAN, INTEGER or DOUBLE; CAST the value of a STRING")),
-        }
-    }
-
-    fn json_behaviour(
-        &self,
-        behaviour: Option<&JsonBehavior>,
-        ty: &LogicalType,
-        span: Span,
-        cx: &mut Cx<'_>,
-    ) -> Result<(&'static str, Expr)> {
-        let null = Expr::literal(Datum::Null, ty.clone());
-        match behaviour {
-            None | Some(JsonBehavior::Null) => Ok(("NULL", null)),
-            Some(JsonBehavior::Error) => Ok(("ERROR", null)),
-            Some(JsonBehavior::Default(e)) => {
-                let value = self.expr(e, cx)?;
-                Ok(("DEFAULT", self.coerce(value, ty)))
-            }
-            Some(_) => Err(self
-                .wrong(Code::Syntax, "JSON_VALUE with a behaviour that it does not have", span)
-                .with_hint("ON EMPTY and ON ERROR take NULL, ERROR or DEFAULT value")),
-        }
     }
 }

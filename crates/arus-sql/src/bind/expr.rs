@@ -71,7 +71,13 @@ impl Binder<'_> {
         match &e.kind {
             ExprKind::Literal(literal) => self.literal(literal, span),
             ExprKind::Name(parts) => {
-                let expr = self.name(parts, cx.scope)?;
+                let expr = match self.name(parts, cx.scope) {
+                    // PI may stand without parentheses, where no column has its name.
+                    Err(_) if parts.len() == 1 && !parts[0].quoted && parts[0].value.eq_ignore_ascii_case("PI") => {
+                        return self.resolve("PI", vec![], span);
+                    }
+                    found => found?,
+                };
                 expr.visit_columns(&mut |i| cx.named.push((i, span)));
                 cx.bare.extend(parts.iter().filter(|p| !p.quoted).map(|p| p.span));
                 Ok(expr)
@@ -113,13 +119,19 @@ impl Binder<'_> {
                 if let Some(escape) = escape {
                     args.push(self.expr(escape, cx)?);
                 }
-                match kind {
-                    LikeKind::Like => {}
-                    LikeKind::SimilarTo => return Err(self.unsupported("SIMILAR TO", span)),
-                    LikeKind::ILike => return Err(self.unsupported("ILIKE in an expression", span)),
-                    LikeKind::RLike => return Err(self.unsupported("RLIKE", span)),
-                }
-                let expr = self.resolve("LIKE", args, span)?;
+                let name = match kind {
+                    LikeKind::Like => "LIKE",
+                    LikeKind::SimilarTo => "SIMILAR TO",
+                    LikeKind::ILike => {
+                        return Err(self
+                            .unsupported("ILIKE in an expression", span)
+                            .with_hint("write LOWER(x) LIKE 'pattern'"));
+                    }
+                    LikeKind::RLike => {
+                        return Err(self.unsupported("RLIKE", span).with_hint("write REGEXP(x, 'pattern')"));
+                    }
+                };
+                let expr = self.resolve(name, args, span)?;
                 self.negate_if(*negated, expr, span)
             }
             ExprKind::Case { operand, branches, otherwise } => {
@@ -171,9 +183,18 @@ impl Binder<'_> {
             ExprKind::Exists(_) => Err(self.unsupported("EXISTS", span)),
             ExprKind::Subquery(_) => Err(self.unsupported("a subquery as a value", span)),
             ExprKind::ArrayQuery(_) => Err(self.unsupported("ARRAY with a subquery", span)),
-            ExprKind::IntervalOf { .. } => Err(self
-                .unsupported("INTERVAL of an expression", span)
-                .with_hint("write a literal, such as INTERVAL '10' SECOND, and multiply it")),
+            ExprKind::DatetimeMinus { later, earlier, qualifier } => {
+                let (later, earlier) = self.pair(later, earlier, cx)?;
+                let unit = match qualifier.start {
+                    ast::TimeUnit::Year | ast::TimeUnit::Quarter | ast::TimeUnit::Month => "MONTH",
+                    _ => "SECOND",
+                };
+                self.resolve("DATETIME_MINUS", vec![string_literal(unit), earlier, later], span)
+            }
+            ExprKind::IntervalOf { value, qualifier } => self.interval_of(value, qualifier, span, cx),
+            ExprKind::Period { predicate, left, right } if predicate == "OVERLAPS" => {
+                self.overlaps(left, right, span, cx)
+            }
             ExprKind::Period { predicate, .. } => Err(self.unsupported(predicate, span)),
             ExprKind::Unsupported { what } => Err(self.unsupported(what, span)),
         }
@@ -212,7 +233,7 @@ impl Binder<'_> {
     }
 
     fn resolve_call(&self, name: &str, args: Vec<Expr>, span: Span) -> Result<(Expr, bool)> {
-        let keeps_time = name == "CURRENT_WATERMARK";
+        let keeps_time = matches!(name, "CURRENT_WATERMARK" | "TYPEOF");
         let arguments: Vec<Argument> = args
             .iter()
             .map(|a| Argument {
@@ -270,6 +291,11 @@ impl Binder<'_> {
                 span,
             ));
         }
+        // A literal counts the unit that is written; a column counts milliseconds or months, as in Flink.
+        let literal = matches!(input, Expr::Literal { .. }) && from.kind.is_integer();
+        if let (ast::TypeKind::Interval(unit), true) = (&data_type.kind, literal) {
+            return self.intervals(input, unit, span);
+        }
         let ty = target.with_nullable(safe || from.nullable);
         Ok(self.fold(Expr::Cast { input: Box::new(input), ty, safe }))
     }
@@ -313,6 +339,13 @@ impl Binder<'_> {
             let r = self.boolean(r, op.as_str(), right.span)?;
             return Ok(if op == BinaryOp::And { and(vec![l, r]) } else { or(vec![l, r]) });
         }
+        if let (BinaryOp::Eq | BinaryOp::NotEq, ExprKind::Row(l), ExprKind::Row(r)) = (op, &left.kind, &right.kind)
+            && l.len() == r.len()
+        {
+            let (l, r) = (self.exprs(l, cx)?, self.exprs(r, cx)?);
+            let equal = self.equal_rows(&l, &r, span)?;
+            return self.negate_if(op == BinaryOp::NotEq, equal, span);
+        }
         let (l, r) = self.pair(left, right, cx)?;
         for (e, side) in [(&l, left), (&r, right)] {
             if e.ty().kind == TypeKind::Null {
@@ -335,6 +368,14 @@ impl Binder<'_> {
                 let value = self.boolean(value, "IS UNKNOWN", operand.span)?;
                 return self.resolve(if negated { "IS NOT NULL" } else { "IS NULL" }, vec![value], span);
             }
+            (IsTest::JsonValue, false) => "IS JSON VALUE",
+            (IsTest::JsonValue, true) => "IS NOT JSON VALUE",
+            (IsTest::JsonObject, false) => "IS JSON OBJECT",
+            (IsTest::JsonObject, true) => "IS NOT JSON OBJECT",
+            (IsTest::JsonArray, false) => "IS JSON ARRAY",
+            (IsTest::JsonArray, true) => "IS NOT JSON ARRAY",
+            (IsTest::JsonScalar, false) => "IS JSON SCALAR",
+            (IsTest::JsonScalar, true) => "IS NOT JSON SCALAR",
             (other, _) => return Err(self.unsupported(format!("IS {}", other.as_str()), span)),
         };
         self.resolve(name, vec![value], span)
@@ -362,7 +403,25 @@ impl Binder<'_> {
         Ok(or(vec![plain, within(&high, &low)?]))
     }
 
+    /// Rows that are written out are compared field by field, so that a NULL field makes the answer unknown.
+    fn equal_rows(&self, left: &[Expr], right: &[Expr], span: Span) -> Result<Expr> {
+        let equal = left.iter().zip(right).map(|(l, r)| self.resolve("=", vec![l.clone(), r.clone()], span));
+        Ok(and(equal.collect::<Result<_>>()?))
+    }
+
     fn in_list(&self, operand: &ast::Expr, list: &[ast::Expr], span: Span, cx: &mut Cx<'_>) -> Result<Expr> {
+        if let ExprKind::Row(fields) = &operand.kind
+            && list.iter().all(|item| matches!(&item.kind, ExprKind::Row(items) if items.len() == fields.len()))
+        {
+            let value = self.exprs(fields, cx)?;
+            let mut equal = vec![];
+            for item in list {
+                let ExprKind::Row(items) = &item.kind else { continue };
+                let items = self.exprs(items, cx)?;
+                equal.push(self.equal_rows(&value, &items, item.span)?);
+            }
+            return Ok(or(equal));
+        }
         let value = self.expr(operand, cx)?;
         let mut equal = vec![];
         for item in list {

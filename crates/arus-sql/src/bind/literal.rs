@@ -104,7 +104,25 @@ impl Binder<'_> {
         Ok((value, precision))
     }
 
+    /// The first number of an interval has two digits at most, or as many as the unit's precision says.
+    fn leading_digits(&self, text: &str, q: &IntervalQualifier, span: Span) -> Result<()> {
+        let first = text.trim().trim_start_matches(['+', '-']);
+        let digits = first.bytes().take_while(u8::is_ascii_digit).count();
+        let significant = first[..digits].trim_start_matches('0').len();
+        let precision = q.precision.unwrap_or(2) as usize;
+        if significant <= precision {
+            return Ok(());
+        }
+        let unit = q.start.as_str();
+        let error = format!("interval value {} has more digits than {unit}({precision})", &first[..digits]);
+        Err(self.wrong(Code::InvalidValue, error, span).with_hint(match significant {
+            3 => format!("write INTERVAL '{text}' {unit}(3)"),
+            _ => "take a larger unit, or multiply: INTERVAL '1' DAY * 1000".to_owned(),
+        }))
+    }
+
     fn interval(&self, negative: bool, text: &str, q: &IntervalQualifier, span: Span) -> Result<Expr> {
+        self.leading_digits(text, q, span)?;
         let parsed = parse_interval(text, q.start, q.end);
         let Some((months, ms)) = parsed else {
             let unit = q.span.of(self.text);
@@ -130,8 +148,9 @@ impl Binder<'_> {
     }
 }
 
+/// CHAR of as many characters as Java counts: those beyond the basic plane are two.
 pub(crate) fn string_literal(text: &str) -> Expr {
-    let length = text.chars().count() as u32;
+    let length = text.encode_utf16().count() as u32;
     Expr::literal(Datum::String(text.to_string()), TypeKind::Char(length).not_null())
 }
 

@@ -19,7 +19,7 @@ impl Parser<'_> {
             TokenKind::LParen => match self.query_or_list()? {
                 QueryOrList::Query(query) => ExprKind::Subquery(query),
                 QueryOrList::List(mut list) if list.len() == 1 => match list.pop() {
-                    Some(expr) => expr.kind,
+                    Some(expr) => self.interval_minus(expr.kind)?,
                     None => ExprKind::Row(list),
                 },
                 QueryOrList::List(list) => ExprKind::Row(list),
@@ -37,6 +37,17 @@ impl Parser<'_> {
             _ => return self.unexpected(&["an expression"]),
         };
         Ok(Expr { kind, span: self.since(start) })
+    }
+
+    /// `(a - b) DAY`: a difference in parentheses with the unit of its interval behind it.
+    fn interval_minus(&mut self, kind: ExprKind) -> Result<ExprKind> {
+        const UNITS: [&str; 6] = ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
+        match kind {
+            ExprKind::Binary { op: BinaryOp::Minus, left, right } if self.at_any(&UNITS) => {
+                Ok(ExprKind::DatetimeMinus { later: left, earlier: right, qualifier: self.interval_qualifier()? })
+            }
+            kind => Ok(kind),
+        }
     }
 
     /// The text of the next token.

@@ -202,6 +202,9 @@ fn special_call(f: &mut Formatter<'_>, kind: &ExprKind) -> Result {
             ExprKind::Name(_) => write!(f, "INTERVAL {value} {qualifier}"),
             _ => write!(f, "INTERVAL ({value}) {qualifier}"),
         },
+        ExprKind::DatetimeMinus { later, earlier, qualifier } => {
+            write!(f, "({} - {}) {qualifier}", Operand(later, SUM), Operand(earlier, SUM + 1))
+        }
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use arus_core::limits::JSON_DEPTH;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Json<'a> {
+pub(crate) enum Json<'a> {
     Null,
     Boolean(bool),
     Number(&'a str),
@@ -13,14 +13,23 @@ pub(super) enum Json<'a> {
     Array(Vec<Json<'a>>),
     /// Of equal names the last one counts.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
-    /// What `.length()` found.
-    Length(usize),
+    /// A number that a path's function made, as it prints.
+    Made(String),
 }
 
 /// The first value of the text; what follows it is not looked at.
-pub(super) fn parse(text: &str) -> Result<Json<'_>, String> {
+pub(crate) fn parse(text: &str) -> Result<Json<'_>, String> {
     let mut parser = Parser { text, at: 0 };
-    parser.value(0)
+    let value = parser.value(0)?;
+    let next = text.as_bytes().get(parser.at);
+    let ends = match value {
+        Json::Number(_) => matches!(next, None | Some(b' ' | b'\t' | b'\n' | b'\r')),
+        Json::Boolean(_) | Json::Null => {
+            !next.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii())
+        }
+        _ => true,
+    };
+    if ends { Ok(value) } else { parser.error() }
 }
 
 struct Parser<'a> {

@@ -1,0 +1,8 @@
+-- ARRAY_CONTAINS takes a value of the element type.
+
+CREATE TABLE edge (
+  id INT, s STRING, t STRING, p STRING, i INT, l BIGINT, f FLOAT, x DOUBLE, dc DECIMAL(10, 2), b BOOLEAN, bb BYTES,
+  d DATE, tm TIME(3), ts TIMESTAMP(3), ltz TIMESTAMP_LTZ(3), arr ARRAY<INT>, sarr ARRAY<STRING>, mp MAP<STRING, INT>,
+  js STRING
+) WITH ('connector' = 'filesystem', 'path' = 'data/functions.json', 'format' = 'json');
+SELECT ARRAY_CONTAINS(arr, s) FROM edge;

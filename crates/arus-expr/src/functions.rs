@@ -197,6 +197,11 @@ pub(crate) fn coerced(args: &[Argument], kinds: Vec<TypeKind>, result: TypeKind)
     Some(Call { arg_types, return_type: result.nullable().with_nullable(any_nullable(args)) })
 }
 
+/// Whether the argument is the literal of one of these words, as the binder writes clauses.
+pub(crate) fn is_word(arg: &Argument, words: &[&str]) -> bool {
+    matches!(&arg.literal, Some(Datum::String(text)) if words.contains(&text.as_str()))
+}
+
 /// An integer that fits INT by implicit cast.
 pub(crate) fn is_small_integer(kind: &TypeKind) -> bool {
     matches!(kind, TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int)

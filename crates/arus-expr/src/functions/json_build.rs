@@ -13,7 +13,7 @@ use arus_core::{Error, LogicalType, Result, TypeKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Call, CompileCall, Compiled, Function, as_is, fallible, safe};
+use super::{Call, CompileCall, Compiled, Function, as_is, fallible, is_word, safe};
 use crate::json::{Json, number_text, parse, push_quoted, write_json};
 use crate::value::{Longs, Strings, Value, strings};
 
@@ -79,13 +79,13 @@ fn resolve_string(args: &[Argument]) -> Option<Call> {
 
 fn resolve_built(args: &[Argument], step: usize) -> Option<Call> {
     let (nulls, entries) = args.split_first()?;
-    let (values, keys) = (step - 2, 0);
-    let right = nulls.ty.kind.is_string()
-        && entries.len() % step == 0
-        && entries.chunks(step).all(|entry| {
-            let keyed = step == 2 || entry[keys].ty.kind.is_string() && !entry[keys].ty.nullable;
-            keyed && has_json(&entry[values].ty)
-        });
+    let fits = |entry: &[Argument]| {
+        let (value, form) = (&entry[step - 2], &entry[step - 1]);
+        let keyed = step == 2 || entry[0].ty.kind.is_string() && !entry[0].ty.nullable;
+        let formed = is_word(form, &["VALUE"]) || is_word(form, &["RAW", "JSON"]) && value.ty.kind.is_string();
+        keyed && formed && has_json(&value.ty)
+    };
+    let right = is_word(nulls, &["NULL", "ABSENT"]) && entries.len() % step == 0 && entries.chunks(step).all(fits);
     let call = if right { as_is(args, TypeKind::STRING)? } else { return None };
     Some(Call { return_type: TypeKind::STRING.not_null(), ..call })
 }

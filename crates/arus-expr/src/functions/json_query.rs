@@ -12,7 +12,7 @@ use arus_core::function::Argument;
 use arus_core::types::ELEMENT;
 use arus_core::{Result, TypeKind};
 
-use super::{Call, CompileCall, Compiled, Function, as_is, fallible, safe};
+use super::{Call, CompileCall, Compiled, Function, as_is, fallible, is_word, safe};
 use crate::json::{Json, Mode, Paths, look_up, parse, write_json};
 use crate::value::{Cx, Strings, Value, booleans};
 
@@ -20,13 +20,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         &["JSON_QUERY"],
         "JSON_QUERY(<CHARACTER>, <CHARACTER> [RETURNING <TYPE>] [<WRAPPER> WRAPPER] [<BEHAVIOR> ON EMPTY] [.. ON ERROR])",
-        |args| resolve(args, &[2, 5], TypeKind::STRING),
+        |args| {
+            let wrappers = &["WITHOUT", "CONDITIONAL", "UNCONDITIONAL"];
+            resolve(args, &[wrappers, BEHAVIORS, BEHAVIORS], TypeKind::STRING)
+        },
         compile_query,
     ),
     Function::new(
         &["JSON_EXISTS"],
         "JSON_EXISTS(<CHARACTER>, <CHARACTER> [TRUE|FALSE|UNKNOWN|ERROR ON ERROR])",
-        |args| resolve(args, &[2, 3], TypeKind::Boolean),
+        |args| resolve(args, &[&["TRUE", "FALSE", "UNKNOWN", "ERROR"]], TypeKind::Boolean),
         compile_exists,
     ),
     Function::new(&["IS JSON VALUE"], "<CHARACTER> IS JSON VALUE", test, |_| compile_test(true, |_| true)),
@@ -39,11 +42,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(&["IS NOT JSON SCALAR"], "<CHARACTER> IS NOT JSON SCALAR", test, |_| compile_test(false, is_scalar)),
 ];
 
-fn resolve(args: &[Argument], counts: &[usize], result: TypeKind) -> Option<Call> {
-    let right = counts.contains(&args.len()) && args.iter().all(|a| a.ty.kind.is_string());
+fn resolve(args: &[Argument], clauses: &[&[&str]], result: TypeKind) -> Option<Call> {
+    let (texts, words) = args.split_at_checked(2)?;
+    let right = texts.iter().all(|a| a.ty.kind.is_string())
+        && (words.is_empty() || words.len() == clauses.len())
+        && words.iter().zip(clauses).all(|(word, known)| is_word(word, known));
     let call = if right { as_is(args, result)? } else { return None };
     Some(Call { return_type: call.return_type.with_nullable(true), ..call })
 }
+
+const BEHAVIORS: &[&str] = &["NULL", "ERROR", "EMPTY ARRAY", "EMPTY OBJECT"];
 
 // ---- IS JSON -------------------------------------------------------------------------------------------
 

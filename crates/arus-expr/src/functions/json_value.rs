@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type};
 use arus_core::function::Argument;
 use arus_core::{Error, Result, TypeKind};
 
-use super::{Call, CompileCall, Compiled, Function, as_is, fallible};
+use super::{Call, CompileCall, Compiled, Function, as_is, fallible, is_word};
 use crate::cast::cast_kernel;
 use crate::json::{Json, Mode, Paths, look_up, number_text};
 use crate::value::{Booleans, Cx, Kernel, Numbers, Strings, Value, booleans, numbers, strings};
@@ -22,7 +22,9 @@ pub(super) const FUNCTIONS: &[Function] = &[Function::new(
 )];
 
 fn resolve(args: &[Argument]) -> Option<Call> {
-    let right = matches!(args.len(), 2 | 6) && args[..2].iter().all(|a| a.ty.kind.is_string());
+    let (texts, clauses) = args.split_at_checked(2)?;
+    let words = clauses.iter().step_by(2).all(|word| is_word(word, &["NULL", "ERROR", "DEFAULT"]));
+    let right = matches!(clauses.len(), 0 | 4) && words && texts.iter().all(|a| a.ty.kind.is_string());
     let call = if right { as_is(args, TypeKind::STRING)? } else { return None };
     Some(Call { return_type: call.return_type.with_nullable(true), ..call })
 }

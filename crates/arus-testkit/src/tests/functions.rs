@@ -206,7 +206,7 @@ fn check(rng: &mut Rng, expr: &Expr, types: &[LogicalType], wide: bool) -> bool 
             concat(&rows.iter().map(|a| a.as_ref()).collect::<Vec<_>>()).expect("arrays of one type")
         })
         .collect();
-    let cx = EvalContext { now_ms: 1_709_210_096_789, watermark: Some(5) };
+    let cx = EvalContext { now_ms: 1_709_210_096_789, watermark: Some(5), seed: 0 };
     let run = |batch: &RecordBatch| program.run(batch, &cx).unwrap_or_else(|e| panic!("{expr:?}: {e}"));
     let ty = expr.ty();
     let whole = batch(columns.clone(), ROWS);

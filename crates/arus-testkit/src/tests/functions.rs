@@ -261,7 +261,7 @@ fn arguments(rng: &mut Rng, kinds: &[TypeKind], count: usize) -> Vec<Argument> {
 
 /// Signatures of a function that are looked for, and tries to find them.
 const SIGNATURES: usize = 8;
-const TRIES: usize = 1_500;
+const TRIES: usize = 12_000;
 
 #[test]
 fn functions_give_the_same_for_a_batch_and_for_its_rows() {

@@ -9,7 +9,7 @@ help:
 	@echo "make test         everything; installs the clients and the browser that it needs"
 	@echo "make lint         format, and clippy with warnings as errors"
 	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
-	@echo "make bench SUITE=first"
+	@echo "make bench SUITE=first  (or decode, nexmark)"
 	@echo "make picture      the README's picture, after five minutes of the demo"
 
 # ---- building
@@ -72,6 +72,9 @@ conformance: build
 
 SUITE ?= first
 bench: build
+ifeq ($(SUITE),decode)
+	cargo build --release -p arus-connect -p arus-deps --example decode
+endif
 	ARUS_BIN=$(abspath $(BIN)) bench/run $(SUITE)
 
 picture: build needs

@@ -4,4 +4,5 @@ pub(crate) mod csv;
 pub(crate) mod debezium_json;
 pub(crate) mod json;
 pub(crate) mod kafka_record;
+pub(crate) mod parquet;
 pub(crate) mod raw;

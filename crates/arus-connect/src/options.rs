@@ -5,7 +5,7 @@
 use arus_core::catalog::{ConnectorCatalog, TableDef};
 use arus_core::connector::{OptionDef, OptionKind};
 use arus_core::error::Code;
-use arus_core::settings::parse_duration_ms;
+use arus_core::settings::{parse_duration_ms, parse_memory_bytes};
 use arus_core::{Error, Result};
 
 /// Options of one table; `prefix` is `json.` for the options of a format.
@@ -63,6 +63,12 @@ impl<'a> Options<'a> {
     pub(crate) fn duration_ms(&self, name: &str) -> Result<Option<i64>> {
         self.text(name)
             .map(|text| parse_duration_ms(text).map_err(|_| self.wrong(name, "a duration such as '10 s'", text)))
+            .transpose()
+    }
+
+    pub(crate) fn size_bytes(&self, name: &str) -> Result<Option<u64>> {
+        self.text(name)
+            .map(|text| parse_memory_bytes(text).ok_or_else(|| self.wrong(name, "a size such as '64 mb'", text)))
             .transpose()
     }
 

@@ -24,6 +24,7 @@ static FORMATS: &[&dyn Format] = &[
     &format::debezium_json::DebeziumJson,
     &format::json::Json,
     &format::kafka_record::KafkaRecord,
+    &format::parquet::Parquet,
     &format::raw::Raw,
 ];
 

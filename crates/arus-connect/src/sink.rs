@@ -1,6 +1,7 @@
 //! Connectors that only write. One file each.
 
 pub(crate) mod blackhole;
+pub(crate) mod filesystem;
 pub(crate) mod print;
 
 use arus_core::Error;

@@ -108,6 +108,11 @@ pub trait Connector: Send + Sync {
 
     fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>>;
 
+    /// A source of which only these physical columns are read: one that makes rows may leave the others NULL.
+    fn source_of(&self, table: &TableDef, _columns: &RowSchema, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
+        self.source(table, cx)
+    }
+
     fn sink(&self, table: &TableDef, cx: &ConnectContext) -> Result<Box<dyn SinkWriter>>;
 }
 
@@ -339,6 +344,9 @@ pub trait Encoder: Send {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitToken(pub String);
 
+/// Work on a disk that has to be done before a checkpoint's record is written; it runs apart from the data thread.
+pub type SyncTask = Box<dyn FnOnce() -> Result<()> + Send>;
+
 /// The writing end of a connector. `write` is called with every batch; a sink that delivers at once (print,
 /// at-least-once) does it there, one that follows checkpoints keeps rows until `commit`.
 #[async_trait]
@@ -353,6 +361,11 @@ pub trait SinkWriter: Send {
     /// Makes the rows since the last call ready to be committed; `None`: nothing to commit.
     async fn prepare(&mut self, _epoch: u64) -> Result<Option<CommitToken>> {
         Ok(None)
+    }
+
+    /// What makes the rows of the last `prepare` durable; the record that holds its token is written after it.
+    fn take_sync(&mut self) -> Option<SyncTask> {
+        None
     }
 
     /// Idempotent.

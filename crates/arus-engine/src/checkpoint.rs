@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 
+use arus_core::connector::SyncTask;
 use arus_core::read::Cut;
 use arus_core::{Error, Result};
 use arus_storage::log::{Partition, Topic};
@@ -32,6 +33,8 @@ pub(crate) struct CheckpointJob {
     pub(crate) pipeline_topics: Vec<Arc<Topic>>,
     /// Their synced ends are noted.
     pub(crate) client_topics: Vec<Arc<Topic>>,
+    /// What connectors' writers have to do on their disks before the record.
+    pub(crate) syncs: Vec<SyncTask>,
     pub(crate) catalog: Vec<Change>,
     /// What may go once the record stands.
     pub(crate) retention: Vec<Retention>,
@@ -106,7 +109,13 @@ impl Writer {
         CheckpointDone { cut, markers, started_ns, outcome }
     }
 
-    fn commit(&mut self, job: CheckpointJob) -> Result<(), Abandoned> {
+    fn commit(&mut self, mut job: CheckpointJob) -> Result<(), Abandoned> {
+        for sync in std::mem::take(&mut job.syncs) {
+            // A failed sync is not tried again: recovery decides what is there.
+            if let Err(error) = sync() {
+                return Err(Abandoned { error, state: job.state, in_doubt: true });
+            }
+        }
         let files = match self.write_files(&job) {
             Ok(files) => files,
             Err(error) => return Err(Abandoned { error, state: job.state, in_doubt: false }),

@@ -451,10 +451,11 @@ impl Domain {
 
     fn start_checkpoint(&mut self, started_ns: u64) -> Result<()> {
         let mut state = std::mem::take(&mut self.carried);
-        let mut cuts = vec![];
+        let (mut cuts, mut syncs) = (vec![], vec![]);
         for running in self.running.iter_mut().filter(|r| r.job.status() == JobStatus::Running) {
             let frozen = running.pipeline.freeze()?;
             state.append(&frozen.state);
+            syncs.extend(frozen.syncs);
             let task = serde_json::to_value(&frozen.checkpoint)
                 .map_err(|e| Error::bug(format!("a cut cannot be written: {e}")))?;
             let record =
@@ -500,6 +501,7 @@ impl Domain {
             changed: self.last_changes.clone(),
             pipeline_topics,
             client_topics,
+            syncs,
             catalog: std::mem::take(&mut self.changes),
             retention: self.retention(),
             started_ns,

@@ -82,7 +82,13 @@ pub(crate) fn running_source(shared: &Shared, scan: &Scan, connect: &ConnectCont
         (Store::Keyed { inbox, .. }, true) => topic(def, inbox, false),
         (Store::Topic(t), _) => topic(def, t, table.is_written_by_pipeline()),
         (Store::Connector { inbox: Some(t) }, _) => topic(&as_topic(def), t, false),
-        (Store::Connector { inbox: None }, _) => connector_source(shared, def, connect),
+        (Store::Connector { inbox: None }, _) => {
+            let name = def.connector().unwrap_or_default();
+            match shared.registry.connector(name) {
+                Some(connector) => connector.source_of(def, &read_columns(scan), connect),
+                None => Err(Error::user(format!("connector '{name}' does not exist"))),
+            }
+        }
         (Store::Keyed { .. }, false) => {
             Err(Error::not_supported(format!("a pipeline that reads keyed table '{}'", def.path)))
         }
@@ -118,6 +124,15 @@ pub(crate) fn as_topic(def: &TableDef) -> TableDef {
     topic
 }
 
+/// The physical columns that a scan reads.
+fn read_columns(scan: &Scan) -> RowSchema {
+    let columns = scan.read.iter().map(|i| &scan.table.columns[*i]);
+    columns
+        .filter(|c| matches!(c.kind, ColumnKind::Physical))
+        .map(|c| Column { name: c.name.clone(), ty: c.ty.clone() })
+        .collect()
+}
+
 /// Decodes what a scan reads of the table's physical columns; `None` where the source makes rows.
 pub(crate) fn decoder(shared: &Shared, scan: &Scan, connect: &ConnectContext) -> Result<Option<Box<dyn Decoder>>> {
     let def = &scan.table;
@@ -126,13 +141,7 @@ pub(crate) fn decoder(shared: &Shared, scan: &Scan, connect: &ConnectContext) ->
     if def.kind == TableKind::Connector && def.option("format").is_none() && !through_topic {
         return Ok(None);
     }
-    let columns: RowSchema = scan
-        .read
-        .iter()
-        .map(|i| &def.columns[*i])
-        .filter(|c| matches!(c.kind, ColumnKind::Physical))
-        .map(|c| Column { name: c.name.clone(), ty: c.ty.clone() })
-        .collect();
+    let columns = read_columns(scan);
     let metadata: Vec<&str> = scan
         .read
         .iter()

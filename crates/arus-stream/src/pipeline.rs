@@ -12,7 +12,7 @@ pub(crate) mod io;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arus_core::connector::SinkWriter;
+use arus_core::connector::{CommitToken, SinkWriter, SyncTask};
 use arus_core::plan::{NodeId, Uid};
 use arus_core::{ChangeBatch, Error, Result};
 use arus_storage::state::StateDelta;
@@ -64,6 +64,14 @@ struct ValuesTask {
     done: bool,
 }
 
+/// The outcome of a sink's call. Writers that wait for a network are not run here.
+fn at_once<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    match std::pin::pin!(call).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(outcome) => outcome,
+        std::task::Poll::Pending => Err(Error::bug("a sink waits on the data thread")),
+    }
+}
+
 /// How much one step may do; it ends with the poll that reaches either.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
@@ -89,12 +97,17 @@ pub struct Checkpoint {
     pub inputs: BTreeMap<Uid, Alignment>,
     /// Of each topic sink: where the epoch ends in each partition.
     pub markers: BTreeMap<Uid, Vec<i64>>,
+    /// Of each connector's writer: what commits the rows since the checkpoint before.
+    #[serde(default)]
+    pub sinks: BTreeMap<Uid, CommitToken>,
 }
 
 /// A checkpoint and what changed in the state since the one before.
 pub struct FrozenPipeline {
     pub state: StateDelta,
     pub checkpoint: Checkpoint,
+    /// What has to be done before the checkpoint's record is written.
+    pub syncs: Vec<SyncTask>,
 }
 
 /// Where a pipeline goes on.
@@ -197,8 +210,11 @@ impl Pipeline {
     /// delta for the next.
     pub fn freeze(&mut self) -> Result<FrozenPipeline> {
         let epoch = self.at_barrier.ok_or_else(|| Error::bug("freeze without a barrier before it"))?;
-        let mut frozen =
-            FrozenPipeline { state: StateDelta::default(), checkpoint: Checkpoint { epoch, ..Checkpoint::default() } };
+        let mut frozen = FrozenPipeline {
+            state: StateDelta::default(),
+            checkpoint: Checkpoint { epoch, ..Checkpoint::default() },
+            syncs: vec![],
+        };
         let checkpoint = &mut frozen.checkpoint;
         for node in &mut self.nodes {
             let uid = node.info.uid;
@@ -214,6 +230,12 @@ impl Pipeline {
                     if let Some(markers) = operator.markers() {
                         checkpoint.markers.insert(uid, markers);
                     }
+                    if let Some(writer) = operator.sink_writer() {
+                        if let Some(token) = at_once(writer.prepare(epoch))? {
+                            checkpoint.sinks.insert(uid, token);
+                        }
+                        frozen.syncs.extend(writer.take_sync());
+                    }
                     checkpoint.inputs.insert(uid, node.align.clone());
                 }
             }
@@ -226,6 +248,11 @@ impl Pipeline {
         for node in &mut self.nodes {
             if let (Kind::Scan(scan), Some(state)) = (&mut node.kind, checkpoint.scans.get(&node.info.uid)) {
                 scan.on_durable(state)?;
+            }
+        }
+        for (uid, writer) in self.sink_writers() {
+            if let Some(token) = checkpoint.sinks.get(&uid) {
+                at_once(writer.commit(token))?;
             }
         }
         Ok(())

@@ -186,7 +186,7 @@ impl Format for Csv {
 }
 
 /// The columns that lie in a record: partition keys are in the names of folders.
-fn stored_columns(table: &TableDef) -> RowSchema {
+pub(crate) fn stored_columns(table: &TableDef) -> RowSchema {
     let keys: Vec<&str> = table.partition_keys.iter().map(|i| table.columns[*i].name.as_str()).collect();
     table.physical_schema().columns().iter().filter(|c| !keys.contains(&c.name.as_str())).cloned().collect()
 }

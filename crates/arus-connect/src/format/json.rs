@@ -20,7 +20,7 @@ use arus_core::error::Code;
 use arus_core::{Error, Result, RowSchema};
 
 pub(crate) use decode::{JsonDecoder, TimestampFormat};
-pub(crate) use encode::{JsonEncoder, RowWriter, Style, timestamp_value};
+pub(crate) use encode::{JsonEncoder, RowWriter, Style, timestamp_value, write_decimal};
 pub use split::{split_json, split_ndjson, unknown_fields};
 
 use crate::options::Options;

@@ -151,6 +151,13 @@ fn value<T: ArrowPrimitiveType>(array: &ArrayRef, row: usize) -> T::Native {
     array.as_primitive::<T>().value(row)
 }
 
+/// A value as print writes it.
+pub(crate) fn value_text(ty: &LogicalType, array: &ArrayRef, row: usize) -> String {
+    let mut text = String::new();
+    write_value(&mut text, ty, array, row);
+    text
+}
+
 fn write_value(out: &mut String, ty: &LogicalType, array: &ArrayRef, row: usize) {
     if array.is_null(row) || ty.kind == TypeKind::Null {
         out.push_str("null");

@@ -1,4 +1,4 @@
-//! `'connector' = 'filesystem'`, its reading side: the records of a file, or of the files below a folder.
+//! `'connector' = 'filesystem'`, its options and its reading side: the records of a file, or of the files below a folder.
 //!
 //! Splits are files, read one after another by name. A position is the byte at which the next line starts and that
 //! line's number. A file is read up to the length that it had when it was opened, as in Flink: files appear whole
@@ -9,6 +9,8 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arus_core::catalog::{ColumnKind, TableDef};
 use arus_core::connector::{
     ConnectContext, Connector, Framing, OptionDef, OptionKind, PathPolicy, PollLimit, Polled, Position, RawBatch,
@@ -16,21 +18,30 @@ use arus_core::connector::{
 };
 use arus_core::error::Code;
 use arus_core::fs::{File, SharedFs};
-use arus_core::limits::{POLL_BYTES, RECORD_BYTES};
+use arus_core::limits::{BATCH_ROWS, POLL_BYTES, RECORD_BYTES};
+use arus_core::plan::ChangelogMode;
 use arus_core::types::TimeAttribute;
-use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
+use arus_core::{Datum, Error, LogicalType, Result, RowSchema, TypeKind};
 use bytes::{Bytes, BytesMut};
 use regex::Regex;
 
 use crate::format::csv;
+use crate::format::parquet::read::ParquetRows;
 use crate::options::Options;
 use crate::registry::format_of;
+use crate::sink::filesystem::FileSink;
 
 pub(crate) struct Filesystem;
 
 const PATH: &str = "path";
 const MONITOR_INTERVAL: &str = "source.monitor-interval";
 const REGEX: &str = "source.path.regex-pattern";
+
+pub(crate) const ROLLING_SIZE: &str = "sink.rolling-policy.file-size";
+pub(crate) const ROLLOVER_INTERVAL: &str = "sink.rolling-policy.rollover-interval";
+pub(crate) const CHECK_INTERVAL: &str = "sink.rolling-policy.check-interval";
+pub(crate) const DEFAULT_PARTITION: &str = "partition.default-name";
+pub(crate) const AUTO_COMPACTION: &str = "auto-compaction";
 
 const FILE_PATH: &str = "file.path";
 const FILE_NAME: &str = "file.name";
@@ -58,6 +69,48 @@ const OPTIONS: &[OptionDef] = &[
         required: false,
         default: None,
         about: "only files whose whole path matches",
+    },
+    OptionDef {
+        name: ROLLING_SIZE,
+        kind: OptionKind::Size,
+        required: false,
+        default: Some("128 mb"),
+        about: "a written file is closed at about this size",
+    },
+    OptionDef {
+        name: ROLLOVER_INTERVAL,
+        kind: OptionKind::Duration,
+        required: false,
+        default: Some("30 min"),
+        about: "or when it is so old",
+    },
+    OptionDef {
+        name: CHECK_INTERVAL,
+        kind: OptionKind::Duration,
+        required: false,
+        default: Some("1 min"),
+        about: "how often the age is looked at; at checkpoints alone",
+    },
+    OptionDef {
+        name: DEFAULT_PARTITION,
+        kind: OptionKind::Text,
+        required: false,
+        default: Some("__DEFAULT_PARTITION__"),
+        about: "the folder of rows whose partition key is NULL or empty",
+    },
+    OptionDef {
+        name: AUTO_COMPACTION,
+        kind: OptionKind::Boolean,
+        required: false,
+        default: Some("false"),
+        about: "true is not supported",
+    },
+    OptionDef {
+        name: "sink.parallelism",
+        kind: OptionKind::Integer,
+        required: false,
+        default: None,
+        about: "accepted; the sink runs as its input does",
     },
 ];
 
@@ -88,10 +141,18 @@ impl Connector for Filesystem {
     }
 
     fn is_sink(&self) -> bool {
-        false
+        true
+    }
+
+    fn sink_mode(&self, table: &TableDef) -> ChangelogMode {
+        format_of(table).map_or(ChangelogMode::INSERT_ONLY, |f| f.encoding_mode())
     }
 
     fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
+        self.source_of(table, &table.physical_schema(), cx)
+    }
+
+    fn source_of(&self, table: &TableDef, columns: &RowSchema, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
         let options = Options::of(table, OPTIONS);
         if !table.partition_keys.is_empty() {
             return Err(Error::not_supported(format!(
@@ -119,6 +180,8 @@ impl Connector for Filesystem {
             monitor_ms: monitor_ms.map(|ms| ms as u64),
             pattern,
             framing: format_of(table)?.framing(table)?,
+            schema: table.physical_schema().to_arrow(),
+            wanted: table.physical_schema().columns().iter().map(|c| columns.index_of(&c.name).is_some()).collect(),
             reads_modified: table.columns.iter().any(|column| match &column.kind {
                 ColumnKind::Metadata { key, .. } => key.as_ref().unwrap_or(&column.name) == FILE_MODIFIED,
                 _ => false,
@@ -126,8 +189,10 @@ impl Connector for Filesystem {
         }))
     }
 
-    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
-        Err(Error::not_supported(format!("table '{}': writing with connector 'filesystem'", table.path)))
+    fn sink(&self, table: &TableDef, cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
+        let options = Options::of(table, OPTIONS);
+        let folder = resolve(&options, cx)?;
+        Ok(Box::new(FileSink::new(table, &options, folder, cx)?))
     }
 }
 
@@ -177,6 +242,9 @@ struct Files {
     monitor_ms: Option<u64>,
     pattern: Option<Regex>,
     framing: Framing,
+    /// All physical columns, and which are read: for files of columns.
+    schema: SchemaRef,
+    wanted: Vec<bool>,
     /// Whether a column asks for the files' times, which only a listing of their folder tells.
     reads_modified: bool,
 }
@@ -296,6 +364,16 @@ impl Source for Files {
         self.check_allowed(path)?;
         let file = self.fs.open(path).map_err(|e| self.failed("open", path, e))?;
         let end = file.len().map_err(|e| self.failed("read", path, e))?;
+        let modified_ms = if self.reads_modified { Some(self.modified_ms(path)?) } else { None };
+        let facts = Facts { path: path.to_path_buf(), end, modified_ms };
+        if self.framing == Framing::Columns {
+            let row = position.map_or(Some(0), Position::as_u64);
+            let row = row.ok_or_else(|| Error::bug(format!("file {}: no number of a row", path.display())))?;
+            let name = format!("table '{}': file {}", self.table, path.display());
+            let columns = (self.schema.clone(), self.wanted.clone());
+            let rows = ParquetRows::open(name, file, end, columns, row, BATCH_ROWS)?;
+            return Ok(Box::new(RowReader { facts, rows, pending: None }));
+        }
         let (offset, line) = match position {
             None => (0, 0),
             Some(position) => parse_position(position)
@@ -309,17 +387,7 @@ impl Source for Files {
             ))
             .with_hint("files of a table must not be shortened or replaced: give new data a new name"));
         }
-        let modified_ms = if self.reads_modified { Some(self.modified_ms(path)?) } else { None };
-        Ok(Box::new(LineReader {
-            file,
-            framing: self.framing,
-            path: path.to_path_buf(),
-            end,
-            modified_ms,
-            offset,
-            line,
-            last: None,
-        }))
+        Ok(Box::new(LineReader { file, framing: self.framing, facts, offset, line, last: None }))
     }
 }
 
@@ -329,14 +397,68 @@ fn parse_position(position: &Position) -> Option<(u64, i64)> {
     Some((offset.parse().ok()?, line.parse().ok()?))
 }
 
-/// Hands out whole records, `\n` and a `\r` before it cut off.
-struct LineReader {
-    file: Arc<dyn File>,
-    framing: Framing,
+/// What is the same for all rows of a file.
+struct Facts {
     path: PathBuf,
     end: u64,
     /// Where a column asks for it.
     modified_ms: Option<i64>,
+}
+
+impl Facts {
+    fn metadata(&self, key: &str) -> Option<Datum> {
+        let text = |text: &std::ffi::OsStr| Datum::String(text.to_string_lossy().into_owned());
+        match key {
+            FILE_PATH => Some(text(self.path.as_os_str())),
+            FILE_NAME => self.path.file_name().map(text),
+            FILE_SIZE => Some(Datum::BigInt(self.end as i64)),
+            FILE_MODIFIED => self.modified_ms.map(Datum::Timestamp),
+            _ => None,
+        }
+    }
+}
+
+/// Hands out the rows of a file of columns.
+struct RowReader {
+    facts: Facts,
+    rows: ParquetRows,
+    /// What was read beyond the limit of a poll.
+    pending: Option<RecordBatch>,
+}
+
+impl SourceReader for RowReader {
+    fn poll(&mut self, limit: PollLimit) -> Result<Polled> {
+        let batch = match self.pending.take() {
+            Some(batch) => Some(batch),
+            None => self.rows.next()?,
+        };
+        let Some(batch) = batch else { return Ok(Polled::End) };
+        let rows = limit.rows.max(1);
+        if batch.num_rows() > rows {
+            self.pending = Some(batch.slice(rows, batch.num_rows() - rows));
+            return Ok(Polled::Rows(batch.slice(0, rows)));
+        }
+        Ok(Polled::Rows(batch))
+    }
+
+    fn position(&self) -> Position {
+        Position::from_u64(self.rows.row - self.pending.as_ref().map_or(0, |b| b.num_rows() as u64))
+    }
+
+    fn metadata(&self, key: &str) -> Option<Datum> {
+        self.facts.metadata(key)
+    }
+
+    fn backlog(&self) -> Option<u64> {
+        Some(self.rows.rows.saturating_sub(self.rows.row))
+    }
+}
+
+/// Hands out whole records, `\n` and a `\r` before it cut off.
+struct LineReader {
+    file: Arc<dyn File>,
+    framing: Framing,
+    facts: Facts,
     /// Of the next line.
     offset: u64,
     line: i64,
@@ -348,7 +470,8 @@ impl LineReader {
     fn block(&mut self, len: usize) -> Result<BytesMut> {
         let mut block = self.last.take().and_then(|last| last.try_into_mut().ok()).unwrap_or_default();
         block.resize(len, 0);
-        let read = self.file.read_at(self.offset, &mut block).map_err(|e| Error::io("read", self.path.display(), e))?;
+        let read =
+            self.file.read_at(self.offset, &mut block).map_err(|e| Error::io("read", self.facts.path.display(), e))?;
         block.truncate(read);
         Ok(block)
     }
@@ -359,12 +482,13 @@ impl LineReader {
         block.truncate(RECORD_BYTES + 1);
         let mut chunk = vec![0; POLL_BYTES];
         let next = loop {
-            if at >= self.end {
-                break self.end;
+            if at >= self.facts.end {
+                break self.facts.end;
             }
-            let read = self.file.read_at(at, &mut chunk).map_err(|e| Error::io("read", self.path.display(), e))?;
+            let read =
+                self.file.read_at(at, &mut chunk).map_err(|e| Error::io("read", self.facts.path.display(), e))?;
             if read == 0 {
-                break self.end;
+                break self.facts.end;
             }
             match chunk[..read].iter().position(|b| *b == b'\n') {
                 Some(newline) => break at + newline as u64 + 1,
@@ -390,7 +514,7 @@ fn without_return(line: &[u8]) -> usize {
 
 impl SourceReader for LineReader {
     fn poll(&mut self, limit: PollLimit) -> Result<Polled> {
-        let rest = self.end - self.offset.min(self.end);
+        let rest = self.facts.end - self.offset.min(self.facts.end);
         if rest == 0 {
             return Ok(Polled::End);
         }
@@ -399,10 +523,10 @@ impl SourceReader for LineReader {
             let block = self.block((len as u64).min(rest) as usize)?;
             if block.is_empty() {
                 // The file has become shorter.
-                self.offset = self.end;
+                self.offset = self.facts.end;
                 return Ok(Polled::End);
             }
-            let at_end = self.offset + block.len() as u64 >= self.end;
+            let at_end = self.offset + block.len() as u64 >= self.facts.end;
             let mut records = Vec::with_capacity(limit.rows.min(block.len() / 64 + 1));
             let mut pos = 0;
             while pos < block.len() && records.len() < limit.rows.max(1) {
@@ -444,18 +568,11 @@ impl SourceReader for LineReader {
     }
 
     fn metadata(&self, key: &str) -> Option<Datum> {
-        let text = |text: &std::ffi::OsStr| Datum::String(text.to_string_lossy().into_owned());
-        match key {
-            FILE_PATH => Some(text(self.path.as_os_str())),
-            FILE_NAME => self.path.file_name().map(text),
-            FILE_SIZE => Some(Datum::BigInt(self.end as i64)),
-            FILE_MODIFIED => self.modified_ms.map(Datum::Timestamp),
-            _ => None,
-        }
+        self.facts.metadata(key)
     }
 
     fn backlog(&self) -> Option<u64> {
         // Rows are not counted ahead: about as many as 200 bytes each.
-        Some((self.end - self.offset.min(self.end)).div_ceil(200))
+        Some((self.facts.end - self.offset.min(self.facts.end)).div_ceil(200))
     }
 }

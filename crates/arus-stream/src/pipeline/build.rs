@@ -34,7 +34,7 @@ use crate::ops::window_session_rows::SessionRows;
 use crate::ops::window_table_function::WindowTableFunction;
 use crate::pipeline::checks::EdgeChecks;
 use crate::pipeline::io::{PipelineIo, SinkHandle};
-use crate::pipeline::{Alignment, Kind, NodeTask, Pipeline, PipelineRestore, ValuesTask};
+use crate::pipeline::{Alignment, Checkpoint, Kind, NodeTask, Pipeline, PipelineRestore, ValuesTask, at_once};
 use crate::settings::PipelineSettings;
 use crate::side::SideRows;
 use crate::source::ScanTask;
@@ -119,6 +119,7 @@ impl Pipeline {
         }
         if let Some(restore) = &restore {
             restore_state(&mut nodes, restore.state)?;
+            restore_sinks(&mut nodes, restore.checkpoint)?;
         }
         let clocked = (0..plan.nodes.len()).filter(|id| goes_by_clock(&plan.nodes[*id].op)).collect();
         let mut side = SideRows::default();
@@ -164,6 +165,18 @@ impl NodeTask {
 }
 
 /// Hands each operator its entries, in parts.
+/// Writers of connectors go on where the checkpoint left them, or drop what came after it.
+fn restore_sinks(nodes: &mut [NodeTask], checkpoint: &Checkpoint) -> Result<()> {
+    for node in nodes {
+        if let Kind::Operator(operator) = &mut node.kind
+            && let Some(writer) = operator.sink_writer()
+        {
+            at_once(writer.recover(checkpoint.sinks.get(&node.info.uid).map_or(&[], std::slice::from_ref)))?;
+        }
+    }
+    Ok(())
+}
+
 fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead) -> Result<()> {
     let by_uid: HashMap<Uid, usize> = nodes.iter().enumerate().map(|(id, node)| (node.info.uid, id)).collect();
     let mut part: Vec<StateEntry> = vec![];

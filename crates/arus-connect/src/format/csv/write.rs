@@ -11,7 +11,7 @@ use arus_core::error::Code;
 use arus_core::{ChangeBatch, Error, LogicalType, Result, RowSchema, TypeKind, text};
 
 use super::Dialect;
-use crate::format::json::{base64, timestamp_value};
+use crate::format::json::{base64, timestamp_value, write_decimal};
 
 pub(super) struct CsvEncoder {
     table: String,
@@ -117,20 +117,7 @@ fn write_scalar(out: &mut String, ty: &LogicalType, array: &ArrayRef, row: usize
         TypeKind::Float => text::write_float(out, value::<Float32Type>(array, row)),
         TypeKind::Double => text::write_double(out, value::<Float64Type>(array, row)),
         TypeKind::Decimal { scale, .. } => {
-            // Trailing zeros go, before and behind the point: 100 is 1E+2.
-            let (mut unscaled, mut scale) = (value::<Decimal128Type>(array, row), i32::from(*scale));
-            while unscaled != 0 && unscaled % 10 == 0 {
-                unscaled /= 10;
-                scale -= 1;
-            }
-            let scale = if unscaled == 0 { 0 } else { scale };
-            if scientific {
-                write_java_decimal(out, unscaled, scale);
-            } else if scale >= 0 {
-                text::write_decimal(out, unscaled, scale as u8);
-            } else {
-                text::write_decimal(out, unscaled * 10i128.pow(scale.unsigned_abs()), 0);
-            }
+            write_decimal(out, value::<Decimal128Type>(array, row), *scale, scientific);
         }
         TypeKind::Char(_) | TypeKind::Varchar(_) => out.push_str(array.as_string_view().value(row)),
         TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
@@ -160,29 +147,6 @@ fn write_scalar(out: &mut String, ty: &LogicalType, array: &ArrayRef, row: usize
         | TypeKind::Multiset(_)
         | TypeKind::Row(_) => {}
     }
-}
-
-/// Java's `BigDecimal.toString` of a value of any scale.
-fn write_java_decimal(out: &mut String, unscaled: i128, scale: i32) {
-    let digits = unscaled.unsigned_abs().to_string();
-    let exponent = digits.len() as i32 - 1 - scale;
-    if scale >= 0 && exponent >= -6 {
-        text::write_decimal(out, unscaled, scale as u8);
-        return;
-    }
-    if unscaled < 0 {
-        out.push('-');
-    }
-    out.push_str(&digits[..1]);
-    if digits.len() > 1 {
-        out.push('.');
-        out.push_str(&digits[1..]);
-    }
-    out.push('E');
-    if exponent > 0 {
-        out.push('+');
-    }
-    shown(out, exponent);
 }
 
 impl Encoder for CsvEncoder {

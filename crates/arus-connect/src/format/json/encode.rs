@@ -186,7 +186,7 @@ impl Writer<'_> {
                     if plain {
                         text::write_decimal(out, value, *scale);
                     } else {
-                        text::write_decimal_print(out, value, *scale);
+                        write_decimal(out, value, *scale, true);
                     }
                 });
             }
@@ -284,6 +284,47 @@ impl Writer<'_> {
         self.out.push(b'}');
         Ok(())
     }
+}
+
+/// A decimal as Jackson has it: trailing zeros go, before and behind the point, so that 100 is `1E+2` (or 100, where that
+/// is not wanted).
+pub(crate) fn write_decimal(out: &mut String, unscaled: i128, scale: u8, scientific: bool) {
+    let (mut unscaled, mut scale) = (unscaled, i32::from(scale));
+    while unscaled != 0 && unscaled % 10 == 0 {
+        unscaled /= 10;
+        scale -= 1;
+    }
+    let scale = if unscaled == 0 { 0 } else { scale };
+    if scientific {
+        write_java_decimal(out, unscaled, scale);
+    } else if scale >= 0 {
+        text::write_decimal(out, unscaled, scale as u8);
+    } else {
+        text::write_decimal(out, unscaled * 10i128.pow(scale.unsigned_abs()), 0);
+    }
+}
+
+/// Java's `BigDecimal.toString` of a value of any scale.
+fn write_java_decimal(out: &mut String, unscaled: i128, scale: i32) {
+    let digits = unscaled.unsigned_abs().to_string();
+    let exponent = digits.len() as i32 - 1 - scale;
+    if scale >= 0 && exponent >= -6 {
+        text::write_decimal(out, unscaled, scale as u8);
+        return;
+    }
+    if unscaled < 0 {
+        out.push('-');
+    }
+    out.push_str(&digits[..1]);
+    if digits.len() > 1 {
+        out.push('.');
+        out.push_str(&digits[1..]);
+    }
+    out.push('E');
+    if exponent > 0 {
+        out.push('+');
+    }
+    out.push_str(&exponent.to_string());
 }
 
 /// A timestamp in the unit of its precision.

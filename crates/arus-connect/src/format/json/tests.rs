@@ -312,7 +312,7 @@ fn encoding_is_flinks_and_is_read_back() {
         ("r", row_type(&[("x", Int)]).nullable()),
     ];
     let text = concat!(
-        r#"{"b":true,"d":1.0E7,"f":1.5,"n":1.00E-8,"s\"":"é\u0001\n\"\uD83D\uDE00","y":"AQL/","da":"2024-02-29","t":"12:34:56.789","#,
+        r#"{"b":true,"d":1.0E7,"f":1.5,"n":1E-8,"s\"":"é\u0001\n\"\uD83D\uDE00","y":"AQL/","da":"2024-02-29","t":"12:34:56.789","#,
         r#""ts":"2024-02-29 12:34:56.12","lz":"2024-02-29 12:34:56Z","a":[1,null],"m":{"k":1,"l":null},"r":{"x":null}}"#
     );
     let decoded = decode(&columns, &[], &[text, "{}"]);

@@ -363,6 +363,11 @@ pub trait SinkWriter: Send {
         Ok(None)
     }
 
+    /// Whether a checkpoint should come although no rows do: something of this sink has become due.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
     /// What makes the rows of the last `prepare` durable; the record that holds its token is written after it.
     fn take_sync(&mut self) -> Option<SyncTask> {
         None

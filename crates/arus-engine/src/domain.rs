@@ -350,6 +350,7 @@ impl Domain {
                 Ok(report) => {
                     moved |= report.moved;
                     ended |= report.ended;
+                    self.changed |= running.pipeline.wants_checkpoint();
                 }
                 Err(e) => self.failed.push((running.id, e)),
             }

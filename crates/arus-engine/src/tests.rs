@@ -110,3 +110,60 @@ async fn a_power_failure_keeps_what_was_acknowledged() {
         engine.shutdown().await.expect("stops");
     }
 }
+
+/// The rows in files that have their names.
+fn rows_of_files(fs: &MemoryFs, folder: &Path) -> Vec<i32> {
+    let mut ids = vec![];
+    for entry in fs.list(folder).unwrap_or_default() {
+        if entry.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("part-")) {
+            let text = String::from_utf8(fs.read(&entry.path).expect("a file")).expect("text");
+            ids.extend(text.lines().map(|line| line.parse::<i32>().expect("whole lines")));
+        }
+    }
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_failure_leaves_each_row_in_one_file() {
+    let folder = Path::new("/data/files");
+    for seed in 0..4 {
+        let fs = MemoryFs::new();
+        fs.create_dir_all(Path::new("/data")).expect("creates");
+        let engine = start(&fs);
+        done(&engine, "CREATE TABLE t (id INT)").await;
+        let options = "'connector' = 'filesystem', 'path' = '/data/files', 'format' = 'csv'";
+        let rolling = "'sink.rolling-policy.rollover-interval' = '300 ms', 'sink.rolling-policy.file-size' = '2 kb'";
+        done(&engine, &format!("CREATE TABLE files (id INT) WITH ({options}, {rolling})")).await;
+        let mut session = engine.platform().session(Door::Http);
+        session.execute("INSERT INTO files SELECT id FROM t", &[]).await.expect("starts");
+        let platform = engine.platform();
+        let client = tokio::spawn(async move {
+            for id in 0..20_000 {
+                if post(&platform, "t", id).await.is_err() {
+                    return;
+                }
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(900 + 350 * seed)).await;
+        let after = fs.crash(seed);
+        client.abort();
+        engine.shutdown().await.expect("stops");
+
+        let before = rows_of_files(&after, folder);
+        let engine = start(&after);
+        let expected = ids(&engine, "SELECT id FROM t").await;
+        for attempt in 0.. {
+            let found = rows_of_files(&after, folder);
+            let distinct: BTreeSet<i32> = found.iter().copied().collect();
+            assert_eq!(found.len(), distinct.len(), "seed {seed}: a row stands twice");
+            assert!(before.iter().all(|id| distinct.contains(id)), "seed {seed}: a row that was seen is gone");
+            if found == expected {
+                break;
+            }
+            assert!(attempt < 400, "seed {seed}: {} of {} rows are in files", found.len(), expected.len());
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        engine.shutdown().await.expect("stops");
+    }
+}

@@ -335,6 +335,11 @@ impl Fs for MemoryFs {
         Ok(disk.inodes[inode].data.clone())
     }
 
+    /// There are no links.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        if self.exists(path)? { Ok(path.to_path_buf()) } else { Err(missing(path)) }
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         Ok(self.disk().names.contains_key(path))
     }

@@ -276,6 +276,11 @@ impl Pipeline {
         })
     }
 
+    /// Whether a sink has something to commit although nothing moves.
+    pub fn wants_checkpoint(&mut self) -> bool {
+        self.sink_writers().any(|(_, writer)| writer.wants_checkpoint())
+    }
+
     /// Counters that other threads may read while the pipeline runs.
     pub fn stats(&self) -> PipelineStats {
         PipelineStats(Arc::clone(&self.stats.0))

@@ -182,7 +182,11 @@ impl FileSink {
 
     fn open(&mut self, partition: &str) -> Result<Growing> {
         let folder = if partition.is_empty() { self.folder.clone() } else { self.folder.join(partition) };
+        // A folder is durable once the one that it lies in is synced.
+        let new = folder.ancestors().take_while(|path| !self.fs.exists(path).unwrap_or(true));
+        let around: Vec<PathBuf> = new.filter_map(|path| path.parent().map(Path::to_path_buf)).collect();
         self.fs.create_dir_all(&folder).map_err(|e| self.failed("create", &folder, e))?;
+        self.unsynced_folders.extend(around);
         // A writer that started in the same millisecond has the same id.
         let name = loop {
             let shown = folder.join(format!("part-{}-{}", self.id, self.next));
@@ -327,6 +331,11 @@ impl SinkWriter for FileSink {
     fn on_watermark(&mut self, watermark: i64) -> Result<()> {
         self.ended |= watermark == i64::MAX;
         Ok(())
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        let oldest_ms = self.clock.now_ms().saturating_sub(self.age_limit_ms);
+        self.growing.values().any(|growing| growing.opened_ms <= oldest_ms)
     }
 
     async fn prepare(&mut self, _epoch: u64) -> Result<Option<CommitToken>> {

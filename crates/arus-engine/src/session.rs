@@ -387,7 +387,9 @@ impl Session for EngineSession {
         if self.is_postgres_query(statement) {
             let snapshot = self.read_snapshot().await?;
             let query = self.engine.query_engine()?;
-            return query.query(statement, snapshot, Params::Positional(params)).await.map(StatementOutput::Rows);
+            let database = self.settings.get(DATABASE);
+            let rows = query.query_in(database, statement, snapshot, Params::Positional(params)).await?;
+            return Ok(StatementOutput::Rows(rows));
         }
         if !params.is_empty() {
             return Err(
@@ -400,7 +402,7 @@ impl Session for EngineSession {
     async fn describe(&mut self, statement: &str) -> Result<StatementShape> {
         if self.is_postgres_query(statement) {
             let snapshot = self.read_snapshot().await?;
-            let shape = self.engine.query_engine()?.describe(statement, snapshot).await?;
+            let shape = self.engine.query_engine()?.describe(self.settings.get(DATABASE), statement, snapshot).await?;
             return Ok(StatementShape { schema: Some(shape.schema), params: shape.params });
         }
         let planned = self.engine.shared.plan(statement, &self.settings, is_query(statement))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arus_core::catalog::DEFAULT_DATABASE;
 use arus_core::error::Code;
 use arus_core::platform::QueryStream;
 use arus_core::read::Snapshot;
@@ -23,7 +24,7 @@ use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures::StreamExt;
 use serde_json::Value;
 
-use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog};
+use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog, schema_of};
 use crate::errors::{plan_error, point_at, syntax_error};
 use crate::postgres::{self, OutputNames};
 use crate::{identifiers, params};
@@ -95,7 +96,19 @@ impl QueryEngine {
 
     /// Runs one SELECT; the stream pins the snapshot until it is dropped.
     pub async fn query(&self, sql: &str, snapshot: Arc<dyn Snapshot>, params: Params<'_>) -> Result<QueryStream> {
-        let (state, plan, names) = self.plan(sql, snapshot.clone(), matches!(params, Params::Named(_))).await?;
+        self.query_in(DEFAULT_DATABASE, sql, snapshot, params).await
+    }
+
+    /// The same with names without a schema in this database.
+    pub async fn query_in(
+        &self,
+        database: &str,
+        sql: &str,
+        snapshot: Arc<dyn Snapshot>,
+        params: Params<'_>,
+    ) -> Result<QueryStream> {
+        let named = matches!(params, Params::Named(_));
+        let (state, plan, names) = self.plan(database, sql, snapshot.clone(), named).await?;
         let plan = match params {
             Params::Positional([]) => plan,
             Params::Positional(values) => params::bind_text(plan, values)?,
@@ -115,14 +128,15 @@ impl QueryEngine {
     }
 
     /// The columns of a SELECT, without running it.
-    pub async fn describe(&self, sql: &str, snapshot: Arc<dyn Snapshot>) -> Result<QueryShape> {
-        let (_, plan, names) = self.plan(sql, snapshot, false).await?;
+    pub async fn describe(&self, database: &str, sql: &str, snapshot: Arc<dyn Snapshot>) -> Result<QueryShape> {
+        let (_, plan, names) = self.plan(database, sql, snapshot, false).await?;
         let params = plan.get_parameter_types().map_err(plan_error)?.len();
         Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
     }
 
     async fn plan(
         &self,
+        database: &str,
         sql: &str,
         snapshot: Arc<dyn Snapshot>,
         named: bool,
@@ -142,11 +156,15 @@ impl QueryEngine {
         if !matches!(statement, Statement::Query(_)) {
             return Err(Error::user("only SELECT is read in PostgreSQL's dialect").with_code(Code::NotSupported));
         }
-        identifiers::match_column_case(&mut statement, snapshot.as_ref());
+        identifiers::match_column_case(&mut statement, snapshot.as_ref(), schema_of(database));
         postgres::keep_to_search_path(&mut statement);
         let names = OutputNames::of(&statement);
         let catalog = Arc::new(SnapshotCatalog::new(snapshot, self.schemas.clone()));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalog).build();
+        let config = self.state.config().clone().with_default_catalog_and_schema(CATALOG, schema_of(database));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_config(config)
+            .with_catalog_list(catalog)
+            .build();
         let statement = DfStatement::Statement(Box::new(statement));
         let plan = state.statement_to_plan(statement).await.map_err(|e| point_at(plan_error(e), sql))?;
         let plan = state.optimize(&plan).map_err(plan_error)?;

@@ -7,13 +7,13 @@ use std::ops::ControlFlow;
 use arus_core::read::Snapshot;
 use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, Statement, VisitMut, VisitorMut, visit_relations};
 
-use crate::catalog::{PUBLIC, find_table};
+use crate::catalog::find_table;
 
-/// Rewrites unquoted column names to the case that the tables of the statement declare.
-pub(crate) fn match_column_case(statement: &mut Statement, snapshot: &dyn Snapshot) {
+/// Rewrites unquoted column names to the case that the tables of the statement declare. Tables without a schema are in `home`.
+pub(crate) fn match_column_case(statement: &mut Statement, snapshot: &dyn Snapshot, home: &str) {
     let mut columns = Columns::default();
     let _ = visit_relations(statement, |relation| {
-        columns.add(relation, snapshot);
+        columns.add(relation, snapshot, home);
         ControlFlow::<()>::Continue(())
     });
     if !columns.by_lower.is_empty() {
@@ -28,10 +28,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, relation: &ObjectName, snapshot: &dyn Snapshot) {
+    fn add(&mut self, relation: &ObjectName, snapshot: &dyn Snapshot, home: &str) {
         let parts: Vec<&str> = relation.0.iter().filter_map(|p| p.as_ident()).map(|i| i.value.as_str()).collect();
         let (schema, name) = match parts.as_slice() {
-            [name] => (PUBLIC, *name),
+            [name] => (home, *name),
             [.., schema, name] => (*schema, *name),
             [] => return,
         };

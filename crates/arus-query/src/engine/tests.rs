@@ -130,7 +130,8 @@ async fn unnamed_columns_have_postgres_names() {
         let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("an engine");
         let stream = engine.query(sql, engine.latest(), Params::Positional(&[])).await.expect(sql);
         let names = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(",");
-        let (described, schema) = (engine.describe(sql, engine.latest()).await.expect(sql), stream.schema.clone());
+        let (described, schema) =
+            (engine.describe("default_database", sql, engine.latest()).await.expect(sql), stream.schema.clone());
         let batches: Vec<_> = stream.batches.try_collect().await.expect(sql);
         assert!(batches.iter().all(|b| b.schema() == schema), "{sql}");
         assert_eq!(names(&described.schema), names(&schema), "{sql}");

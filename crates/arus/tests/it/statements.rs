@@ -23,6 +23,9 @@ fn databases_are_schemas_and_stay() {
     server.rows("shop.orders", r#"{"id": 3, "item": "tea"}"#);
     server.eventually("SELECT * FROM shop.counts ORDER BY item", "salt|1\ntea|2");
     server.eventually("SELECT * FROM shop.teas ORDER BY id", "1\n3");
+    let select = "SELECT COUNT(*) FROM orders UNION ALL SELECT COUNT(*) FROM public.orders";
+    let run = server.psql(&["-c", "USE shop", "-c", select], "");
+    assert!(run.stdout.ends_with("3\n0\n"), "{} {}", run.stdout, run.stderr);
     assert!(server.sql("\\dt shop.*").contains("shop|counts|table|"));
     assert!(server.sql_error("DROP DATABASE shop").contains("is not empty"));
     assert!(server.sql_error("CREATE DATABASE shop").contains("exists already"));

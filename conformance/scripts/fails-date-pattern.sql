@@ -1,5 +1,5 @@
 -- compare: end (rows before the failure may or may not be printed)
--- A pattern that SimpleDateFormat does not know is an error.
+-- A pattern of a column that SimpleDateFormat does not know stops the job.
 
 SET 'arus.exec.error-policy' = 'fail';
 CREATE TABLE edge (
@@ -7,4 +7,4 @@ CREATE TABLE edge (
   d DATE, tm TIME(3), ts TIMESTAMP(3), ltz TIMESTAMP_LTZ(3), arr ARRAY<INT>, sarr ARRAY<STRING>, mp MAP<STRING, INT>,
   js STRING
 ) WITH ('connector' = 'filesystem', 'path' = 'data/functions.json', 'format' = 'json');
-SELECT FROM_UNIXTIME(l, 'bogus') FROM edge;
+SELECT FROM_UNIXTIME(l, 'bogus' || t) FROM edge;

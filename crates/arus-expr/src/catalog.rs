@@ -1,11 +1,13 @@
 //! The functions as the binder sees them.
 
 use arus_core::error::Code;
+use arus_core::expr::Expr;
 use arus_core::function::{AggregateFunction, Argument, FunctionCatalog, ResolvedAggregate, ResolvedCall};
-use arus_core::{Error, LogicalType, Result, TypeKind};
+use arus_core::text::Zone;
+use arus_core::{Datum, Error, ErrorKind, LogicalType, Result, TypeKind};
 
 use crate::cast;
-use crate::functions::{FUNCTIONS, find};
+use crate::functions::{Call, CompileCall, FUNCTIONS, Function, find};
 use crate::program::type_names;
 use crate::typing::{self, MAX_PRECISION};
 
@@ -32,6 +34,7 @@ impl FunctionCatalog for Functions {
             });
         };
         if let Some(call) = (function.resolve)(args) {
+            check_literals(function, &upper, args, &call)?;
             return Ok(ResolvedCall {
                 function: function.canonical(&upper),
                 arg_types: call.arg_types,
@@ -122,6 +125,23 @@ fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedA
         _ => return None,
     };
     Some(ResolvedAggregate { function, arg_types, return_type })
+}
+
+/// A literal that the function cannot work with (a pattern, a date format) is refused before anything runs.
+fn check_literals(function: &Function, name: &str, args: &[Argument], call: &Call) -> Result<()> {
+    if !args.iter().any(|arg| matches!(arg.literal, Some(Datum::String(_)))) {
+        return Ok(());
+    }
+    let typed = args.iter().zip(&call.arg_types).enumerate().map(|(i, (arg, ty))| match &arg.literal {
+        Some(value) if arg.ty.kind == ty.kind => Expr::literal(value.clone(), ty.clone()),
+        _ => Expr::column(i, ty.clone()),
+    });
+    let args: Vec<Expr> = typed.collect();
+    let compiled = (function.compile)(&CompileCall { name, args: &args, ty: &call.return_type, zone: Zone::UTC });
+    match compiled {
+        Err(error) if error.kind() == ErrorKind::User => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What MIN and MAX take.

@@ -37,6 +37,25 @@ fn mistakes_are_explained() {
 }
 
 #[test]
+fn literals_that_cannot_work_are_refused_with_the_types() {
+    let s = || column(0, TypeKind::STRING);
+    for (name, args, message) in [
+        ("REGEXP", vec![s(), text(r"a\Gb")], r"unsupported regular expression: \G in 'a\Gb'"),
+        ("SIMILAR TO", vec![s(), text("[a-")], "Invalid regular expression '[a-'"),
+        ("FROM_UNIXTIME", vec![bigint(0), text("bogus")], "'bogus' is no date format: Illegal pattern character 'b'"),
+        (
+            "JSON_VALUE",
+            vec![s(), text("$[?(@.a)]")],
+            "unsupported JSON path '$[?(@.a)]': a filter that does not compare",
+        ),
+    ] {
+        assert_eq!(try_call(name, args).unwrap_err().message(), message);
+    }
+    // What Java refuses as well gives FALSE.
+    assert!(try_call("REGEXP", vec![s(), text("(")]).is_ok());
+}
+
+#[test]
 fn aggregates() {
     let resolve = |name: &str, kind: TypeKind| {
         let arg = Argument { ty: kind.not_null(), literal: None };

@@ -2,6 +2,8 @@
 
 /// Rows of a batch at most: above 8,192 kernels gain nothing and latency suffers.
 pub const BATCH_ROWS: usize = 8_192;
+/// Windows that a table function puts one row into: each is a copy of the row.
+pub const WINDOWS_OF_A_ROW: i64 = 1_000;
 /// Bytes that a source hands out in one poll.
 pub const POLL_BYTES: usize = 1 << 20;
 /// One record (a JSON object, a Kafka value).

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arus_core::catalog::{ConnectorCatalog, TableDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
+use arus_core::limits::WINDOWS_OF_A_ROW;
 use arus_core::plan::{
     Calc, ChangelogMode, ChangelogNormalize, Exchange, GroupAggregate, Node, NodeId, Op, PLAN_VERSION, PhysicalPlan,
     Scan, Sink, Values, Watermark, WindowAggregate, WindowKind,
@@ -90,6 +91,22 @@ struct Builder<'s> {
     ordinals: HashMap<(u64, &'static str), usize>,
 }
 
+/// A table function copies each row into every window that holds it.
+fn check_copies(kind: WindowKind) -> Result<()> {
+    let copies = match kind {
+        WindowKind::Hop { size_ms, slide_ms, .. } => size_ms.div_euclid(slide_ms),
+        WindowKind::Cumulate { size_ms, step_ms, .. } => size_ms.div_euclid(step_ms),
+        WindowKind::Tumble { .. } | WindowKind::Session { .. } => 1,
+    };
+    if copies <= WINDOWS_OF_A_ROW {
+        return Ok(());
+    }
+    let name = kind.name();
+    Err(Error::user(format!("{name} puts each row into {copies} windows, expected {WINDOWS_OF_A_ROW} or fewer"))
+        .with_code(Code::NotSupported)
+        .with_hint("choose longer steps, or aggregate at once: GROUP BY window_start, window_end copies no row"))
+}
+
 impl Builder<'_> {
     fn push(&mut self, op: Op, inputs: Vec<NodeId>, schema: RowSchema, digest: u64, part: &'static str) -> NodeId {
         let ordinal = self.ordinals.entry((digest, part)).or_insert(0);
@@ -127,6 +144,7 @@ impl Builder<'_> {
                 Ok(self.push(Op::Calc(calc), vec![below], schema, hash, part))
             }
             RelOp::Window { input, window } => {
+                check_copies(window.kind)?;
                 let below = match window.kind {
                     WindowKind::Session { .. } => self.exchange(input, &window.partition, hash)?,
                     _ => self.build(input)?,

@@ -210,9 +210,9 @@ def report(tools, args, full, results):
         median = {key: statistics.median(r["cpu"] for r in each) for key, each in runs.items()}
         shown = lambda side, size: f"{median[side, size]:.2f} ({min(r['cpu'] for r in runs[side, size]):.2f} to {max(r['cpu'] for r in runs[side, size]):.2f})"
         a_million = {side: (median[side, "full"] - median[side, "half"]) / millions for side in ("arus", "flink")}
-        ratio = a_million["flink"] / a_million["arus"] if a_million["arus"] > 0 else float("nan")
+        ratio = a_million["flink"] / a_million["arus"] if min(a_million.values()) > 0 else float("nan")
         gate, stretch = GATES[query]
-        verdict = "stretch" if ratio >= stretch else "met" if ratio >= gate else "**missed**"
+        verdict = "too few events" if ratio != ratio else "stretch" if ratio >= stretch else "met" if ratio >= gate else "**missed**"
         lines.append(
             f"| {query} | {shown('flink', 'half')} | {shown('flink', 'full')} | {shown('arus', 'half')} | {shown('arus', 'full')} "
             f"| {a_million['flink']:.2f} | {a_million['arus']:.3f} | **{ratio:.1f}x** | {gate}x: {verdict} |")

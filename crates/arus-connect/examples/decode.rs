@@ -166,7 +166,6 @@ fn main() {
         ("Nexmark bids", Input::Plain, [1, 3, 7].as_slice()),
         ("keys in random order", Input::Shuffled, &[1, 3, 7]),
         ("1 % malformed", Input::Malformed, &[7]),
-        ("every field", Input::Plain, &[7]),
     ];
     for (name, input, columns) in cases.into_iter().filter(|c| only.as_ref().is_none_or(|o| c.0.contains(o))) {
         let input = batches(records, input);

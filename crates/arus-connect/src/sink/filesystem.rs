@@ -65,7 +65,7 @@ struct Named {
 enum Body {
     /// Records, each with a line feed behind it.
     Records(Box<dyn Encoder>),
-    Parquet(ParquetStyle),
+    Parquet(Box<ParquetStyle>),
 }
 
 struct Growing {
@@ -132,7 +132,7 @@ impl FileSink {
             clock: cx.clock.clone(),
             folder,
             body: if format.framing(table)? == Framing::Columns {
-                Body::Parquet(ParquetStyle::of(table, &stored_columns)?)
+                Body::Parquet(Box::new(ParquetStyle::of(table, &stored_columns)?))
             } else {
                 Body::Records(format.encoder(table, &stored_columns, cx)?)
             },

@@ -73,17 +73,12 @@ fn fixed(bytes: &[u8], separator: u8, precision: u8, local_zone: bool) -> Option
 }
 
 /// The minute of the timestamp read last: those of a stream share it mostly.
+#[derive(Default)]
 pub(in crate::format) struct Minute {
+    /// Zeros at first, which are no text of a timestamp.
     text: [u8; 16],
     /// Of its start, since 1970.
     seconds: i64,
-}
-
-impl Default for Minute {
-    fn default() -> Self {
-        // No text of a timestamp.
-        Minute { text: [0; 16], seconds: 0 }
-    }
 }
 
 impl Minute {

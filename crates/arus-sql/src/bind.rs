@@ -9,6 +9,7 @@ mod call;
 mod change;
 mod expr;
 mod group_window;
+mod habits;
 mod hints;
 mod insert;
 mod json;

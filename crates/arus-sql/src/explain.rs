@@ -2,6 +2,7 @@
 
 mod expr;
 mod fingerprint;
+mod state;
 
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
@@ -12,6 +13,7 @@ use arus_core::schema::RowSchema;
 
 pub(crate) use expr::{Notation, expr_text};
 pub use fingerprint::fingerprint;
+pub(crate) use state::state_notes;
 
 use crate::rel::{Rel, RelOp};
 
@@ -40,33 +42,8 @@ pub(crate) fn explain(roots: &[Rel], plan: &PhysicalPlan, changelog: bool) -> St
             text.push('\n');
         }
     }
-    let notes = state_notes(plan);
-    text.push_str("== State ==\n");
-    if notes.is_empty() {
-        text.push_str("no state that grows without bound\n");
-    }
-    for note in notes {
-        text.push_str(&note);
-        text.push('\n');
-    }
+    text.push_str(&state::sections(plan));
     text
-}
-
-/// State without a bound, with the remedy.
-pub(crate) fn state_notes(plan: &PhysicalPlan) -> Vec<String> {
-    plan.nodes
-        .iter()
-        .filter_map(|node| match &node.op {
-            Op::GroupAggregate(a) if !a.keys.is_empty() && a.state_ttl_ms == 0 => {
-                let input = &plan.nodes[node.inputs[0]].schema;
-                Some(format!(
-                    "GroupAggregate(groupBy=[{}]): state grows with the number of distinct keys; set table.exec.state.ttl, or group by a window",
-                    columns(&a.keys, input)
-                ))
-            }
-            _ => None,
-        })
-        .collect()
 }
 
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@ mod call;
 mod ddl;
 mod error;
 pub(crate) mod expr;
+mod habits;
 mod json;
 mod objects;
 mod primary;
@@ -363,6 +364,7 @@ impl<'a> Parser<'a> {
         let hint = (is_reserved(word) && !CLAUSE_WORDS.iter().any(|w| word.eq_ignore_ascii_case(w)))
             .then(|| format!("{word} is a reserved word: write `{word}` in back-ticks to use it as a name"))
             .or_else(|| (self.kind() == TokenKind::BangEq).then(|| "not equal is written <>".to_string()));
+        let hint = self.habit(expected).or(hint);
         ParseError {
             span: self.span(),
             message: format!("expected {list}, found {}", self.found()),
@@ -406,7 +408,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let mut error = self.unexpected_error(&["the end of the statement"]);
-        error.hint = self.misspelt_clause().or(error.hint);
+        error.hint = self.misspelt_clause().or(error.hint).or_else(|| self.missing_comma());
         Err(error)
     }
 

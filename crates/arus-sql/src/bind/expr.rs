@@ -244,7 +244,11 @@ impl Binder<'_> {
                 },
             })
             .collect();
-        let call = self.planner.functions.resolve(name, &arguments).map_err(|e| self.locate(e, span))?;
+        let call = self
+            .planner
+            .functions
+            .resolve(name, &arguments)
+            .map_err(|e| self.locate(super::habits::call_hint(e, name, &args), span))?;
         let args = args
             .into_iter()
             .enumerate()

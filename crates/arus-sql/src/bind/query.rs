@@ -55,7 +55,7 @@ impl Binder<'_> {
 
     fn set_expr(&self, body: &SetExpr, expected: Expected<'_>) -> Result<Rel> {
         match body {
-            SetExpr::Select(select) => self.select(select, expected),
+            SetExpr::Select(select) => self.select(select, expected).map_err(|e| self.alias_hint(e, select)),
             SetExpr::Values(values) => self.values(values, expected),
             SetExpr::Query(query) => self.query(query, expected),
             SetExpr::Table(name) => Ok(self.named(name, &[], name.span)?.0),

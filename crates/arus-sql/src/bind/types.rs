@@ -49,9 +49,12 @@ impl Binder<'_> {
             T::Bitmap => return Err(self.unsupported("type BITMAP", span)),
             T::Structured(..) => return Err(self.unsupported("type STRUCTURED", span)),
             T::Named(name) => {
-                return Err(self
-                    .wrong(Code::InvalidValue, format!("type '{}' does not exist", name.span.of(self.text)), span)
-                    .with_hint("user-defined types are not supported yet; there are STRING, INT, BIGINT, DOUBLE, DECIMAL(p, s), BOOLEAN, BYTES, DATE, TIME, TIMESTAMP(p), TIMESTAMP_LTZ(p), ARRAY<..>, MAP<.., ..>, ROW<..>"));
+                let written = name.span.of(self.text);
+                let error = self.wrong(Code::InvalidValue, format!("type '{written}' does not exist"), span);
+                if let Some(hint) = super::habits::type_hint(written) {
+                    return Err(error.with_hint(hint));
+                }
+                return Err(error.with_hint("user-defined types are not supported yet; there are STRING, INT, BIGINT, DOUBLE, DECIMAL(p, s), BOOLEAN, BYTES, DATE, TIME, TIMESTAMP(p), TIMESTAMP_LTZ(p), ARRAY<..>, MAP<.., ..>, ROW<..>"));
             }
         };
         Ok(LogicalType { kind, nullable: !written.not_null })

@@ -19,8 +19,11 @@ impl Parser<'_> {
             over: None,
         };
         self.lparen()?;
-        if self.kind() == TokenKind::Star && self.kind_at(1) == TokenKind::RParen {
+        if self.kind() == TokenKind::Star {
             self.advance();
+            if self.kind() != TokenKind::RParen {
+                return self.unexpected(&["`)`"]);
+            }
             call.star = true;
         } else if self.kind() != TokenKind::RParen {
             call.distinct = self.eat("DISTINCT");

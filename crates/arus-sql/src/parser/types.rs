@@ -290,10 +290,17 @@ impl Parser<'_> {
                 let names = UNITS[..INTERVAL_UNITS].iter().map(|(name, _)| *name);
                 let hint = crate::nearest::nearest(&word, names).map(|name| format!("did you mean {name}?"));
                 let mut error = self.unexpected_error(&["an interval unit such as DAY or SECOND"]);
-                error.hint = hint.or_else(|| {
-                    word.starts_with("MILLI")
-                        .then(|| "write milliseconds as a fraction: INTERVAL '0.5' SECOND".to_string())
-                });
+                let words = word.is_empty() || !word.chars().all(|c| c.is_ascii_alphanumeric());
+                error.hint = hint
+                    .or_else(|| {
+                        words.then(|| {
+                            "write the number in quotes and the unit behind it: INTERVAL '5' MINUTE".to_string()
+                        })
+                    })
+                    .or_else(|| {
+                        word.starts_with("MILLI")
+                            .then(|| "write milliseconds as a fraction: INTERVAL '0.5' SECOND".to_string())
+                    });
                 Err(error)
             }
         }

@@ -1,6 +1,7 @@
 //! Pipelines over sources in memory, with the exact changelog expected. Every check runs the same input whole, row by
 //! row, and with a checkpoint, a rebuild and a restore after each row and at every cut.
 
+mod changelog;
 mod group;
 mod harness;
 mod random;

@@ -15,10 +15,14 @@ impl Parser<'_> {
             return Some(format!("`::` is PostgreSQL's: write CAST(value AS {ty})"));
         }
         if is(before, "DISTINCT") && is(here, "ON") {
-            return Some("DISTINCT ON is PostgreSQL's: GROUP BY its columns and aggregate the others, such as MIN(item)".into());
+            return Some(
+                "DISTINCT ON is PostgreSQL's: GROUP BY its columns and aggregate the others, such as MIN(item)".into(),
+            );
         }
         if is(before, "CONFLICT") && self.kind() == TokenKind::LParen {
-            return Some("ON CONFLICT names no columns, the sink's PRIMARY KEY counts: write ON CONFLICT DO DEDUPLICATE".into());
+            return Some(
+                "ON CONFLICT names no columns, the sink's PRIMARY KEY counts: write ON CONFLICT DO DEDUPLICATE".into(),
+            );
         }
         if is(here, "RETURNING") {
             return Some("there is no RETURNING: read the table with SELECT".into());
@@ -31,6 +35,10 @@ impl Parser<'_> {
         }
         if self.kind() == TokenKind::Eq && self.previous(1) == Some(TokenKind::Eq) {
             return Some("equality is a single =".into());
+        }
+        let closes = is(here, "FROM") || self.kind() == TokenKind::RParen;
+        if closes && self.previous(1) == Some(TokenKind::Comma) {
+            return Some("a comma is too much before it".into());
         }
         let named = matches!(self.kind(), TokenKind::Word | TokenKind::BackQuoted) && self.at_name();
         let after_value = matches!(self.previous(1), Some(TokenKind::Word | TokenKind::BackQuoted | TokenKind::RParen));

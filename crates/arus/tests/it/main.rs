@@ -14,6 +14,7 @@ mod changes;
 mod conformance;
 mod crashes;
 mod durability;
+mod errors;
 mod faults;
 mod http;
 mod ingest;

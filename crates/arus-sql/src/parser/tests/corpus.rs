@@ -253,7 +253,7 @@ pub(super) const ERRORS: &[(&str, (u32, u32), &str, &str)] = &[
         "did you mean GROUP?",
     ),
     ("SELECT a FROM t WHERE", (1, 22), "expected an expression, found the end of the text", ""),
-    ("SELECT a, FROM t", (1, 11), "expected an expression, found keyword FROM", ""),
+    ("SELECT a, FROM t", (1, 11), "expected an expression, found keyword FROM", "a comma is too much before it"),
     ("SELECT (a, b FROM t", (1, 14), "expected `,` or `)`, found keyword FROM", ""),
     ("SELECT f(a FROM t", (1, 12), "expected `,` or `)`, found keyword FROM", ""),
     (
@@ -263,7 +263,7 @@ pub(super) const ERRORS: &[(&str, (u32, u32), &str, &str)] = &[
         "join them with ||, or write them on separate lines to make one string",
     ),
     ("SELECT a != b", (1, 10), "expected the end of the statement, found `!=`", "not equal is written <>"),
-    ("SELECT a == b", (1, 11), "expected an expression, found `=`", ""),
+    ("SELECT a == b", (1, 11), "expected an expression, found `=`", "equality is a single ="),
     (
         "SELECT CAST(a AS INT NOT NULL)",
         (1, 22),
@@ -314,7 +314,7 @@ pub(super) const ERRORS: &[(&str, (u32, u32), &str, &str)] = &[
     ),
     ("CREATE TABLE t (a INT, b)", (1, 24), "column b has no type", "write a type behind it, such as b STRING"),
     ("SELECT a WHERE b", (1, 10), "expected FROM, found keyword WHERE", ""),
-    ("CREATE TABLE t (a INT,)", (1, 23), "expected a column name, found `)`", ""),
+    ("CREATE TABLE t (a INT,)", (1, 23), "expected a column name, found `)`", "a comma is too much before it"),
     ("CREATE TABLE t (a INT) WITH (k='v')", (1, 30), "expected an option's name in quotes, found identifier k", ""),
     (
         "CREATE TABLE t (a INT) WITH ('k'='v') COMMENT 'c'",

@@ -216,8 +216,16 @@ fn conformance(folder: &str) -> PathBuf {
 }
 
 /// Scripts that need what functions and connectors do not have yet (ELEMENT, the metadata of files), and those that a
-/// format refuses when it is opened.
-const NOT_YET: [&str; 6] = [
+/// format refuses when it is opened or whose statements the world of these tests does not carry out.
+const NOT_YET: [&str; 14] = [
+    "alter-table-columns",
+    "alter-table-source",
+    "alter-view",
+    "catalogs",
+    "create-or-replace-table-as",
+    "create-table-as",
+    "databases",
+    "show-statements",
     "collections",
     "folder-input",
     "metadata-columns",

@@ -30,6 +30,8 @@ pub(crate) struct KeptRows {
 struct Entry {
     written_ms: i64,
     rows: Vec<Bytes>,
+    /// Whether a checkpoint has the key.
+    persisted: bool,
 }
 
 /// The rows of a batch and their keys.
@@ -80,18 +82,20 @@ impl KeptRows {
 
     /// Replaces the rows of a key; without rows the key goes.
     pub(crate) fn set(&mut self, key: &[u8], rows: Vec<Bytes>, now_ms: i64) {
-        let size =
-            |key: &[u8], rows: &[Bytes]| key.len() + ENTRY_BYTES + rows.iter().map(|r| r.len() + 16).sum::<usize>();
-        if let Some(old) = self.entries.get(key) {
-            self.bytes -= size(key, &old.rows);
+        let size = |rows: &[Bytes]| key.len() + ENTRY_BYTES + rows.iter().map(|r| r.len() + 16).sum::<usize>();
+        let before = self.entries.remove(key);
+        self.bytes -= before.as_ref().map_or(0, |e| size(&e.rows));
+        // A key that is gone but dirty stands in a checkpoint still.
+        let persisted = before.map_or_else(|| self.dirty.contains(key), |e| e.persisted);
+        if rows.is_empty() && !persisted {
+            self.dirty.remove(key);
+        } else {
+            self.dirty.insert(key.into());
         }
-        self.dirty.insert(key.into());
-        if rows.is_empty() {
-            self.entries.remove(key);
-            return;
+        if !rows.is_empty() {
+            self.bytes += size(&rows);
+            self.entries.insert(key.into(), Entry { written_ms: now_ms, rows, persisted });
         }
-        self.bytes += size(key, &rows);
-        self.entries.insert(key.into(), Entry { written_ms: now_ms, rows });
     }
 
     /// Forgets keys that nothing has written for the state's time to live.
@@ -109,10 +113,11 @@ impl KeptRows {
     pub(crate) fn freeze(&mut self, state: &mut StateWriter<'_>) {
         for key in std::mem::take(&mut self.dirty) {
             let group = arus_core::key_group::key_group(&key);
-            let Some(entry) = self.entries.get(&key) else {
+            let Some(entry) = self.entries.get_mut(&key) else {
                 state.delete(group, &key);
                 continue;
             };
+            entry.persisted = true;
             let mut value = entry.written_ms.to_le_bytes().to_vec();
             for row in &entry.rows {
                 value.extend_from_slice(&(row.len() as u32).to_le_bytes());
@@ -136,6 +141,9 @@ impl KeptRows {
             }
             self.set(&entry.key, rows, i64::from_le_bytes(*written_ms));
             self.dirty.remove(&entry.key[..]);
+            if let Some(restored) = self.entries.get_mut(&entry.key[..]) {
+                restored.persisted = true;
+            }
         }
         Ok(())
     }

@@ -27,7 +27,18 @@ fn upserts_become_a_changelog() {
     let mut plan = Plan::default();
     let scan = source(&mut plan, ChangelogMode::UPSERT);
     let normalized = normalize(&mut plan, scan, None);
-    let input = upserts(&["+U 1 a", "+I 2 b", "+U 1 a", "+U 1 c", "-D 3 x", "-D 1 c", "-D 1 c", "+I 1 d", "null n", "-D null n"]);
+    let input = upserts(&[
+        "+U 1 a",
+        "+I 2 b",
+        "+U 1 a",
+        "+U 1 c",
+        "-D 3 x",
+        "-D 1 c",
+        "-D 1 c",
+        "+I 1 d",
+        "null n",
+        "-D null n",
+    ]);
     Test::new(plan.collect(normalized), input).check(&[
         "+I[1, a]",
         "+I[2, b]",
@@ -74,12 +85,12 @@ fn materialized_by_key(upsert_key: Vec<usize>) -> PhysicalPlan {
 
 #[test]
 fn the_newest_row_of_a_primary_key_counts() {
-    let input = || upserts(&["1 a", "1 b", "2 a", "-D 1 a", "1 c", "-U 1 c", "-D 1 b", "-D 1 b", "+U 1 d", "2 a", "-D 2 a"]);
-    let expected =
-        ["+I[1, a]", "+U[1, b]", "+I[2, a]", "+U[1, c]", "+U[1, b]", "-D[1, b]", "+I[1, d]", "+U[2, a]"];
+    let input = || upserts(&["1 a", "1 b", "2 a", "-D 1 a", "1 c", "-U 1 c", "-D 1 b", "+U 1 d", "2 a", "-D 2 a"]);
+    let expected = ["+I[1, a]", "+U[1, b]", "+I[2, a]", "+U[1, c]", "+U[1, b]", "-D[1, b]", "+I[1, d]", "+U[2, a]"];
     // Of equal rows the first goes: what is left is the newest.
     Test::new(materialized_by_key(vec![]), input()).check(&expected);
     // A key that tells all rows apart: the second row takes the place of its equal.
-    let by_row = ["+I[1, a]", "+U[1, b]", "+I[2, a]", "+U[1, c]", "+U[1, b]", "-D[1, b]", "+I[1, d]", "+U[2, a]", "-D[2, a]"];
+    let by_row =
+        ["+I[1, a]", "+U[1, b]", "+I[2, a]", "+U[1, c]", "+U[1, b]", "-D[1, b]", "+I[1, d]", "+U[2, a]", "-D[2, a]"];
     Test::new(materialized_by_key(vec![0, 1]), input()).check(&by_row);
 }

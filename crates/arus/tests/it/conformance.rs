@@ -23,7 +23,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 const DIFF_LINES_LIMIT: usize = 24;
 const PARALLEL_RUNS: usize = 2;
 /// So many scripts have plans of their own; as in `conformance/run`.
-const DISTINCT_PLANS: usize = 150;
+const DISTINCT_PLANS: usize = 270;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Compare {

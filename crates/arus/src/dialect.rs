@@ -72,6 +72,7 @@ fn line(id: &str, what: &str, state: State, note: &str) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests of the source tree")]
 mod tests {
     use super::*;
 

@@ -159,38 +159,30 @@ impl Translator<'_> {
         }
         let start = self.out.len();
         let quantifiable = self.atom(depth)?;
-        loop {
-            self.skip_comments();
-            let quantifier = match self.peek() {
-                Some(c @ ('*' | '+' | '?')) => {
-                    self.at += 1;
-                    c.to_string()
-                }
-                Some('{') => self.repetition()?,
-                _ => return Ok(()),
-            };
-            if !quantifiable {
-                return Err(Refusal::Invalid);
+        self.skip_comments();
+        let quantifier = match self.peek() {
+            Some(c @ ('*' | '+' | '?')) => {
+                self.at += 1;
+                c.to_string()
             }
-            // One atom, whatever it was made of.
-            let atom = self.out.split_off(start);
-            if self.eat('+') {
-                self.out.push_str(&format!("(?>(?:{atom}){quantifier})"));
-            } else if self.eat('?') {
-                self.out.push_str(&format!("(?:{atom}){quantifier}?"));
-            } else {
-                self.out.push_str(&format!("(?:{atom}){quantifier}"));
-            }
-            // Java takes no second quantifier.
-            self.skip_comments();
-            if matches!(self.peek(), Some('*' | '+' | '?')) {
-                return Err(Refusal::Invalid);
-            }
-            if self.peek() != Some('{') {
-                return Ok(());
-            }
+            Some('{') => self.repetition()?,
+            _ => return Ok(()),
+        };
+        if !quantifiable {
             return Err(Refusal::Invalid);
         }
+        // One atom, whatever it was made of.
+        let atom = self.out.split_off(start);
+        if self.eat('+') {
+            self.out.push_str(&format!("(?>(?:{atom}){quantifier})"));
+        } else if self.eat('?') {
+            self.out.push_str(&format!("(?:{atom}){quantifier}?"));
+        } else {
+            self.out.push_str(&format!("(?:{atom}){quantifier}"));
+        }
+        // Java takes no second quantifier.
+        self.skip_comments();
+        if matches!(self.peek(), Some('*' | '+' | '?' | '{')) { Err(Refusal::Invalid) } else { Ok(()) }
     }
 
     /// `{n}`, `{n,}`, `{n,m}`

@@ -34,6 +34,18 @@ pub enum AggregateFunction {
     Avg,
     Min,
     Max,
+    /// The sum of squared differences from the mean, which variances are made of.
+    WelfordM2,
+    /// In the order of arrival; NULLs are passed over.
+    FirstValue,
+    LastValue,
+    /// A value and the literal that stands between two; NULLs are passed over.
+    Listagg,
+    /// Into a MULTISET; NULLs are passed over.
+    Collect,
+    /// NULLs are elements.
+    ArrayAgg,
+    ArrayAggIgnoreNulls,
 }
 
 impl AggregateFunction {
@@ -44,7 +56,19 @@ impl AggregateFunction {
             AggregateFunction::Avg => "AVG",
             AggregateFunction::Min => "MIN",
             AggregateFunction::Max => "MAX",
+            AggregateFunction::WelfordM2 => "$WELFORD_M2$1",
+            AggregateFunction::FirstValue => "FIRST_VALUE",
+            AggregateFunction::LastValue => "LAST_VALUE",
+            AggregateFunction::Listagg => "LISTAGG",
+            AggregateFunction::Collect => "COLLECT",
+            AggregateFunction::ArrayAgg => "ARRAY_AGG",
+            AggregateFunction::ArrayAggIgnoreNulls => "ARRAY_AGG_IGNORE_NULLS",
         }
+    }
+
+    /// Whether a row whose argument is NULL changes nothing.
+    pub fn skips_nulls(self) -> bool {
+        self != AggregateFunction::ArrayAgg
     }
 }
 

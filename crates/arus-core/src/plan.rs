@@ -102,6 +102,16 @@ pub enum Op {
     ChangelogNormalize(ChangelogNormalize),
     /// -U is left out where nobody needs it.
     DropUpdateBefore,
+    /// Each row several times, one after the other: GROUPING SETS.
+    Expand(Expand),
+    /// LIMIT, and ORDER BY with it: the rows of some ranks.
+    Rank(Rank),
+    /// ORDER BY a time attribute first.
+    TemporalSort(TemporalSort),
+    /// Rows of the left input by whether the right one has an equal row.
+    SemiJoin(SemiJoin),
+    /// Each row beside the rows that a function makes of it.
+    Correlate(Correlate),
     Sink(Sink),
 }
 
@@ -216,8 +226,26 @@ pub struct AggregateCall {
     pub function: AggregateFunction,
     /// Input columns; none for COUNT(*).
     pub args: Vec<usize>,
+    /// Only different values of the arguments count.
+    #[serde(default)]
+    pub distinct: bool,
+    /// A BOOLEAN input column: only rows where it is true count.
+    #[serde(default)]
+    pub filter: Option<usize>,
     pub ty: LogicalType,
     pub name: String,
+}
+
+impl AggregateCall {
+    /// The input columns that it reads.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        self.args.iter().chain(&self.filter).copied()
+    }
+
+    /// Replaces every column that it reads.
+    pub fn map_columns(&mut self, map: impl Fn(usize) -> usize) {
+        self.args.iter_mut().chain(&mut self.filter).for_each(|column| *column = map(*column));
+    }
 }
 
 /// GROUP BY without a window: a changelog. Output: keys, then calls.
@@ -231,6 +259,78 @@ pub struct GroupAggregate {
     pub compact: bool,
     /// 0: never.
     pub state_ttl_ms: i64,
+}
+
+/// A row of output for each projection, in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Expand {
+    /// Columns, and literals where a set leaves a key out; the last is the number of the set.
+    pub projections: Vec<Vec<Expr>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortKey {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// How a rank keeps its rows; each tells its changes in an order of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RankStrategy {
+    /// Over appended rows: only those within the limit.
+    AppendFast,
+    /// Over updates of rows with this key whose order only rises: only those within the limit.
+    UpdateFast { key: Vec<usize> },
+    /// Over any updates: all rows.
+    Retract,
+}
+
+/// The rows whose place in the order is above `offset` and at most `end`. Without `order` that of their arrival.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rank {
+    /// Each value of these has its own order.
+    pub partition: Vec<usize>,
+    pub order: Vec<SortKey>,
+    pub offset: u64,
+    /// `None`: all after `offset`.
+    pub end: Option<u64>,
+    pub strategy: RankStrategy,
+    /// Whether anybody needs -U.
+    pub update_before: bool,
+}
+
+/// Rows in the order of a time attribute, then of `order`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemporalSort {
+    pub time: usize,
+    pub time_type: LogicalType,
+    pub order: Vec<SortKey>,
+}
+
+/// INTERSECT and EXCEPT: both inputs have the same columns, NULLs are equal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SemiJoin {
+    /// Rows that have none equal.
+    pub anti: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableFunction {
+    /// The elements of an ARRAY, MAP or MULTISET; fields of a ROW are columns.
+    Unnest { ordinality: bool },
+    /// The other columns as often as the BIGINT says.
+    ReplicateRows,
+}
+
+/// The input's columns, then those of the function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Correlate {
+    pub function: TableFunction,
+    /// The function's argument.
+    pub column: usize,
+    /// A row for which the function gives none stays, with NULLs beside it.
+    pub outer: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -338,6 +438,13 @@ impl Op {
             Op::Union => "Union",
             Op::ChangelogNormalize(_) => "ChangelogNormalize",
             Op::DropUpdateBefore => "DropUpdateBefore",
+            Op::Expand(_) => "Expand",
+            Op::Rank(rank) if !rank.partition.is_empty() => "Rank",
+            Op::Rank(rank) if rank.order.is_empty() => "Limit",
+            Op::Rank(_) => "SortLimit",
+            Op::TemporalSort(_) => "TemporalSort",
+            Op::SemiJoin(_) => "Join",
+            Op::Correlate(_) => "Correlate",
             Op::Sink(_) => "Sink",
         }
     }

@@ -234,6 +234,12 @@ fn kind_of(op: &Op) -> &'static str {
         Op::Union => "UNION ALL",
         Op::ChangelogNormalize(_) => "NORMALIZE",
         Op::DropUpdateBefore => "CHANGES",
+        Op::Expand(_) => "GROUPING SETS",
+        Op::Rank(rank) if rank.order.is_empty() => "LIMIT",
+        Op::Rank(_) | Op::TemporalSort(_) => "ORDER BY",
+        Op::SemiJoin(join) if join.anti => "EXCEPT",
+        Op::SemiJoin(_) => "INTERSECT",
+        Op::Correlate(_) => "UNNEST",
         Op::Sink(_) => "INTO",
     }
 }

@@ -15,12 +15,20 @@ use crate::typing::{self, MAX_PRECISION};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Functions;
 
-const AGGREGATES: [AggregateFunction; 5] = [
+/// Rewritten by the binder.
+const VARIANCES: [&str; 6] = ["VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV_POP", "STDDEV_SAMP", "STDDEV"];
+
+const AGGREGATES: [AggregateFunction; 10] = [
     AggregateFunction::Count,
     AggregateFunction::Sum,
     AggregateFunction::Avg,
     AggregateFunction::Min,
     AggregateFunction::Max,
+    AggregateFunction::FirstValue,
+    AggregateFunction::LastValue,
+    AggregateFunction::Listagg,
+    AggregateFunction::Collect,
+    AggregateFunction::ArrayAgg,
 ];
 
 impl FunctionCatalog for Functions {
@@ -50,7 +58,14 @@ impl FunctionCatalog for Functions {
 
     fn resolve_aggregate(&self, name: &str, args: &[Argument]) -> Option<Result<ResolvedAggregate>> {
         let upper = name.to_ascii_uppercase();
-        let function = AGGREGATES.into_iter().find(|f| f.name() == upper)?;
+        if VARIANCES.contains(&upper.as_str()) {
+            // The type is that of AVG, the value is made from the squares.
+            let average = self.resolve_aggregate("AVG", args)?;
+            return Some(average.map(|a| ResolvedAggregate { function: AggregateFunction::WelfordM2, ..a }));
+        }
+        // ARRAY_AGG(x) IGNORE NULLS, as the binder asks for it.
+        let hidden = [AggregateFunction::ArrayAggIgnoreNulls];
+        let function = AGGREGATES.into_iter().chain(hidden).find(|f| f.name() == upper)?;
         Some(aggregate(function, args).ok_or_else(|| {
             let types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
             let supported = aggregate_signature(&upper).unwrap_or("one argument of any type");
@@ -75,7 +90,7 @@ impl FunctionCatalog for Functions {
 
     fn names(&self) -> Vec<&'static str> {
         let scalars = FUNCTIONS.iter().flat_map(|group| group.functions).flat_map(|f| f.names).copied();
-        let mut names: Vec<_> = scalars.chain(AGGREGATES.map(AggregateFunction::name)).collect();
+        let mut names: Vec<_> = scalars.chain(AGGREGATES.map(AggregateFunction::name)).chain(VARIANCES).collect();
         names.sort_unstable();
         names
     }
@@ -106,7 +121,20 @@ fn aggregate_signature(name: &str) -> Option<&'static str> {
 fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedAggregate> {
     let arg_types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
     let return_type = match (function, arg_types.as_slice()) {
-        (AggregateFunction::Count, _) => TypeKind::BigInt.not_null(),
+        (AggregateFunction::Count, [] | [_]) => TypeKind::BigInt.not_null(),
+        (AggregateFunction::FirstValue | AggregateFunction::LastValue, [arg]) => arg.clone(),
+        (AggregateFunction::Listagg, [text]) if text.kind.is_string() => text.clone(),
+        (AggregateFunction::Listagg, [text, separator])
+            if text.kind.is_string()
+                && separator.kind.is_string()
+                && matches!(args[1].literal, Some(Datum::String(_))) =>
+        {
+            text.clone()
+        }
+        (AggregateFunction::Collect, [arg]) => TypeKind::Multiset(Box::new(arg.clone())).not_null(),
+        (AggregateFunction::ArrayAgg | AggregateFunction::ArrayAggIgnoreNulls, [arg]) => {
+            LogicalType { kind: TypeKind::Array(Box::new(arg.clone())), nullable: arg.nullable }
+        }
         (AggregateFunction::Sum, [arg]) if arg.kind.is_numeric() => match arg.kind {
             TypeKind::Decimal { scale, .. } => TypeKind::Decimal { precision: MAX_PRECISION, scale },
             _ => arg.kind.clone(),

@@ -4,11 +4,13 @@
 //! inside a view points at the use of the view and names it.
 
 mod aggregate;
+mod aggregate_call;
 mod alter;
 mod call;
 mod change;
 mod expr;
 mod group_window;
+mod grouping;
 mod habits;
 mod hints;
 mod insert;
@@ -16,15 +18,18 @@ mod json;
 mod literal;
 mod materialized;
 mod options;
+mod order;
 mod period;
 mod query;
 mod scope;
+mod set_op;
 mod table;
 mod tree;
 mod types;
+mod unnest;
 mod window;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use arus_core::catalog::{CatalogObject, ObjectPath, TableDef};
@@ -53,6 +58,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) catalog: String,
     /// Names without a database are looked up here.
     pub(crate) database: String,
+    /// How many queries stand around the one that is being bound.
+    pub(crate) depth: Cell<usize>,
     /// WITH, innermost last.
     pub(crate) with: RefCell<Vec<(String, Arc<Rel>)>>,
     /// The views that are being expanded, outermost first.
@@ -70,6 +77,7 @@ impl<'a> Binder<'a> {
             text,
             catalog: planner.settings.get(arus_core::settings::CATALOG).to_string(),
             database: planner.current_database.to_string(),
+            depth: Cell::new(0),
             with: RefCell::new(vec![]),
             views: vec![],
             named: RefCell::new(vec![]),
@@ -80,6 +88,7 @@ impl<'a> Binder<'a> {
     /// For another text in the same database.
     pub(crate) fn beside<'b>(&'b self, text: &'b str) -> Binder<'b> {
         Binder {
+            depth: Cell::new(0),
             planner: self.planner,
             text,
             catalog: self.catalog.clone(),
@@ -103,6 +112,7 @@ impl<'a> Binder<'a> {
             text,
             catalog: path.catalog.clone(),
             database: path.database.clone(),
+            depth: Cell::new(1),
             with: RefCell::new(vec![]),
             views,
             named: RefCell::new(vec![]),

@@ -7,7 +7,8 @@ mod state;
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
 use arus_core::plan::{
-    AggregateCall, Node, NodeId, Op, PhysicalPlan, Scan, SinkTarget, Window, WindowKind, WindowProperty,
+    AggregateCall, Node, NodeId, Op, PhysicalPlan, RankStrategy, Scan, SinkTarget, SortKey, TableFunction, Window,
+    WindowKind, WindowProperty,
 };
 use arus_core::schema::RowSchema;
 
@@ -107,6 +108,39 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId, notation: Notation) -> 
             format!("key=[{}]{}", columns(&n.keys, input), condition.unwrap_or_default())
         }
         Op::DropUpdateBefore => String::new(),
+        Op::Expand(expand) => format!("projects=[{}]", projects(&expand.projections, input, &node.schema, notation)),
+        Op::Rank(rank) => {
+            let strategy = match &rank.strategy {
+                RankStrategy::AppendFast => "AppendFastStrategy".to_string(),
+                RankStrategy::Retract => "RetractStrategy".to_string(),
+                RankStrategy::UpdateFast { key } => {
+                    let key: Vec<String> = key.iter().map(ToString::to_string).collect();
+                    format!("UpdateFastStrategy[{}]", key.join(","))
+                }
+            };
+            let places = places(rank.offset, rank.end);
+            match rank.order.as_slice() {
+                [] => places,
+                order => format!("orderBy=[{}], {places}, strategy=[{strategy}]", sort_text(order, input)),
+            }
+        }
+        Op::TemporalSort(sort) => format!("orderBy=[{}]", temporal_text(sort.time, &sort.order, input)),
+        Op::SemiJoin(join) => {
+            let right = &plan.nodes[node.inputs[1]].schema;
+            let pairs: Vec<String> = (0..input.len())
+                .map(|i| format!("IS NOT DISTINCT FROM({}, {})", columns(&[i], input), columns(&[i], right)))
+                .collect();
+            let pairs = if let [one] = pairs.as_slice() { one.clone() } else { format!("AND({})", pairs.join(", ")) };
+            let all: Vec<usize> = (0..input.len()).collect();
+            let join = if join.anti { "LeftAntiJoin" } else { "LeftSemiJoin" };
+            format!("joinType=[{join}], where=[{pairs}], select=[{}]", columns(&all, input))
+        }
+        Op::Correlate(correlate) => {
+            let function = function_text(correlate.function, correlate.column, input);
+            let names: Vec<&str> = node.schema.columns().iter().map(|c| c.name.as_str()).collect();
+            let join = if correlate.outer { "LEFT" } else { "INNER" };
+            format!("invocation=[{function}], select=[{}], joinType=[{join}]", names.join(","))
+        }
         Op::Sink(sink) => match &sink.target {
             SinkTarget::Table(table) => {
                 let names: Vec<&str> = input.columns().iter().map(|c| c.name.as_str()).collect();
@@ -118,6 +152,56 @@ pub(crate) fn node_text(plan: &PhysicalPlan, id: NodeId, notation: Notation) -> 
         },
     };
     format!("{}({details})", node.op.name())
+}
+
+/// `{a, 0 AS $e}, {null AS a, 1 AS $e}`
+fn projects(projections: &[Vec<Expr>], input: &RowSchema, output: &RowSchema, notation: Notation) -> String {
+    let one = |p: &Vec<Expr>| {
+        let values = p.iter().zip(output.columns()).map(|(e, column)| {
+            let text = match e {
+                Expr::Literal { value: arus_core::Datum::Null, .. } => "null".to_string(),
+                Expr::Literal { value: arus_core::Datum::BigInt(v), .. } => v.to_string(),
+                other => expr_text(other, input, notation),
+            };
+            if text == column.name { text } else { format!("{text} AS {}", column.name) }
+        });
+        format!("{{{}}}", values.collect::<Vec<_>>().join(", "))
+    };
+    projections.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn places(offset: u64, end: Option<u64>) -> String {
+    match end {
+        Some(end) => format!("offset=[{offset}], fetch=[{}]", end.saturating_sub(offset)),
+        None => format!("offset=[{offset}]"),
+    }
+}
+
+fn sort_text(order: &[SortKey], input: &RowSchema) -> String {
+    let key = |k: &SortKey| {
+        // NULL is the smallest value unless it is said otherwise.
+        let nulls = match (k.descending, k.nulls_first) {
+            (false, false) => "-nulls-last",
+            (true, true) => "-nulls-first",
+            _ => "",
+        };
+        format!("{} {}{nulls}", columns(&[k.column], input), if k.descending { "DESC" } else { "ASC" })
+    };
+    order.iter().map(key).collect::<Vec<_>>().join(", ")
+}
+
+fn temporal_text(time: usize, order: &[SortKey], input: &RowSchema) -> String {
+    let first = SortKey { column: time, descending: false, nulls_first: true };
+    sort_text(&[&[first], order].concat(), input)
+}
+
+fn function_text(function: TableFunction, column: usize, input: &RowSchema) -> String {
+    let column = columns(&[column], input);
+    match function {
+        TableFunction::Unnest { ordinality: false } => format!("$UNNEST_ROWS$1({column})"),
+        TableFunction::Unnest { ordinality: true } => format!("$UNNEST_ROWS_WITH_ORDINALITY$1({column})"),
+        TableFunction::ReplicateRows => format!("$REPLICATE_ROWS$1({column})"),
+    }
 }
 
 fn table_text(table: &TableDef) -> String {
@@ -209,7 +293,9 @@ fn aggregate_text(
 
 fn call_text(call: &AggregateCall, input: &RowSchema) -> String {
     let args = if call.args.is_empty() { "*".to_string() } else { columns(&call.args, input) };
-    format!("{}({args})", call.function.name())
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let filter = call.filter.map_or_else(String::new, |f| format!(" FILTER {}", columns(&[f], input)));
+    format!("{}({distinct}{args}){filter}", call.function.name())
 }
 
 /// `a, UPPER(b) AS c`: a column under its own name stands alone.
@@ -283,6 +369,22 @@ fn logical(rel: &Rel, first: &str, rest: &str, out: &mut String) {
         }
         RelOp::Union { .. } => "LogicalUnion(all=[true])".to_string(),
         RelOp::ChangelogNormalize { .. } => return logical(inputs[0], first, rest, out),
+        RelOp::Expand { projections, .. } => {
+            format!("LogicalExpand(projects=[{}])", projects(projections, input, &rel.schema, Notation::Prefix))
+        }
+        RelOp::Rank { order, offset, end, .. } => match order.as_slice() {
+            [] => format!("LogicalSort({})", places(*offset, *end)),
+            order => format!("LogicalSort(orderBy=[{}], {})", sort_text(order, input), places(*offset, *end)),
+        },
+        RelOp::TemporalSort { time, order, .. } => {
+            format!("LogicalSort(orderBy=[{}])", temporal_text(*time, order, input))
+        }
+        RelOp::SemiJoin { anti: true, .. } => "LogicalMinus(all=[false])".to_string(),
+        RelOp::SemiJoin { .. } => "LogicalIntersect(all=[false])".to_string(),
+        RelOp::Correlate { function, column, outer, .. } => {
+            let join = if *outer { "left" } else { "inner" };
+            format!("LogicalCorrelate(joinType=[{join}], function=[{}])", function_text(*function, *column, input))
+        }
         RelOp::Sink { target: SinkTarget::Table(table), .. } => {
             let names: Vec<&str> = rel.schema.columns().iter().map(|c| c.name.as_str()).collect();
             format!("LogicalSink(table=[{}], fields=[{}])", table.path.full(), names.join(", "))

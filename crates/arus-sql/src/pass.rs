@@ -126,25 +126,25 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let kept_calls: Vec<usize> = (0..calls.len()).filter(|c| required.contains(&(base + c))).collect();
             calls = kept_calls.iter().map(|c| calls[*c].clone()).collect();
             let mut needed = Columns::default();
-            keys.iter().chain(calls.iter().flat_map(|c| &c.args)).for_each(|i| needed.add(*i));
+            keys.iter().copied().chain(calls.iter().flat_map(|c| c.columns())).for_each(|i| needed.add(i));
             let needed = needed.or_one_of(&input);
             let full: RowSchema =
                 (0..base).chain(kept_calls.iter().map(|c| base + c)).map(|i| rel.schema.columns()[i].clone()).collect();
             let kept: Vec<usize> =
                 required.iter().map(|i| if *i < base { *i } else { base + place(&kept_calls, *i - base) }).collect();
             let keys = keys.iter().map(|k| place(&needed, *k)).collect();
-            calls.iter_mut().flat_map(|c| &mut c.args).for_each(|a| *a = place(&needed, *a));
+            calls.iter_mut().for_each(|c| c.map_columns(|column| place(&needed, column)));
             let input = Box::new(prune(*input, &needed));
             select(Rel { op: RelOp::Aggregate { input, keys, calls, ttl_ms }, schema: full }, &kept, schema)
         }
         RelOp::WindowAggregate { input, window, keys, mut calls, properties, legacy } => {
             let mut needed = Columns::default();
-            keys.iter().chain(calls.iter().flat_map(|c| &c.args)).for_each(|i| needed.add(*i));
+            keys.iter().copied().chain(calls.iter().flat_map(|c| c.columns())).for_each(|i| needed.add(i));
             needed.add(window.time);
             window.attached.iter().for_each(|a| needed.add(a.start));
             let needed = needed.0;
             let keys = keys.iter().map(|k| place(&needed, *k)).collect();
-            calls.iter_mut().flat_map(|c| &mut c.args).for_each(|a| *a = place(&needed, *a));
+            calls.iter_mut().for_each(|c| c.map_columns(|column| place(&needed, column)));
             let window = moved(window, &needed);
             let input = Box::new(prune(*input, &needed));
             let op = RelOp::WindowAggregate { input, window, keys, calls, properties, legacy };
@@ -166,6 +166,58 @@ pub(crate) fn prune(rel: Rel, required: &[usize]) -> Rel {
             let input = Box::new(prune(*input, &needed));
             select(Rel { op: RelOp::ChangelogNormalize { input, keys, condition }, schema: full }, &kept, schema)
         }
+        RelOp::Expand { input, projections } => {
+            let mut projections: Vec<Vec<Expr>> =
+                projections.iter().map(|p| required.iter().map(|i| p[*i].clone()).collect()).collect();
+            let mut needed = Columns::default();
+            for e in projections.iter().flatten() {
+                e.visit_columns(&mut |i| needed.add(i));
+            }
+            let needed = needed.or_one_of(&input);
+            let input = Box::new(prune(*input, &needed));
+            for e in projections.iter_mut().flatten() {
+                e.map_columns(&|i| place(&needed, i));
+            }
+            Rel { op: RelOp::Expand { input, projections }, schema }
+        }
+        RelOp::Rank { input, mut order, offset, end } => {
+            // By its key a row is known again when it is updated.
+            let keys = remove_aggregate::unique_keys(&input).concat();
+            let (input, needed) = prune_to(*input, required, order.iter().map(|k| k.column).chain(keys));
+            order.iter_mut().for_each(|k| k.column = place(&needed, k.column));
+            let (full, kept) = (input.schema.clone(), places(&needed, required));
+            select(Rel { op: RelOp::Rank { input: Box::new(input), order, offset, end }, schema: full }, &kept, schema)
+        }
+        RelOp::TemporalSort { input, time, mut order } => {
+            let sorted = order.iter().map(|k| k.column).chain([time]);
+            let (input, needed) = prune_to(*input, required, sorted);
+            order.iter_mut().for_each(|k| k.column = place(&needed, k.column));
+            let (full, kept) = (input.schema.clone(), places(&needed, required));
+            let op = RelOp::TemporalSort { input: Box::new(input), time: place(&needed, time), order };
+            select(Rel { op, schema: full }, &kept, schema)
+        }
+        RelOp::SemiJoin { left, right, anti } => {
+            // Whole rows are compared.
+            let all: Vec<usize> = (0..left.schema.len()).collect();
+            let op = RelOp::SemiJoin { left: Box::new(prune(*left, &all)), right: Box::new(prune(*right, &all)), anti };
+            select(Rel { op, schema: rel.schema.clone() }, required, schema)
+        }
+        RelOp::Correlate { input, function, column, outer } => {
+            let width = input.schema.len();
+            let (below, needed) = prune_to(
+                *input,
+                required.iter().filter(|i| **i < width).copied().collect::<Vec<_>>().as_slice(),
+                [column],
+            );
+            let full = below.schema.columns().iter().chain(&rel.schema.columns()[width..]).cloned().collect();
+            let kept: Vec<usize> = required
+                .iter()
+                .map(|i| if *i < width { place(&needed, *i) } else { needed.len() + (*i - width) })
+                .collect();
+            let column = place(&needed, column);
+            let op = RelOp::Correlate { input: Box::new(below), function, column, outer };
+            select(Rel { op, schema: full }, &kept, schema)
+        }
         RelOp::Sink { input, target, conflict } => {
             let all: Vec<usize> = (0..input.schema.len()).collect();
             let input = Box::new(prune(*input, &all));
@@ -182,6 +234,18 @@ fn moved(window: Window, needed: &[usize]) -> Window {
         partition: window.partition.iter().map(|k| place(needed, *k)).collect(),
         ..window
     }
+}
+
+/// `rel` with the columns `required` and `more` alone, and which those are.
+fn prune_to(rel: Rel, required: &[usize], more: impl IntoIterator<Item = usize>) -> (Rel, Vec<usize>) {
+    let mut needed = Columns::default();
+    required.iter().copied().chain(more).for_each(|i| needed.add(i));
+    let needed = needed.or_one_of(&rel);
+    (prune(rel, &needed), needed)
+}
+
+fn places(columns: &[usize], of: &[usize]) -> Vec<usize> {
+    of.iter().map(|column| place(columns, *column)).collect()
 }
 
 /// `rel` with the columns `kept` under the names of `schema`.

@@ -2,6 +2,7 @@
 
 pub(crate) mod changelog;
 mod keys;
+mod monotonicity;
 mod sinks;
 
 pub(crate) use keys::projected;
@@ -14,8 +15,9 @@ use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::limits::WINDOWS_OF_A_ROW;
 use arus_core::plan::{
-    Calc, ChangelogMode, ChangelogNormalize, Exchange, GroupAggregate, Node, NodeId, Op, PLAN_VERSION, PhysicalPlan,
-    Scan, Sink, Values, Watermark, WindowAggregate, WindowKind,
+    Calc, ChangelogMode, ChangelogNormalize, Correlate, Exchange, Expand, GroupAggregate, Node, NodeId, Op,
+    PLAN_VERSION, PhysicalPlan, Rank, RankStrategy, Scan, SemiJoin, Sink, TemporalSort, Values, Watermark,
+    WindowAggregate, WindowKind,
 };
 use arus_core::schema::RowSchema;
 use arus_core::settings::{CDC_EVENTS_DUPLICATE, IDLE_TIMEOUT, STATE_TTL, Settings, parse_duration_ms};
@@ -190,6 +192,40 @@ impl Builder<'_> {
                     state_ttl_ms: self.settings.duration_ms(STATE_TTL)?,
                 };
                 Ok(self.push(Op::ChangelogNormalize(normalize), vec![below], schema, hash, ""))
+            }
+            RelOp::Expand { input, projections } => {
+                let below = self.build(input)?;
+                let expand = Expand { projections: projections.clone() };
+                Ok(self.push(Op::Expand(expand), vec![below], schema, hash, ""))
+            }
+            RelOp::Rank { input, order, offset, end } => {
+                let below = self.exchange(input, &[], hash)?;
+                let rank = Rank {
+                    partition: vec![],
+                    order: order.clone(),
+                    offset: *offset,
+                    end: *end,
+                    // Settled with the changelog modes.
+                    strategy: RankStrategy::Retract,
+                    update_before: false,
+                };
+                Ok(self.push(Op::Rank(rank), vec![below], schema, hash, ""))
+            }
+            RelOp::TemporalSort { input, time, order } => {
+                let below = self.exchange(input, &[], hash)?;
+                let time_type = input.schema.columns()[*time].ty.clone();
+                let sort = TemporalSort { time: *time, time_type, order: order.clone() };
+                Ok(self.push(Op::TemporalSort(sort), vec![below], schema, hash, ""))
+            }
+            RelOp::SemiJoin { left, right, anti } => {
+                let all: Vec<usize> = (0..left.schema.len()).collect();
+                let inputs = vec![self.exchange(left, &all, hash)?, self.exchange(right, &all, hash)?];
+                Ok(self.push(Op::SemiJoin(SemiJoin { anti: *anti }), inputs, schema, hash, ""))
+            }
+            RelOp::Correlate { input, function, column, outer } => {
+                let below = self.build(input)?;
+                let correlate = Correlate { function: *function, column: *column, outer: *outer };
+                Ok(self.push(Op::Correlate(correlate), vec![below], schema, hash, ""))
             }
             RelOp::Sink { input, target, conflict } => {
                 let below = self.build(input)?;

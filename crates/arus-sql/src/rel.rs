@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
-use arus_core::plan::{AggregateCall, ConflictStrategy, SinkTarget, Window, WindowProperty};
+use arus_core::plan::{AggregateCall, ConflictStrategy, SinkTarget, SortKey, TableFunction, Window, WindowProperty};
 use arus_core::schema::{Column, RowSchema};
 use arus_core::types::{LogicalType, TypeKind};
 
@@ -66,6 +66,37 @@ pub enum RelOp {
         keys: Vec<usize>,
         condition: Option<Expr>,
     },
+    /// Each row once for each projection, which has columns and literals.
+    Expand {
+        input: Box<Rel>,
+        projections: Vec<Vec<Expr>>,
+    },
+    /// The rows of some places in an order; without one in that of their arrival.
+    Rank {
+        input: Box<Rel>,
+        order: Vec<SortKey>,
+        offset: u64,
+        end: Option<u64>,
+    },
+    /// By a time attribute, then by `order`.
+    TemporalSort {
+        input: Box<Rel>,
+        time: usize,
+        order: Vec<SortKey>,
+    },
+    /// Rows of the left by whether the right has an equal one.
+    SemiJoin {
+        left: Box<Rel>,
+        right: Box<Rel>,
+        anti: bool,
+    },
+    /// The input's columns, then those of a function of one of them.
+    Correlate {
+        input: Box<Rel>,
+        function: TableFunction,
+        column: usize,
+        outer: bool,
+    },
     Sink {
         input: Box<Rel>,
         target: SinkTarget,
@@ -109,7 +140,12 @@ impl Rel {
             | RelOp::Aggregate { input, .. }
             | RelOp::WindowAggregate { input, .. }
             | RelOp::ChangelogNormalize { input, .. }
+            | RelOp::Expand { input, .. }
+            | RelOp::Rank { input, .. }
+            | RelOp::TemporalSort { input, .. }
+            | RelOp::Correlate { input, .. }
             | RelOp::Sink { input, .. } => vec![input],
+            RelOp::SemiJoin { left, right, .. } => vec![left, right],
             RelOp::Union { inputs } => inputs.iter().collect(),
         }
     }
@@ -123,9 +159,19 @@ impl Rel {
             | RelOp::Aggregate { input, .. }
             | RelOp::WindowAggregate { input, .. }
             | RelOp::ChangelogNormalize { input, .. }
+            | RelOp::Expand { input, .. }
+            | RelOp::Rank { input, .. }
+            | RelOp::TemporalSort { input, .. }
+            | RelOp::Correlate { input, .. }
             | RelOp::Sink { input, .. } => {
                 let taken = std::mem::replace(input.as_mut(), Rel::empty());
                 **input = f(taken);
+            }
+            RelOp::SemiJoin { left, right, .. } => {
+                for side in [left, right] {
+                    let taken = std::mem::replace(side.as_mut(), Rel::empty());
+                    **side = f(taken);
+                }
             }
             RelOp::Union { inputs } => {
                 *inputs = std::mem::take(inputs).into_iter().map(f).collect();

@@ -185,6 +185,8 @@ fn plan(kind: Option<WindowKind>, key: usize, calls: &[(AggregateFunction, Optio
             .map(|(function, arg)| AggregateCall {
                 function: *function,
                 args: arg.iter().copied().collect(),
+                distinct: false,
+                filter: None,
                 ty: TypeKind::BigInt.nullable(),
                 name: function.name().into(),
             })

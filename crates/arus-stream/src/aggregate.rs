@@ -1,23 +1,32 @@
-//! Accumulators: the values of one aggregate call for every slot of a key table.
+//! Accumulators: the values of one aggregate call for every slot of a key table. [`Calls`] has those of one operator.
 //!
-//! A batch arrives as slot numbers beside the argument's array, so that one monomorphic loop serves a whole
+//! A batch arrives as slot numbers beside the arguments' arrays, so that one monomorphic loop serves a whole
 //! batch. What is persisted of a slot is `save`'s bytes; their layout is part of the state's layout version.
 
 mod average;
+mod calls;
 mod count;
+mod distinct;
+mod encoded;
 mod extreme;
+mod first_last;
 mod fold;
+mod listagg;
+mod lists;
 mod sum;
 #[cfg(test)]
 mod tests;
+mod welford;
 
 use std::any::Any;
 
 use arrow::array::{Array, ArrayRef};
+use arrow::buffer::BooleanBuffer;
 use arus_core::function::AggregateFunction;
 use arus_core::plan::AggregateCall;
 use arus_core::{Error, LogicalType, Result, RowKind, TypeKind};
 
+pub(crate) use calls::Calls;
 pub(crate) use count::CountRows;
 
 /// Rows of a batch with the slot that each belongs to.
@@ -28,9 +37,20 @@ pub(crate) struct SlotRows<'a> {
     pub(crate) kinds: Option<&'a [RowKind]>,
     /// Row i: whether its slot starts anew after it (its last record was retracted).
     pub(crate) resets: Option<&'a [bool]>,
+    /// Row i: whether it counts at all; `None`: all rows do.
+    pub(crate) mask: Option<&'a BooleanBuffer>,
 }
 
-impl SlotRows<'_> {
+impl<'a> SlotRows<'a> {
+    /// Every row counts, and none resets its slot.
+    pub(crate) fn new(slots: &'a [u32], kinds: Option<&'a [RowKind]>) -> Self {
+        SlotRows { slots, kinds, resets: None, mask: None }
+    }
+
+    fn counts(&self, row: usize) -> bool {
+        self.mask.is_none_or(|mask| mask.value(row))
+    }
+
     fn adds(&self, row: usize) -> bool {
         self.kinds.is_none_or(|kinds| kinds[row].adds())
     }
@@ -53,11 +73,11 @@ pub(crate) trait Accumulator: Send {
     /// Empties a slot for its next key.
     fn clear(&mut self, slot: u32);
 
-    /// Adds each row's value to its slot, or takes it away; NULL values are skipped. Ignores `resets`.
-    fn update(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<()>;
+    /// Adds each row's value to its slot, or takes it away. Ignores `resets`.
+    fn update(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<()>;
 
     /// As `update`, row by row, telling each step.
-    fn trace(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<Trace>;
+    fn trace(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<Trace>;
 
     /// The values of these slots.
     fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef>;
@@ -98,26 +118,38 @@ fn same<A: 'static>(other: &dyn Accumulator) -> Result<&A> {
     other.as_any().downcast_ref().ok_or_else(|| Error::bug("accumulators of two calls were merged"))
 }
 
-/// The accumulator of a call over an argument of type `arg`; `retracts` when rows may be taken away.
-pub(crate) fn accumulator(
-    call: &AggregateCall,
-    arg: Option<&LogicalType>,
-    retracts: bool,
-) -> Result<Box<dyn Accumulator>> {
-    let Some(arg) = arg else {
+/// The accumulator of a call over arguments of types `args`; `retracts` when rows may be taken away.
+fn accumulator(call: &AggregateCall, args: &[LogicalType], retracts: bool) -> Result<Box<dyn Accumulator>> {
+    use AggregateFunction as F;
+    let Some(arg) = args.first() else {
         return match call.function {
-            AggregateFunction::Count => Ok(Box::new(CountRows::default())),
+            F::Count => Ok(Box::new(CountRows::default())),
             other => Err(Error::bug(format!("{} without an argument", other.name()))),
         };
     };
     let made = match call.function {
-        AggregateFunction::Count => Some(count::count_values()),
-        AggregateFunction::Sum => sum::sum(&arg.kind, &call.ty),
-        AggregateFunction::Avg => average::average(&arg.kind, &call.ty),
-        AggregateFunction::Min => extreme::extreme::<false>(&arg.kind, &call.ty, retracts),
-        AggregateFunction::Max => extreme::extreme::<true>(&arg.kind, &call.ty, retracts),
+        F::Count => Some(count::count_values()),
+        F::Sum => sum::sum(&arg.kind, &call.ty),
+        F::Avg => average::average(&arg.kind, &call.ty),
+        F::Min => extreme::extreme::<false>(&arg.kind, &call.ty, retracts),
+        F::Max => extreme::extreme::<true>(&arg.kind, &call.ty, retracts),
+        F::WelfordM2 => welford::welford(&arg.kind),
+        F::FirstValue => Some(first_last::first_last::<true>(arg, retracts)),
+        F::LastValue => Some(first_last::first_last::<false>(arg, retracts)),
+        F::Listagg => Some(listagg::listagg(retracts)),
+        F::Collect => Some(lists::collect(arg, &call.ty)),
+        F::ArrayAgg => Some(lists::array_agg(arg, &call.ty, false)),
+        F::ArrayAggIgnoreNulls => Some(lists::array_agg(arg, &call.ty, true)),
     };
     made.ok_or_else(|| Error::not_supported(format_args!("{}({})", call.function.name(), arg.kind)))
+}
+
+/// The argument `index` as the array that the call's type says.
+fn argument<T: Array + 'static>(args: &[ArrayRef], index: usize) -> Result<&T> {
+    let arg = args.get(index).ok_or_else(|| Error::bug("an aggregate lost its argument"))?;
+    arg.as_any()
+        .downcast_ref()
+        .ok_or_else(|| Error::bug(format!("an aggregate got an argument of another type: {}", arg.data_type())))
 }
 
 /// `10^exponent`; every DECIMAL stays below 10^38.

@@ -2,13 +2,19 @@
 
 pub(crate) mod calc;
 pub(crate) mod changelog_normalize;
+pub(crate) mod correlate;
 mod difference;
 pub(crate) mod drop_update_before;
 pub(crate) mod exchange;
+pub(crate) mod expand;
 pub(crate) mod group_aggregate;
 mod kept_rows;
+pub(crate) mod rank;
+pub(crate) mod semi_join;
 pub(crate) mod sink;
 pub(crate) mod sink_guard;
+mod sort_key;
+pub(crate) mod temporal_sort;
 pub(crate) mod union;
 pub(crate) mod window;
 pub(crate) mod window_aggregate;

@@ -134,6 +134,20 @@ pub enum GroupItem {
     GroupingSets(Vec<GroupItem>, Span),
 }
 
+impl GroupItem {
+    /// Whether any of its sets has a key.
+    pub fn has_key(&self) -> bool {
+        match self {
+            GroupItem::Expr(_) => true,
+            GroupItem::Empty(_) => false,
+            GroupItem::Tuple(exprs, _) => !exprs.is_empty(),
+            GroupItem::Cube(items, _) | GroupItem::Rollup(items, _) | GroupItem::GroupingSets(items, _) => {
+                items.iter().any(GroupItem::has_key)
+            }
+        }
+    }
+}
+
 /// `WINDOW name AS (..)`
 #[derive(Clone, Debug)]
 pub struct NamedWindow {

@@ -2,12 +2,11 @@
 
 use arus_core::error::Code;
 use arus_core::expr::Expr;
-use arus_core::function::Argument;
 use arus_core::types::TypeKind;
 use arus_core::{Datum, Result};
 
 use super::Binder;
-use super::expr::{AGGREGATE_BASE, Cx, FoundCall};
+use super::expr::Cx;
 use super::literal::string_literal;
 use crate::ast::{ArgValue, Call, Span};
 
@@ -26,18 +25,7 @@ const EXTRACT_SHORT: [(&str, &str); 10] = [
 ];
 
 /// Aggregates and window functions of Flink that are not there yet.
-const LATER: [&str; 26] = [
-    "STDDEV_POP",
-    "STDDEV_SAMP",
-    "STDDEV",
-    "VAR_POP",
-    "VAR_SAMP",
-    "VARIANCE",
-    "COLLECT",
-    "FIRST_VALUE",
-    "LAST_VALUE",
-    "LISTAGG",
-    "ARRAY_AGG",
+const LATER: [&str; 12] = [
     "ROW_NUMBER",
     "RANK",
     "DENSE_RANK",
@@ -46,9 +34,6 @@ const LATER: [&str; 26] = [
     "NTILE",
     "CUME_DIST",
     "PERCENT_RANK",
-    "GROUPING",
-    "GROUPING_ID",
-    "GROUP_ID",
     "JSON_OBJECTAGG",
     "JSON_ARRAYAGG",
     "PERCENTILE",
@@ -93,8 +78,16 @@ impl Binder<'_> {
         if let Some(expr) = self.aggregate_call(&name, call, cx)? {
             return Ok(expr);
         }
-        if call.distinct || call.star {
-            let what = if call.star { "*" } else { "DISTINCT" };
+        if let Some(expr) = self.grouping_call(&name, call, cx)? {
+            return Ok(expr);
+        }
+        let clauses = [
+            (call.star, "*"),
+            (call.distinct, "DISTINCT"),
+            (call.filter.is_some(), "FILTER"),
+            (call.ignore_nulls.is_some(), "IGNORE NULLS or RESPECT NULLS"),
+        ];
+        if let Some((_, what)) = clauses.iter().find(|(there, _)| *there) {
             return Err(self.wrong(
                 Code::TypeMismatch,
                 format!("{what} in a call of {name}, which is no aggregate"),
@@ -144,14 +137,8 @@ impl Binder<'_> {
         if call.over.is_some() {
             return Err(self.unsupported("OVER", span));
         }
-        if let Some(filter) = &call.filter {
-            return Err(self.unsupported("FILTER (WHERE ..)", filter.span));
-        }
         if let Some(order) = call.order_by.first() {
             return Err(self.unsupported("ORDER BY in a call", order.span));
-        }
-        if call.ignore_nulls.is_some() {
-            return Err(self.unsupported("IGNORE NULLS and RESPECT NULLS", span));
         }
         if LATER.contains(&name) {
             return Err(self.unsupported(format!("function {name}"), call.name.span));
@@ -162,60 +149,6 @@ impl Binder<'_> {
             ));
         }
         Ok(())
-    }
-
-    fn aggregate_call(&self, name: &str, call: &Call, cx: &mut Cx<'_>) -> Result<Option<Expr>> {
-        let functions = self.planner.functions;
-        // Asked without arguments first: those of a scalar function are bound elsewhere.
-        if functions.resolve_aggregate(name, &[]).is_none() {
-            return Ok(None);
-        }
-        let span = call.span;
-        if let Some(clause) = cx.no_aggregates {
-            return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} is not allowed in {clause}"), span));
-        }
-        if call.distinct {
-            return Err(self.unsupported(format!("{name}(DISTINCT ..)"), span));
-        }
-        if call.star && name != "COUNT" {
-            return Err(self.wrong(Code::TypeMismatch, format!("{name}(*): only COUNT takes *"), span));
-        }
-        if !cx.enter_aggregate() {
-            return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} inside another aggregate"), span));
-        }
-        let named = cx.named.len();
-        let mut args = vec![];
-        for arg in &call.args {
-            match &arg.value {
-                ArgValue::Expr(e) => {
-                    let expr = self.expr(e, cx)?;
-                    if expr.ty().kind == TypeKind::Null {
-                        return Err(self.illegal_null(e.span));
-                    }
-                    args.push(expr);
-                }
-                _ => return Err(self.wrong(Code::TypeMismatch, format!("{name} takes a value"), arg.span)),
-            }
-        }
-        // Columns inside an aggregate need not be grouped.
-        cx.named.truncate(named);
-        cx.leave_aggregate();
-        let arguments: Vec<Argument> =
-            args.iter().map(|a| Argument { ty: a.ty().without_time_attribute(), literal: None }).collect();
-        let resolved = functions
-            .resolve_aggregate(name, &arguments)
-            .expect("it resolved without arguments")
-            .map_err(|e| self.locate(e, span))?;
-        let args: Vec<Expr> = args.into_iter().zip(&resolved.arg_types).map(|(a, ty)| self.coerce(a, ty)).collect();
-        let found = FoundCall { function: resolved.function, args, ty: resolved.return_type };
-        let index = match cx.calls.iter().position(|c| *c == found) {
-            Some(index) => index,
-            None => {
-                cx.calls.push(found.clone());
-                cx.calls.len() - 1
-            }
-        };
-        Ok(Some(Expr::column(AGGREGATE_BASE + index, found.ty)))
     }
 
     /// IF, COALESCE, NULLIF and IFNULL as CASE.

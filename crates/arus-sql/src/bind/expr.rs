@@ -8,6 +8,7 @@ use arus_core::{Datum, Error, Result};
 
 use super::Binder;
 use super::group_window::GroupWindow;
+use super::grouping::FoundGrouping;
 use super::literal::string_literal;
 use super::scope::Scope;
 use super::types::same_values;
@@ -16,11 +17,17 @@ use crate::ast::{self, BinaryOp, ExprKind, IsTest, LikeKind, Span, UnaryOp};
 /// Columns from here on are the results of aggregates, until the aggregate is planned.
 pub(crate) const AGGREGATE_BASE: usize = 1 << 32;
 
+/// And from here on those of GROUPING and the like.
+pub(crate) const GROUPING_BASE: usize = 1 << 33;
+
 /// An aggregate call that was found in an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FoundCall {
     pub(crate) function: AggregateFunction,
     pub(crate) args: Vec<Expr>,
+    pub(crate) distinct: bool,
+    /// Never NULL.
+    pub(crate) filter: Option<Expr>,
     pub(crate) ty: LogicalType,
 }
 
@@ -30,28 +37,33 @@ pub(crate) struct Cx<'s> {
     /// The clause that refuses aggregates, or `None` where they are allowed.
     pub(crate) no_aggregates: Option<&'static str>,
     pub(crate) calls: Vec<FoundCall>,
+    pub(crate) groupings: Vec<FoundGrouping>,
     /// Where each column was first named, for errors that are found later.
     pub(crate) named: Vec<(usize, Span)>,
     /// Every part of a name that stands without back-ticks.
     pub(crate) bare: Vec<Span>,
     /// The window that GROUP BY makes.
     pub(crate) group_window: Option<&'s GroupWindow>,
+    /// Whether aggregates are over all rows: without GROUP BY.
+    pub(crate) global: bool,
     inside_aggregate: bool,
 }
 
 impl<'s> Cx<'s> {
     pub(crate) fn scalar(scope: &'s Scope, clause: &'static str) -> Self {
-        Cx { no_aggregates: Some(clause), ..Cx::grouped(scope) }
+        Cx { no_aggregates: Some(clause), ..Cx::grouped(scope, false) }
     }
 
-    pub(crate) fn grouped(scope: &'s Scope) -> Self {
+    pub(crate) fn grouped(scope: &'s Scope, global: bool) -> Self {
         Cx {
             scope,
             no_aggregates: None,
             calls: vec![],
+            groupings: vec![],
             named: vec![],
             bare: vec![],
             group_window: None,
+            global,
             inside_aggregate: false,
         }
     }

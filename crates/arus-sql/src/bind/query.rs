@@ -1,4 +1,4 @@
-//! SELECT, VALUES, WITH, UNION ALL and what may stand in FROM.
+//! SELECT, VALUES, WITH and what may stand in FROM.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use arus_core::{Datum, Error, Result};
 use super::Binder;
 use super::expr::Cx;
 use super::hints::with_ttl;
+use super::order::Unordered;
 use super::scope::Scope;
-use super::types::same_values;
 use crate::ast::{
-    ExprKind, Hint, Ident, ObjectName, Query, Select, SelectItem, SetExpr, SetOp, SetOperator, Span, StatementKind,
+    ExprKind, GroupItem, Hint, Ident, ObjectName, OrderItem, Query, Select, SelectItem, SetExpr, Span, StatementKind,
     TableAlias, TableKind as From, TableRef, Values,
 };
 use crate::parser;
@@ -34,108 +34,37 @@ pub(crate) type Expected<'e> = Option<&'e [LogicalType]>;
 impl Binder<'_> {
     pub(crate) fn query(&self, q: &Query, expected: Expected<'_>) -> Result<Rel> {
         let depth = self.with.borrow().len();
+        let top = self.depth.replace(self.depth.get() + 1) == 0;
         for table in &q.with {
             let rel = self.query(&table.query, None)?;
             let rel = self.rename(rel, &table.columns, table.span)?;
             self.with.borrow_mut().push((table.name.value.clone(), Arc::new(rel)));
         }
-        if let Some(order) = q.order_by.first() {
-            return Err(self.unsupported("ORDER BY", order.span));
-        }
-        if let Some(offset) = &q.offset {
-            return Err(self.unsupported("OFFSET", offset.span));
-        }
-        if let Some(limit) = &q.limit {
-            return Err(self.unsupported("LIMIT", limit.span));
-        }
-        let rel = self.set_expr(&q.body, expected);
+        let rel = self.query_rows(q, expected).and_then(|rows| self.ordered(rows, q, top));
+        self.depth.set(self.depth.get() - 1);
         self.with.borrow_mut().truncate(depth);
         rel
     }
 
-    fn set_expr(&self, body: &SetExpr, expected: Expected<'_>) -> Result<Rel> {
+    fn query_rows(&self, q: &Query, expected: Expected<'_>) -> Result<Unordered> {
+        match &q.body {
+            SetExpr::Select(select) => {
+                self.select(select, expected, &q.order_by).map_err(|e| self.alias_hint(e, select))
+            }
+            body => self.order_of_rows(self.set_expr(body, expected)?, &q.order_by),
+        }
+    }
+
+    pub(crate) fn set_expr(&self, body: &SetExpr, expected: Expected<'_>) -> Result<Rel> {
         match body {
-            SetExpr::Select(select) => self.select(select, expected).map_err(|e| self.alias_hint(e, select)),
+            SetExpr::Select(select) => {
+                Ok(self.select(select, expected, &[]).map_err(|e| self.alias_hint(e, select))?.rel)
+            }
             SetExpr::Values(values) => self.values(values, expected),
             SetExpr::Query(query) => self.query(query, expected),
             SetExpr::Table(name) => Ok(self.named(name, &[], name.span)?.0),
             SetExpr::SetOp(op) => self.set_op(op, expected),
         }
-    }
-
-    fn set_op(&self, op: &SetOp, expected: Expected<'_>) -> Result<Rel> {
-        if op.op != SetOperator::Union || !op.all {
-            let name = if op.all { format!("{} ALL", op.op.as_str()) } else { op.op.as_str().to_string() };
-            let error = self.unsupported(&name, op.span);
-            return Err(if name == "UNION" {
-                error.with_hint("UNION ALL keeps duplicates and is supported")
-            } else {
-                error
-            });
-        }
-        let mut inputs = vec![];
-        for side in [&op.left, &op.right] {
-            let rel = self.set_expr(side, expected)?;
-            match rel.op {
-                RelOp::Union { inputs: nested } => inputs.extend(nested.into_iter().map(|r| (r, side.span()))),
-                _ => inputs.push((rel, side.span())),
-            }
-        }
-        self.unify(inputs)
-    }
-
-    /// UNION ALL of inputs whose columns get one type.
-    fn unify(&self, inputs: Vec<(Rel, Span)>) -> Result<Rel> {
-        let width = inputs[0].0.schema.len();
-        if let Some((other, span)) = inputs.iter().find(|(r, _)| r.schema.len() != width) {
-            return Err(self.wrong(
-                Code::TypeMismatch,
-                format!("UNION ALL of {width} and {} columns", other.schema.len()),
-                *span,
-            ));
-        }
-        let mut columns = vec![];
-        for i in 0..width {
-            let types: Vec<LogicalType> = inputs.iter().map(|(r, _)| r.schema.columns()[i].ty.clone()).collect();
-            let name = inputs[0].0.schema.columns()[i].name.clone();
-            let nullable = types.iter().any(|t| t.nullable);
-            let same = types.iter().all(|t| t.kind == types[0].kind);
-            let ty = if same {
-                types[0].clone()
-            } else {
-                let plain: Vec<LogicalType> = types.iter().map(|t| t.clone().without_time_attribute()).collect();
-                self.planner.functions.common_type(&plain).ok_or_else(|| {
-                    self.wrong(
-                        Code::TypeMismatch,
-                        format!(
-                            "column '{name}' of UNION ALL is {} here and {} there",
-                            types[0].kind,
-                            types
-                                .iter()
-                                .find(|t| t.kind != types[0].kind)
-                                .map_or_else(String::new, |t| t.kind.to_string())
-                        ),
-                        inputs[1].1,
-                    )
-                    .with_hint("CAST one of them")
-                })?
-            };
-            columns.push(Column { name, ty: ty.with_nullable(nullable) });
-        }
-        let schema = RowSchema::new(columns);
-        let names: Vec<String> = schema.columns().iter().map(|c| c.name.clone()).collect();
-        let inputs = inputs
-            .into_iter()
-            .map(|(rel, _)| {
-                let fits = rel.schema.types().zip(schema.types()).all(|(a, b)| same_values(a, b));
-                if fits {
-                    return rel;
-                }
-                let projection = schema.types().enumerate().map(|(i, ty)| self.coerce(rel.column(i), ty)).collect();
-                rel.project(projection, &names)
-            })
-            .collect();
-        Ok(Rel { schema, ..Rel::union(inputs) })
     }
 
     fn values(&self, values: &Values, expected: Expected<'_>) -> Result<Rel> {
@@ -190,12 +119,7 @@ impl Binder<'_> {
         Ok(Rel { op: RelOp::Values { rows }, schema: RowSchema::new(columns) })
     }
 
-    fn select(&self, s: &Select, expected: Expected<'_>) -> Result<Rel> {
-        if s.distinct {
-            return Err(self
-                .unsupported("SELECT DISTINCT", s.span)
-                .with_hint("GROUP BY all columns gives the same rows"));
-        }
+    fn select(&self, s: &Select, expected: Expected<'_>, order: &[OrderItem]) -> Result<Unordered> {
         if let Some(window) = s.windows.first() {
             return Err(self.unsupported("WINDOW", window.name.span));
         }
@@ -212,7 +136,8 @@ impl Binder<'_> {
             }
         }
         let (rel, group_window) = self.group_window(s, rel, &scope)?;
-        let mut cx = Cx::grouped(&scope);
+        let global = s.group_by.as_ref().is_none_or(|g| !g.items.iter().any(GroupItem::has_key));
+        let mut cx = Cx::grouped(&scope, global);
         cx.group_window = group_window.as_ref();
         let mut items = self.items(s, &scope, &mut cx)?;
         for (i, item) in items.iter_mut().enumerate() {
@@ -221,11 +146,17 @@ impl Binder<'_> {
                 item.expr = self.coerce(item.expr.clone(), ty);
             }
         }
-        if s.group_by.is_some() || s.having.is_some() || !cx.calls.is_empty() {
-            return self.aggregate(rel, s, items, cx).map(|rel| with_ttl(rel, ttl_ms));
-        }
-        let (projection, names): (Vec<Expr>, Vec<String>) = items.into_iter().map(|i| (i.expr, i.name)).unzip();
-        Ok(rel.project(projection, &names))
+        let visible = items.len();
+        let keys = self.select_order(order, &mut items, s.distinct, &mut cx)?;
+        let grouped = s.group_by.is_some() || s.having.is_some() || !cx.calls.is_empty() || !cx.groupings.is_empty();
+        let rel = if grouped {
+            with_ttl(self.aggregate(rel, s, items, cx)?, ttl_ms)
+        } else {
+            let (projection, names): (Vec<Expr>, Vec<String>) = items.into_iter().map(|i| (i.expr, i.name)).unzip();
+            rel.project(projection, &names)
+        };
+        let rel = if s.distinct { self.distinct(rel)? } else { rel };
+        Ok(Unordered { rel, keys, visible })
     }
 
     /// The select list with `*` written out.
@@ -285,7 +216,10 @@ impl Binder<'_> {
                 Ok((Rel { op: RelOp::Values { rows: vec![vec![zero]] }, schema }, Scope::default()))
             }
             [one] => self.table_ref(one),
-            [_, second, ..] => Err(self.unsupported("a join", second.span)),
+            [first, others @ ..] => {
+                let first = self.table_ref(first)?;
+                others.iter().try_fold(first, |left, right| self.unnest(left, right, false))
+            }
         }
     }
 
@@ -302,8 +236,8 @@ impl Binder<'_> {
             From::Subquery { query, .. } => (self.query(query, None)?, vec![]),
             From::Function { lateral: true, .. } => return Err(self.unsupported("LATERAL TABLE", t.span)),
             From::Function { call, .. } => (self.window_function(call)?, vec![]),
-            From::Unnest { .. } => return Err(self.unsupported("UNNEST", t.span)),
-            From::Join(_) => return Err(self.unsupported("a join", t.span)),
+            From::Unnest { .. } => return self.lone_unnest(t),
+            From::Join(join) => return self.join(join, t.span),
             From::Unsupported { what, .. } => return Err(self.unsupported(what, t.span)),
         };
         let Some(TableAlias { name, columns }) = &t.alias else {
@@ -313,6 +247,18 @@ impl Binder<'_> {
         let rel = self.rename(rel, columns, name.span)?;
         let scope = Scope::one(vec![name.value.clone()], rel.schema.clone());
         Ok((rel, scope))
+    }
+
+    /// UNNEST of a constant collection: beside one row without columns of its own.
+    fn lone_unnest(&self, t: &TableRef) -> Result<(Rel, Scope)> {
+        let zero = Expr::literal(Datum::Int(0), TypeKind::Int.not_null());
+        let schema = RowSchema::new(vec![Column { name: "ZERO".into(), ty: zero.ty() }]);
+        let one = Rel { op: RelOp::Values { rows: vec![vec![zero]] }, schema };
+        let (rel, mut scope) = self.unnest((one, Scope::default()), t, false)?;
+        let names: Vec<String> = rel.schema.columns()[1..].iter().map(|c| c.name.clone()).collect();
+        let projection = (1..rel.schema.len()).map(|i| rel.column(i)).collect();
+        scope.relations.iter_mut().for_each(|r| r.offset -= 1);
+        Ok((rel.project(projection, &names), scope))
     }
 
     /// Gives the columns other names, where any are written.

@@ -121,6 +121,23 @@ fn properties(rel: &Rel) -> Option<Properties> {
                 time: through(&below.time),
             })
         }
+        RelOp::Expand { input, projections } => {
+            let below = properties(input)?;
+            let width = projections.first().map_or(0, Vec::len);
+            let through = |columns: &[usize]| -> Vec<usize> {
+                let holds = |e: &Expr| matches!(e, Expr::Column { index, .. } if columns.contains(index));
+                (0..width).filter(|i| projections.iter().all(|p| holds(&p[*i]))).collect()
+            };
+            let partition = below.partition.and_then(|p| p.iter().map(|k| through(&[*k]).first().copied()).collect());
+            Some(Properties {
+                kind: below.kind,
+                time_type: below.time_type,
+                partition,
+                start: through(&below.start),
+                end: through(&below.end),
+                time: through(&below.time),
+            })
+        }
         _ => None,
     }
 }
@@ -380,9 +397,9 @@ impl Binder<'_> {
                 .with_hint("choose a slide that divides the size"));
         }
         let mut read = own.clone();
-        for arg in calls.iter().flat_map(|c| &c.args) {
-            if !read.contains(arg) {
-                read.push(*arg);
+        for column in calls.iter().flat_map(|c| c.columns()) {
+            if !read.contains(&column) {
+                read.push(column);
             }
         }
         let place = |column: usize| read.iter().position(|r| *r == column).expect("every column read is listed");
@@ -397,7 +414,11 @@ impl Binder<'_> {
         }
         let calls: Vec<AggregateCall> = calls
             .iter()
-            .map(|c| AggregateCall { args: c.args.iter().map(|a| place(*a)).collect(), ..c.clone() })
+            .map(|c| {
+                let mut call = c.clone();
+                call.map_columns(place);
+                call
+            })
             .collect();
         let mut properties: Vec<WindowProperty> = vec![];
         for key in keys {
@@ -439,7 +460,7 @@ impl Binder<'_> {
             properties,
             legacy,
         };
-        Ok(Some(Grouped { rel: Rel { op, schema }, keys: outputs, calls: call_columns }))
+        Ok(Some(Grouped { rel: Rel { op, schema }, keys: outputs, set: None, calls: call_columns }))
     }
 }
 

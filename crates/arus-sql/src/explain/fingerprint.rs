@@ -32,6 +32,14 @@ fn shape(plan: &PhysicalPlan, id: NodeId) -> String {
             format!("{} {:?} {} {:?}", kind(&a.window.kind), a.keys, calls(&a.calls), a.properties)
         }
         Op::Union | Op::DropUpdateBefore => String::new(),
+        Op::Expand(expand) => expand.projections.iter().map(|p| exprs(p)).collect::<Vec<_>>().join(";"),
+        Op::Rank(rank) => {
+            let bounds = format!("{} {}", rank.offset > 0, rank.end.is_some());
+            format!("{:?} {:?} {bounds} {:?}", rank.partition, rank.order, rank.strategy)
+        }
+        Op::TemporalSort(sort) => format!("{} {:?}", sort.time, sort.order),
+        Op::SemiJoin(join) => format!("anti {}", join.anti),
+        Op::Correlate(correlate) => format!("{:?} {} {}", correlate.function, correlate.column, correlate.outer),
         Op::ChangelogNormalize(n) => {
             let condition = n.condition.as_ref().map(expr).unwrap_or_default();
             format!("{:?} {condition}", n.keys)

@@ -31,6 +31,9 @@ impl Parser<'_> {
                 self.eat("ALL");
             }
             call.args = self.comma_list(Self::arg)?;
+            if call.name.last().value.eq_ignore_ascii_case("ARRAY_AGG") && self.at_word(1, "NULLS") {
+                self.null_treatment(&mut call);
+            }
             if self.at("ORDER") {
                 if !call.name.last().value.eq_ignore_ascii_case("ARRAY_AGG") {
                     return Err(self
@@ -48,14 +51,10 @@ impl Parser<'_> {
 
     fn call_suffixes(&mut self, call: &mut Call) -> Result<()> {
         loop {
-            let nulls = self.at_word(1, "NULLS");
-            if nulls && self.at("IGNORE") {
-                self.pos += 2;
-                call.ignore_nulls = Some(true);
-            } else if nulls && self.at("RESPECT") {
-                self.pos += 2;
-                call.ignore_nulls = Some(false);
-            } else if self.at("WITHIN") {
+            if self.at_word(1, "NULLS") && self.null_treatment(call) {
+                continue;
+            }
+            if self.at("WITHIN") {
                 call.order_by = self.within_group()?;
             } else if self.eat("FILTER") {
                 self.lparen()?;
@@ -73,6 +72,17 @@ impl Parser<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// `IGNORE NULLS` or `RESPECT NULLS`, where the second word is there.
+    fn null_treatment(&mut self, call: &mut Call) -> bool {
+        let ignore = self.at("IGNORE");
+        if !ignore && !self.at("RESPECT") {
+            return false;
+        }
+        self.pos += 2;
+        call.ignore_nulls = Some(ignore);
+        true
     }
 
     /// `WITHIN GROUP (ORDER BY ..)`

@@ -5,7 +5,7 @@
 //! stands without its columns: another alias, another order or a sibling that reads more of a table change nothing.
 
 use arus_core::expr::Expr;
-use arus_core::plan::{AggregateCall, SinkTarget, Uid, Window, WindowKind, WindowProperty};
+use arus_core::plan::{AggregateCall, SinkTarget, SortKey, TableFunction, Uid, Window, WindowKind, WindowProperty};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::is_selection;
@@ -87,6 +87,37 @@ impl Described {
                 let condition = condition.as_ref().map(|c| canonical(c, below)).unwrap_or_default();
                 (format!("normalize by {} where {condition}", keys.join(",")), below.to_vec())
             }
+            RelOp::Expand { projections, .. } => {
+                let width = rel.schema.len();
+                let columns = (0..width).map(|i| {
+                    let each: Vec<String> = projections.iter().map(|p| canonical(&p[i], below)).collect();
+                    if each.iter().all(|e| *e == each[0]) { each[0].clone() } else { format!("[{}]", each.join("|")) }
+                });
+                let columns: Vec<String> = columns.collect();
+                (format!("expand {}", columns.join(",")), columns)
+            }
+            RelOp::Rank { order, offset, end, .. } => {
+                let end = end.map_or_else(String::new, |end| end.to_string());
+                (format!("rank {} {offset} {end}", sort_keys(order, below)), below.to_vec())
+            }
+            RelOp::TemporalSort { time, order, .. } => {
+                (format!("sort {} {}", column(*time, below), sort_keys(order, below)), below.to_vec())
+            }
+            RelOp::SemiJoin { anti, .. } => {
+                let columns: Vec<String> = inputs.iter().map(|i| i.columns.join(",")).collect();
+                (format!("{} {}", if *anti { "anti" } else { "semi" }, columns.join(";")), below.to_vec())
+            }
+            RelOp::Correlate { function, column: argument, outer, .. } => {
+                let function = match function {
+                    TableFunction::Unnest { ordinality: false } => "unnest",
+                    TableFunction::Unnest { ordinality: true } => "unnest numbered",
+                    TableFunction::ReplicateRows => "replicate",
+                };
+                let outer = if *outer { "outer " } else { "" };
+                let made = below.len()..rel.schema.len();
+                let columns = below.iter().cloned().chain(made.map(|i| format!("f{i}"))).collect();
+                (format!("{outer}{function} {}", column(*argument, below)), columns)
+            }
             RelOp::Sink { target, .. } => {
                 let text = match target {
                     SinkTarget::Table(table) => format!("sink {}", table.path.full()),
@@ -130,7 +161,17 @@ fn window(w: &Window, below: &[String]) -> String {
 
 fn call(c: &AggregateCall, below: &[String]) -> String {
     let args: Vec<String> = c.args.iter().map(|a| column(*a, below)).collect();
-    format!("{}({}):{}", c.function.name(), args.join(","), c.ty)
+    let distinct = if c.distinct { "distinct " } else { "" };
+    let filter = c.filter.map_or_else(String::new, |f| format!(" filter {}", column(f, below)));
+    format!("{}({distinct}{}):{}{filter}", c.function.name(), args.join(","), c.ty)
+}
+
+fn sort_keys(order: &[SortKey], below: &[String]) -> String {
+    let text = |k: &SortKey| {
+        let direction = if k.descending { "desc" } else { "asc" };
+        format!("{} {direction} {}", column(k.column, below), if k.nulls_first { "first" } else { "last" })
+    };
+    order.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 fn exprs(exprs: &[Expr], below: &[String]) -> String {

@@ -32,11 +32,12 @@ pub(crate) fn remove_aggregates(rel: Rel) -> Rel {
 }
 
 fn is_own_value(call: &AggregateCall) -> bool {
-    matches!(call.function, AggregateFunction::Sum | AggregateFunction::Min | AggregateFunction::Max)
+    let of_one = matches!(call.function, AggregateFunction::Sum | AggregateFunction::Min | AggregateFunction::Max);
+    of_one && call.filter.is_none()
 }
 
 /// Columns whose values are different in all rows.
-fn unique_keys(rel: &Rel) -> Vec<Vec<usize>> {
+pub(super) fn unique_keys(rel: &Rel) -> Vec<Vec<usize>> {
     match &rel.op {
         RelOp::Scan { table, columns } => {
             let place = |c: &usize| columns.iter().position(|o| o == c);
@@ -45,7 +46,10 @@ fn unique_keys(rel: &Rel) -> Vec<Vec<usize>> {
         }
         RelOp::Calc { input, projection, .. } => projected(&unique_keys(input), projection),
         RelOp::Aggregate { keys, .. } => vec![(0..keys.len()).collect()],
-        RelOp::ChangelogNormalize { input, .. } => unique_keys(input),
+        RelOp::ChangelogNormalize { input, .. } | RelOp::Rank { input, .. } | RelOp::TemporalSort { input, .. } => {
+            unique_keys(input)
+        }
+        RelOp::SemiJoin { left, .. } => unique_keys(left),
         _ => vec![],
     }
 }

@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 
 use arus_core::catalog::{ConnectorCatalog, TableDef, TableKind};
 use arus_core::expr::Expr;
-use arus_core::plan::{ChangelogMode, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid};
+use arus_core::plan::{ChangelogMode, Node, NodeId, Op, PhysicalPlan, RankStrategy, Sink, SinkTarget, Uid};
 use arus_core::settings::{CHANGELOG_COMPACTION, Settings};
 use arus_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::monotonicity;
 use super::sinks::{same_columns, sink_key, sink_mode};
 
 /// Kinds of changes besides inserts.
@@ -55,14 +56,20 @@ pub(super) fn kinds(plan: &PhysicalPlan, connectors: &dyn ConnectorCatalog) -> V
             }
             Op::ChangelogNormalize(_) => Kinds { update: true, delete: true },
             Op::GroupAggregate(_) => Kinds { update: true, delete: below.update || below.delete },
-            // A window is told once, when it is over.
-            Op::WindowAggregate(_) => Kinds::default(),
+            // A window is told once, when it is over; the planner refuses sorts over updates.
+            Op::WindowAggregate(_) | Op::TemporalSort(_) => Kinds::default(),
+            Op::Rank(rank) if rank.order.is_empty() && below == Kinds::default() => below,
+            Op::Rank(_) => Kinds { update: true, delete: true },
+            Op::SemiJoin(join) if join.anti => Kinds { update: true, delete: true },
             Op::Values(_)
             | Op::Calc(_)
             | Op::WindowTableFunction(_)
             | Op::Exchange(_)
             | Op::Union
             | Op::DropUpdateBefore
+            | Op::Expand(_)
+            | Op::SemiJoin(_)
+            | Op::Correlate(_)
             | Op::Sink(_) => below,
         });
     }
@@ -77,6 +84,12 @@ pub(super) fn settle(
     connectors: &dyn ConnectorCatalog,
     collect: ChangelogMode,
 ) -> Result<()> {
+    for id in 0..plan.nodes.len() {
+        let strategy = monotonicity::rank_strategy(&plan.nodes, id, kinds);
+        if let Op::Rank(rank) = &mut plan.nodes[id].op {
+            rank.strategy = strategy;
+        }
+    }
     let (provided, dropped) = updates(plan, kinds, connectors, collect)?;
     for (id, node) in plan.nodes.iter_mut().enumerate() {
         let before = provided[id] == Updates::BeforeAndAfter;
@@ -88,6 +101,7 @@ pub(super) fn settle(
         };
         match &mut node.op {
             Op::GroupAggregate(a) => a.update_before = before,
+            Op::Rank(rank) => rank.update_before = before,
             Op::ChangelogNormalize(n) => n.update_before = before,
             _ => {}
         }
@@ -208,8 +222,37 @@ impl Inference<'_> {
                 }
                 self.input(id, 0, want)
             }
-            Op::WindowTableFunction(_) | Op::Exchange(_) | Op::DropUpdateBefore | Op::Sink(_) => {
-                self.input(id, 0, want)
+            Op::WindowTableFunction(_)
+            | Op::Exchange(_)
+            | Op::DropUpdateBefore
+            | Op::Expand(_)
+            | Op::Correlate(_)
+            | Op::Sink(_) => self.input(id, 0, want),
+            Op::Rank(rank) => {
+                match rank.strategy {
+                    RankStrategy::AppendFast => self.input(id, 0, Updates::None)?,
+                    // It passes over -U, should they come.
+                    RankStrategy::UpdateFast { .. } => {
+                        self.input(id, 0, Updates::OnlyAfter).or_else(|| self.input(id, 0, Updates::BeforeAndAfter))?
+                    }
+                    RankStrategy::Retract => self.input(id, 0, Updates::BeforeAndAfter)?,
+                };
+                Some(want)
+            }
+            Op::SemiJoin(_) => {
+                for port in 0..node.inputs.len() {
+                    let input = node.inputs[port];
+                    // Updates without -U would be counted twice, unless each row lives once.
+                    let all: Vec<usize> = (0..node.schema.len()).collect();
+                    let once = self.plan.nodes[input].upsert_keys.iter().any(|key| same_columns(key, &all));
+                    let asks = match want {
+                        Updates::OnlyAfter if self.kinds[input].update && !once => return None,
+                        Updates::OnlyAfter => Updates::OnlyAfter,
+                        _ => Updates::BeforeAndAfter,
+                    };
+                    self.input(id, port, asks)?;
+                }
+                Some(want)
             }
             Op::Union => {
                 let mut given = Updates::None;
@@ -225,7 +268,7 @@ impl Inference<'_> {
                 self.input(id, 0, Updates::OnlyAfter)?;
                 Some(want)
             }
-            Op::GroupAggregate(_) | Op::WindowAggregate(_) => {
+            Op::GroupAggregate(_) | Op::WindowAggregate(_) | Op::TemporalSort(_) => {
                 self.input(id, 0, Updates::BeforeAndAfter)?;
                 Some(want)
             }

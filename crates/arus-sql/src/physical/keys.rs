@@ -19,9 +19,11 @@ pub(super) fn upsert_keys(op: &Op, inputs: &[NodeId], nodes: &[Node]) -> Vec<Vec
             let key: Option<Vec<usize>> = scan.table.primary_key.iter().map(place).collect();
             key.into_iter().filter(|k| !k.is_empty()).collect()
         }
-        Op::Values(_) | Op::Union | Op::WindowTableFunction(_) => vec![],
+        Op::Values(_) | Op::Union | Op::WindowTableFunction(_) | Op::Expand(_) | Op::Correlate(_) => vec![],
         Op::Calc(calc) => projected(&below(), &calc.projection),
-        Op::Exchange(_) | Op::DropUpdateBefore | Op::Sink(_) => below(),
+        Op::Exchange(_) | Op::DropUpdateBefore | Op::Rank(_) | Op::TemporalSort(_) | Op::SemiJoin(_) | Op::Sink(_) => {
+            below()
+        }
         Op::ChangelogNormalize(n) => vec![n.keys.clone()],
         Op::GroupAggregate(a) => vec![(0..a.keys.len()).collect()],
         Op::WindowAggregate(a) => {

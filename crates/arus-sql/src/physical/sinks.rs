@@ -50,6 +50,18 @@ pub(super) fn check_kinds(
 ) -> Result<()> {
     let node = &plan.nodes[id];
     let changes = |id: NodeId| kinds[id].update || kinds[id].delete;
+    if let Some(sort) = sort_over_changes(plan, id, &changes) {
+        let below = plan.nodes[sort].inputs[0];
+        return Err(Error::user(format!(
+            "TemporalSort doesn't support consuming {} changes which is produced by node {}",
+            named(kinds[below]),
+            node_text(plan, producer(plan, below, &changes), Notation::Prefix)
+        ))
+        .with_code(Code::NotSupported)
+        .with_hint(
+            "rows that change have no place in the order of time: sort what they are made from, or add LIMIT n",
+        ));
+    }
     let Op::Sink(sink) = &node.op else {
         return Err(Error::bug("the root of a plan is no sink"));
     };
@@ -226,6 +238,15 @@ fn reads(plan: &PhysicalPlan, id: NodeId, table: &TableDef) -> bool {
         Op::Scan(scan) => scan.table.path == table.path,
         _ => plan.nodes[id].inputs.iter().any(|i| reads(plan, *i, table)),
     }
+}
+
+/// The first sort by time above changes.
+fn sort_over_changes(plan: &PhysicalPlan, id: NodeId, changes: &impl Fn(NodeId) -> bool) -> Option<NodeId> {
+    let node = &plan.nodes[id];
+    if matches!(node.op, Op::TemporalSort(_)) && changes(node.inputs[0]) {
+        return Some(id);
+    }
+    node.inputs.iter().find_map(|i| sort_over_changes(plan, *i, changes))
 }
 
 /// Flink gives each record of a sink one time.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array};
+use arrow::buffer::NullBuffer;
 use arus_core::Result;
 
 use super::fold::Stored;
@@ -26,9 +27,10 @@ impl CountRows {
         self.counts[slot as usize]
     }
 
-    /// The argument, if it has a say: without NULLs it has none.
-    fn nulls<'a>(&self, arg: Option<&'a dyn Array>) -> Option<&'a dyn Array> {
-        arg.filter(|arg| self.of_values && arg.logical_null_count() > 0)
+    /// The argument's NULLs, where they have a say.
+    fn nulls(&self, args: &[ArrayRef]) -> Option<NullBuffer> {
+        let arg = args.first().filter(|arg| self.of_values && arg.logical_null_count() > 0);
+        arg.and_then(|arg| arg.logical_nulls())
     }
 }
 
@@ -43,30 +45,30 @@ impl Accumulator for CountRows {
         self.counts[slot as usize] = 0;
     }
 
-    fn update(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<()> {
-        let nulls = self.nulls(arg).and_then(|arg| arg.logical_nulls());
-        if rows.kinds.is_none() && nulls.is_none() {
+    fn update(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<()> {
+        let nulls = self.nulls(args);
+        if rows.kinds.is_none() && nulls.is_none() && rows.mask.is_none() {
             for &slot in rows.slots {
                 self.counts[slot as usize] += 1;
             }
             return Ok(());
         }
         for (row, &slot) in rows.slots.iter().enumerate() {
-            if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+            if rows.counts(row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                 self.counts[slot as usize] += if rows.adds(row) { 1 } else { -1 };
             }
         }
         Ok(())
     }
 
-    fn trace(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<Trace> {
-        let nulls = self.nulls(arg).and_then(|arg| arg.logical_nulls());
+    fn trace(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<Trace> {
+        let nulls = self.nulls(args);
         let mut before = Vec::with_capacity(rows.slots.len());
         let mut after = Vec::with_capacity(rows.slots.len());
         for (row, &slot) in rows.slots.iter().enumerate() {
             let count = &mut self.counts[slot as usize];
             before.push(*count);
-            if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+            if rows.counts(row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                 *count += if rows.adds(row) { 1 } else { -1 };
             }
             after.push(*count);

@@ -26,51 +26,64 @@ pub(super) fn extreme<const LARGEST: bool>(
     result: &LogicalType,
     retracts: bool,
 ) -> Option<Box<dyn Accumulator>> {
-    let ty = result.to_arrow();
+    by_type(arg, result.to_arrow(), &Extreme::<LARGEST> { retracts })
+}
+
+struct Extreme<const LARGEST: bool> {
+    retracts: bool,
+}
+
+impl<const LARGEST: bool> ForValues for Extreme<LARGEST> {
+    fn make<V: Values>(&self, ty: DataType) -> Box<dyn Accumulator> {
+        if self.retracts {
+            Folding::boxed(Counted::<V, LARGEST> { ty, values: PhantomData })
+        } else {
+            Folding::boxed(Best::<V, LARGEST> { ty, values: PhantomData })
+        }
+    }
+}
+
+/// Something that is made for one kind of values.
+pub(super) trait ForValues {
+    fn make<V: Values>(&self, ty: DataType) -> Box<dyn Accumulator>;
+}
+
+/// What `of` makes for the values of a type; `None` where they are nested.
+pub(super) fn by_type(arg: &TypeKind, ty: DataType, of: &impl ForValues) -> Option<Box<dyn Accumulator>> {
     Some(match arg {
-        TypeKind::TinyInt => make::<Primitive<Int8Type>, LARGEST>(ty, retracts),
-        TypeKind::SmallInt => make::<Primitive<Int16Type>, LARGEST>(ty, retracts),
-        TypeKind::Int | TypeKind::IntervalYearMonth => make::<Primitive<Int32Type>, LARGEST>(ty, retracts),
-        TypeKind::BigInt | TypeKind::IntervalDayTime => make::<Primitive<Int64Type>, LARGEST>(ty, retracts),
-        TypeKind::Float => make::<Primitive<Float32Type>, LARGEST>(ty, retracts),
-        TypeKind::Double => make::<Primitive<Float64Type>, LARGEST>(ty, retracts),
-        TypeKind::Decimal { .. } => make::<Primitive<Decimal128Type>, LARGEST>(ty, retracts),
-        TypeKind::Date => make::<Primitive<Date32Type>, LARGEST>(ty, retracts),
-        TypeKind::Time(_) => make::<Primitive<Time32MillisecondType>, LARGEST>(ty, retracts),
+        TypeKind::TinyInt => of.make::<Primitive<Int8Type>>(ty),
+        TypeKind::SmallInt => of.make::<Primitive<Int16Type>>(ty),
+        TypeKind::Int | TypeKind::IntervalYearMonth => of.make::<Primitive<Int32Type>>(ty),
+        TypeKind::BigInt | TypeKind::IntervalDayTime => of.make::<Primitive<Int64Type>>(ty),
+        TypeKind::Float => of.make::<Primitive<Float32Type>>(ty),
+        TypeKind::Double => of.make::<Primitive<Float64Type>>(ty),
+        TypeKind::Decimal { .. } => of.make::<Primitive<Decimal128Type>>(ty),
+        TypeKind::Date => of.make::<Primitive<Date32Type>>(ty),
+        TypeKind::Time(_) => of.make::<Primitive<Time32MillisecondType>>(ty),
         TypeKind::Timestamp { precision, .. } | TypeKind::TimestampLtz { precision, .. } => {
             match units_per_ms(*precision) {
-                1 => make::<Primitive<TimestampMillisecondType>, LARGEST>(ty, retracts),
-                1_000 => make::<Primitive<TimestampMicrosecondType>, LARGEST>(ty, retracts),
-                _ => make::<Primitive<TimestampNanosecondType>, LARGEST>(ty, retracts),
+                1 => of.make::<Primitive<TimestampMillisecondType>>(ty),
+                1_000 => of.make::<Primitive<TimestampMicrosecondType>>(ty),
+                _ => of.make::<Primitive<TimestampNanosecondType>>(ty),
             }
         }
-        TypeKind::Boolean => make::<Booleans, LARGEST>(ty, retracts),
-        TypeKind::Char(_) | TypeKind::Varchar(_) => make::<Strings, LARGEST>(ty, retracts),
-        TypeKind::Binary(_) | TypeKind::Varbinary(_) => make::<Binaries, LARGEST>(ty, retracts),
+        TypeKind::Boolean => of.make::<Booleans>(ty),
+        TypeKind::Char(_) | TypeKind::Varchar(_) => of.make::<Strings>(ty),
+        TypeKind::Binary(_) | TypeKind::Varbinary(_) => of.make::<Binaries>(ty),
         _ => return None,
     })
 }
 
-fn make<V: Values, const LARGEST: bool>(ty: DataType, retracts: bool) -> Box<dyn Accumulator> {
-    if retracts {
-        Folding::boxed(Counted::<V, LARGEST> { ty, values: PhantomData })
-    } else {
-        Folding::boxed(Best::<V, LARGEST> { ty, values: PhantomData })
-    }
-}
-
 /// Arrays whose values can be compared, kept and built again.
-trait Values: Send + 'static {
+pub(super) trait Values: Send + 'static {
     type Input: Array + 'static;
     type Item: Clone + Send + 'static;
 
     fn item(input: &Self::Input, row: usize) -> Self::Item;
     /// As Flink's generated code compares: a NaN is neither less nor greater.
     fn compare(input: &Self::Input, row: usize, item: &Self::Item) -> Option<Ordering>;
-    /// As `compare`, of two kept values.
-    fn compare_items(a: &Self::Item, b: &Self::Item) -> Option<Ordering> {
-        Some(Self::total(a, b))
-    }
+    /// The same between two kept values.
+    fn compare_items(a: &Self::Item, b: &Self::Item) -> Option<Ordering>;
     /// A total order, for the sorted values of a retracting aggregate.
     fn total(a: &Self::Item, b: &Self::Item) -> Ordering;
     fn build(values: impl Iterator<Item = Option<Self::Item>>, ty: &DataType) -> Result<ArrayRef>;
@@ -78,7 +91,7 @@ trait Values: Send + 'static {
     fn load(bytes: &mut &[u8]) -> Result<Self::Item>;
 }
 
-struct Primitive<T>(PhantomData<T>);
+pub(super) struct Primitive<T>(PhantomData<T>);
 
 impl<T> Values for Primitive<T>
 where
@@ -119,7 +132,7 @@ where
     }
 }
 
-struct Booleans;
+pub(super) struct Booleans;
 
 impl Values for Booleans {
     type Input = BooleanArray;
@@ -131,6 +144,10 @@ impl Values for Booleans {
 
     fn compare(input: &Self::Input, row: usize, item: &bool) -> Option<Ordering> {
         Some(input.value(row).cmp(item))
+    }
+
+    fn compare_items(a: &bool, b: &bool) -> Option<Ordering> {
+        Some(a.cmp(b))
     }
 
     fn total(a: &bool, b: &bool) -> Ordering {
@@ -151,19 +168,19 @@ impl Values for Booleans {
 }
 
 /// State owns its bytes: a view would pin the buffer that the row came in.
-type Owned = Box<[u8]>;
+pub(super) type Owned = Box<[u8]>;
 
-fn save_owned(item: &Owned, out: &mut Vec<u8>) {
+pub(super) fn save_owned(item: &Owned, out: &mut Vec<u8>) {
     (item.len() as u32).save(out);
     out.extend_from_slice(item);
 }
 
-fn load_owned(bytes: &mut &[u8]) -> Result<Owned> {
+pub(super) fn load_owned(bytes: &mut &[u8]) -> Result<Owned> {
     let length = u32::load(bytes)? as usize;
     Ok(take_bytes(bytes, length)?.into())
 }
 
-struct Strings;
+pub(super) struct Strings;
 
 impl Values for Strings {
     type Input = StringViewArray;
@@ -175,6 +192,10 @@ impl Values for Strings {
 
     fn compare(input: &Self::Input, row: usize, item: &Owned) -> Option<Ordering> {
         Some(input.value(row).as_bytes().cmp(item))
+    }
+
+    fn compare_items(a: &Owned, b: &Owned) -> Option<Ordering> {
+        Some(a.cmp(b))
     }
 
     fn total(a: &Owned, b: &Owned) -> Ordering {
@@ -198,7 +219,7 @@ impl Values for Strings {
     }
 }
 
-struct Binaries;
+pub(super) struct Binaries;
 
 impl Values for Binaries {
     type Input = BinaryViewArray;
@@ -210,6 +231,10 @@ impl Values for Binaries {
 
     fn compare(input: &Self::Input, row: usize, item: &Owned) -> Option<Ordering> {
         Some(input.value(row).cmp(item))
+    }
+
+    fn compare_items(a: &Owned, b: &Owned) -> Option<Ordering> {
+        Some(a.cmp(b))
     }
 
     fn total(a: &Owned, b: &Owned) -> Ordering {

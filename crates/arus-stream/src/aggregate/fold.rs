@@ -5,7 +5,7 @@ use std::any::Any;
 use arrow::array::{Array, ArrayRef};
 use arus_core::{Error, Result};
 
-use super::{Accumulator, SlotRows, Trace, same};
+use super::{Accumulator, SlotRows, Trace, argument, same};
 
 /// What one aggregate function does to the state of one slot. All methods are inlined into the batch loops.
 pub(crate) trait Fold: Send + 'static {
@@ -42,13 +42,6 @@ impl<F: Fold> Folding<F> {
     pub(crate) fn boxed(fold: F) -> Box<dyn Accumulator> {
         Box::new(Folding { fold, states: vec![] })
     }
-
-    fn input(arg: Option<&dyn Array>) -> Result<&F::Input> {
-        let arg = arg.ok_or_else(|| Error::bug("an aggregate lost its argument"))?;
-        arg.as_any()
-            .downcast_ref()
-            .ok_or_else(|| Error::bug(format!("an aggregate got an argument of another type: {}", arg.data_type())))
-    }
 }
 
 impl<F: Fold> Accumulator for Folding<F> {
@@ -62,10 +55,18 @@ impl<F: Fold> Accumulator for Folding<F> {
         self.states[slot as usize] = F::State::default();
     }
 
-    fn update(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<()> {
-        let input = Self::input(arg)?;
+    fn update(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<()> {
+        let input: &F::Input = argument(args, 0)?;
         let states = &mut self.states[..];
         match (rows.kinds, input.null_count() == 0) {
+            _ if rows.mask.is_some() => {
+                for (row, &slot) in rows.slots.iter().enumerate() {
+                    if rows.counts(row) && input.is_valid(row) {
+                        let state = &mut states[slot as usize];
+                        if rows.adds(row) { F::add(state, input, row) } else { F::take(state, input, row) }
+                    }
+                }
+            }
             (None, true) => {
                 for (row, &slot) in rows.slots.iter().enumerate() {
                     F::add(&mut states[slot as usize], input, row);
@@ -90,14 +91,14 @@ impl<F: Fold> Accumulator for Folding<F> {
         Ok(())
     }
 
-    fn trace(&mut self, rows: SlotRows<'_>, arg: Option<&dyn Array>) -> Result<Trace> {
-        let input = Self::input(arg)?;
+    fn trace(&mut self, rows: SlotRows<'_>, args: &[ArrayRef]) -> Result<Trace> {
+        let input: &F::Input = argument(args, 0)?;
         let mut before = Vec::with_capacity(rows.slots.len());
         let mut after = Vec::with_capacity(rows.slots.len());
         for (row, &slot) in rows.slots.iter().enumerate() {
             let state = &mut self.states[slot as usize];
             before.push(self.fold.value(state));
-            if input.is_valid(row) {
+            if rows.counts(row) && input.is_valid(row) {
                 if rows.adds(row) { F::add(state, input, row) } else { F::take(state, input, row) }
             }
             after.push(self.fold.value(state));

@@ -22,7 +22,7 @@ fn call(function: AggregateFunction, arg: &TypeKind) -> AggregateCall {
         (Avg, TypeKind::Decimal { scale, .. }) => decimal(38, (*scale).max(6)),
         _ => arg.clone(),
     };
-    AggregateCall { function, args: vec![0], ty: ty.nullable(), name: "x".into() }
+    AggregateCall { function, args: vec![0], distinct: false, filter: None, ty: ty.nullable(), name: "x".into() }
 }
 
 /// The value after each row, in one group; the same by `update`, and after a save and a load.
@@ -30,7 +30,7 @@ fn steps(function: AggregateFunction, arg: TypeKind, values: ArrayRef, kinds: Op
     let arg = arg.nullable();
     let call = call(function, &arg.kind);
     let make = || {
-        let mut made = accumulator(&call, Some(&arg), kinds.is_some()).expect("an accumulator");
+        let mut made = accumulator(&call, std::slice::from_ref(&arg), kinds.is_some()).expect("an accumulator");
         made.grow(2);
         made
     };
@@ -38,7 +38,7 @@ fn steps(function: AggregateFunction, arg: TypeKind, values: ArrayRef, kinds: Op
         if array.is_null(row) { "null".into() } else { array_value_to_string(array, row).expect("text") }
     };
     let slots = vec![1; values.len()];
-    let trace = make().trace(SlotRows { slots: &slots, kinds, resets: None }, Some(&values)).expect("a trace");
+    let trace = make().trace(SlotRows::new(&slots, kinds), std::slice::from_ref(&values)).expect("a trace");
     assert_eq!(trace.after.data_type(), &call.ty.to_arrow());
     let told: Vec<String> = (0..values.len()).map(|row| text(&trace.after, row)).collect();
     for row in 1..values.len() {
@@ -47,8 +47,8 @@ fn steps(function: AggregateFunction, arg: TypeKind, values: ArrayRef, kinds: Op
     let mut one_by_one = make();
     for (row, value) in told.iter().enumerate() {
         let kinds = kinds.map(|k| &k[row..=row]);
-        let rows = SlotRows { slots: &slots[..1], kinds, resets: None };
-        one_by_one.update(rows, Some(&values.slice(row, 1))).expect("an update");
+        let rows = SlotRows::new(&slots[..1], kinds);
+        one_by_one.update(rows, &[values.slice(row, 1)]).expect("an update");
         assert_eq!(&text(&one_by_one.evaluate(&[0, 1]).expect("values"), 1), value, "row {row} by update");
         let mut saved = vec![];
         one_by_one.save(1, &mut saved);
@@ -141,6 +141,6 @@ fn other_types_have_extremes() {
 
 #[test]
 fn what_cannot_be_aggregated_is_refused_by_name() {
-    let error = accumulator(&call(Sum, &TypeKind::STRING), Some(&TypeKind::STRING.nullable()), false).err();
+    let error = accumulator(&call(Sum, &TypeKind::STRING), &[TypeKind::STRING.nullable()], false).err();
     assert_eq!(error.expect("refused").message(), "SUM(STRING) is not supported yet");
 }

@@ -12,12 +12,11 @@
 //! With a state TTL a group that no row has touched for so long is forgotten without a word, as in Flink: its next row
 //! is a first one, its next retraction is dropped.
 //!
-//! State, per group: when it was last touched (i64 ms; 0: not known), count of records (i64), then each accumulator's
-//! bytes.
+//! State, per group: when it was last touched (i64 ms; 0: not known), count of records (i64), then the calls' bytes.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
 use arrow::compute::{interleave, take};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arus_core::change::arrow_bug;
@@ -25,7 +24,7 @@ use arus_core::plan::{GroupAggregate, Node};
 use arus_core::{ChangeBatch, Error, LogicalType, Result, RowKind};
 use arus_storage::codec::KeyCodec;
 
-use crate::aggregate::{Accumulator, CountRows, SlotRows, Trace, accumulator};
+use crate::aggregate::{Accumulator, Calls, CountRows, SlotRows, Trace};
 use crate::operator::{Operator, OperatorContext};
 use crate::ops::difference::rows_differ;
 use crate::slots::KeyTable;
@@ -38,7 +37,7 @@ pub(crate) struct GroupAggregator {
     records: CountRows,
     /// When each group was last touched; 0: not known.
     touched_ms: Vec<i64>,
-    accumulators: Vec<Box<dyn Accumulator>>,
+    calls: Calls,
     dirty: DirtySlots,
     /// Keys that are gone since the last freeze, but stand in a checkpoint.
     gone: Vec<(u16, Vec<u8>)>,
@@ -48,18 +47,14 @@ impl GroupAggregator {
     pub(crate) fn new(plan: &GroupAggregate, node: &Node, input: &Node) -> Result<Self> {
         let types: Vec<LogicalType> = plan.keys.iter().map(|k| input.schema.columns()[*k].ty.clone()).collect();
         let retracts = !input.mode.is_insert_only();
-        let accumulators = plan
-            .calls
-            .iter()
-            .map(|call| accumulator(call, call.args.first().map(|a| &input.schema.columns()[*a].ty), retracts))
-            .collect::<Result<_>>()?;
+        let calls = Calls::new(&plan.calls, |column| input.schema.columns()[column].ty.clone(), retracts)?;
         Ok(GroupAggregator {
             plan: plan.clone(),
             schema: node.schema.to_arrow(),
             table: KeyTable::new(Arc::new(KeyCodec::new(types.iter().cloned())), &types),
             records: CountRows::default(),
             touched_ms: vec![],
-            accumulators,
+            calls,
             dirty: DirtySlots::default(),
             gone: vec![],
         })
@@ -70,9 +65,7 @@ impl GroupAggregator {
         self.records.grow(slots);
         self.touched_ms.resize(slots.max(self.touched_ms.len()), 0);
         self.dirty.grow(slots);
-        for accumulator in &mut self.accumulators {
-            accumulator.grow(slots);
-        }
+        self.calls.grow(slots);
     }
 
     fn slots_of(&mut self, batch: &ChangeBatch) -> Result<Vec<u32>> {
@@ -106,10 +99,6 @@ impl GroupAggregator {
         Ok(Some((batch.filter(&BooleanArray::from(keep))?, kept)))
     }
 
-    fn argument<'a>(&self, call: usize, rows: &'a RecordBatch) -> Option<&'a dyn Array> {
-        self.plan.calls[call].args.first().map(|column| rows.column(*column).as_ref())
-    }
-
     fn is_expired(&self, slot: u32, now_ms: i64) -> bool {
         let touched_ms = self.touched_ms[slot as usize];
         touched_ms != 0 && touched_ms.saturating_add(self.plan.state_ttl_ms) <= now_ms
@@ -128,9 +117,7 @@ impl GroupAggregator {
     fn clear(&mut self, slot: u32) {
         self.records.clear(slot);
         self.touched_ms[slot as usize] = 0;
-        for accumulator in &mut self.accumulators {
-            accumulator.clear(slot);
-        }
+        self.calls.clear(slot);
     }
 
     /// Removes the groups among `slots` that have no record left.
@@ -157,15 +144,12 @@ impl GroupAggregator {
     /// One change per touched group.
     fn compact(&mut self, batch: &ChangeBatch, slots: &[u32]) -> Result<Option<ChangeBatch>> {
         let touched = self.dirty.first_touches(slots);
-        let before = self.values(&touched)?;
+        let before = self.calls.evaluate(&touched)?;
         let counts_before: Vec<i64> = touched.iter().map(|s| self.records.count(*s)).collect();
-        let rows = SlotRows { slots, kinds: batch.kinds(), resets: None };
-        self.records.update(rows, None)?;
-        for call in 0..self.accumulators.len() {
-            let arg = self.argument(call, batch.rows());
-            self.accumulators[call].update(rows, arg)?;
-        }
-        let after = self.values(&touched)?;
+        let rows = SlotRows::new(slots, batch.kinds());
+        self.records.update(rows, &[])?;
+        self.calls.update(rows, batch.rows())?;
+        let after = self.calls.evaluate(&touched)?;
         let counts_after: Vec<i64> = touched.iter().map(|s| self.records.count(*s)).collect();
         let keys = self.table.columns(&touched)?;
         let steps =
@@ -173,26 +157,15 @@ impl GroupAggregator {
         self.changes(&keys, steps)
     }
 
-    fn values(&self, slots: &[u32]) -> Result<Vec<ArrayRef>> {
-        self.accumulators.iter().map(|a| a.evaluate(slots)).collect()
-    }
-
     /// Every step, in the order of the input.
     fn every_step(&mut self, batch: &ChangeBatch, slots: &[u32]) -> Result<Option<ChangeBatch>> {
         let retracts = batch.kinds().is_some();
-        let rows = SlotRows { slots, kinds: batch.kinds(), resets: None };
-        let Trace { before: counts_before, after: counts_after } = self.records.trace(rows, None)?;
+        let rows = SlotRows::new(slots, batch.kinds());
+        let Trace { before: counts_before, after: counts_after } = self.records.trace(rows, &[])?;
         let (counts_before, counts_after) = (longs(&counts_before), longs(&counts_after));
         let resets: Option<Vec<bool>> = retracts.then(|| counts_after.values().iter().map(|c| *c == 0).collect());
         let rows = SlotRows { resets: resets.as_deref(), ..rows };
-        let mut before = Vec::with_capacity(self.accumulators.len());
-        let mut after = Vec::with_capacity(self.accumulators.len());
-        for call in 0..self.accumulators.len() {
-            let arg = self.argument(call, batch.rows());
-            let trace = self.accumulators[call].trace(rows, arg)?;
-            before.push(trace.before);
-            after.push(trace.after);
-        }
+        let (before, after) = self.calls.trace(rows, batch.rows())?;
         // A key whose equal values look different (0.0 and -0.0) keeps its first look.
         let keys = if self.table.normalizes() {
             self.table.columns(slots)?
@@ -312,12 +285,10 @@ impl Operator for GroupAggregator {
         }
         let dirty = self.dirty.take();
         for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?) {
-            let mut value = Vec::with_capacity(16 + 16 * self.accumulators.len());
+            let mut value = Vec::with_capacity(16 + 16 * self.calls.len());
             value.extend_from_slice(&self.touched_ms[*slot as usize].to_le_bytes());
             self.records.save(*slot, &mut value);
-            for accumulator in &self.accumulators {
-                accumulator.save(*slot, &mut value);
-            }
+            self.calls.save(*slot, &mut value);
             state.put(group, &key, &value);
         }
         Ok(())
@@ -333,17 +304,13 @@ impl Operator for GroupAggregator {
             })?;
             self.touched_ms[*slot as usize] = i64::from_le_bytes(*touched_ms);
             self.records.load(*slot, &mut bytes)?;
-            for accumulator in &mut self.accumulators {
-                accumulator.load(*slot, &mut bytes)?;
-            }
+            self.calls.load(*slot, &mut bytes)?;
             self.dirty.set_persisted(*slot);
         }
         Ok(())
     }
 
     fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes()
-            + self.records.memory_bytes()
-            + self.accumulators.iter().map(|a| a.memory_bytes()).sum::<usize>()
+        self.table.memory_bytes() + self.records.memory_bytes() + self.calls.memory_bytes()
     }
 }

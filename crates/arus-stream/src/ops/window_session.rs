@@ -176,12 +176,11 @@ impl SessionAggregator {
         let mut slots: Vec<u32> = Vec::with_capacity(locals.len());
         // Rows before this one are in the values.
         let mut done = 0;
-        let calls = self.layout.calls.clone();
         for (row, (&local, &key)) in locals.iter().zip(&keys).enumerate() {
             let mut flushed = false;
             let slot = self.session_of(key, local, &mut |values, dirty| {
                 flushed = true;
-                apply(values, dirty, &calls, &batch.slice(done, row - done), &slots[done..])
+                apply(values, dirty, &batch.slice(done, row - done), &slots[done..])
             })?;
             if flushed {
                 done = row;
@@ -189,7 +188,7 @@ impl SessionAggregator {
             slots.push(slot);
         }
         let rest = batch.slice(done, locals.len() - done);
-        apply(&mut self.values, &mut self.dirty, &calls, &rest, &slots[done..])?;
+        apply(&mut self.values, &mut self.dirty, &rest, &slots[done..])?;
         let late: Vec<u32> = (0..slots.len() as u32).filter(|row| slots[*row as usize] == LATE).collect();
         if !late.is_empty() {
             let times = crate::ops::window::millis(batch.rows().column(self.plan.window.time))?;
@@ -240,21 +239,15 @@ impl SessionAggregator {
 }
 
 /// Brings rows into the values of their sessions; those that are late are left out.
-fn apply(
-    values: &mut Values,
-    dirty: &mut DirtySlots,
-    calls: &[(arus_core::plan::AggregateCall, Option<LogicalType>)],
-    batch: &ChangeBatch,
-    slots: &[u32],
-) -> Result<()> {
+fn apply(values: &mut Values, dirty: &mut DirtySlots, batch: &ChangeBatch, slots: &[u32]) -> Result<()> {
     if !slots.contains(&LATE) {
         dirty.mark(slots);
-        return values.update(calls, batch, slots);
+        return values.update(batch, slots);
     }
     let kept: Vec<u32> = slots.iter().copied().filter(|slot| *slot != LATE).collect();
     let batch = batch.filter(&BooleanArray::from_iter(slots.iter().map(|slot| Some(*slot != LATE))))?;
     dirty.mark(&kept);
-    values.update(calls, &batch, &kept)
+    values.update(&batch, &kept)
 }
 
 impl Operator for SessionAggregator {

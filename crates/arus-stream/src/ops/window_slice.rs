@@ -1,16 +1,16 @@
 //! A slice: the groups of a stretch of time, with their accumulators. It is filled by batches, put together with others
 //! where windows share slices, written key by key and dropped whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arus_core::function::AggregateFunction;
 use arus_core::plan::AggregateCall;
 use arus_core::{ChangeBatch, Error, LogicalType, Result, TypeKind};
 use arus_storage::codec::KeyCodec;
 
-use crate::aggregate::{Accumulator, CountRows, SlotRows, accumulator};
+use crate::aggregate::{Accumulator, Calls, CountRows, SlotRows};
 use crate::slots::KeyTable;
 use crate::state::DirtySlots;
 
@@ -19,7 +19,9 @@ pub(crate) struct Layout {
     codec: Arc<KeyCodec>,
     key_types: Vec<LogicalType>,
     pub(crate) keys: Vec<usize>,
-    pub(crate) calls: Arc<[(AggregateCall, Option<LogicalType>)]>,
+    pub(crate) calls: Arc<[AggregateCall]>,
+    /// Of the input columns that the calls read.
+    types: HashMap<usize, LogicalType>,
     retracts: bool,
 }
 
@@ -36,7 +38,8 @@ impl Layout {
             codec: Arc::new(KeyCodec::new(key_types.iter().cloned())),
             key_types,
             keys,
-            calls: calls.iter().map(|c| (c.clone(), c.args.first().map(|a| ty(*a)))).collect(),
+            types: calls.iter().flat_map(AggregateCall::columns).map(|c| (c, ty(c))).collect(),
+            calls: calls.into(),
             retracts,
         }
     }
@@ -46,8 +49,8 @@ impl Layout {
     }
 
     pub(crate) fn values(&self) -> Result<Values> {
-        let made = self.calls.iter().map(|(call, arg)| accumulator(call, arg.as_ref(), self.retracts));
-        Ok(Values { records: self.retracts.then(CountRows::default), accumulators: made.collect::<Result<_>>()? })
+        let calls = Calls::new(&self.calls, |column| self.types[&column].clone(), self.retracts)?;
+        Ok(Values { records: self.retracts.then(CountRows::default), calls })
     }
 
     pub(crate) fn slice(&self) -> Result<Slice> {
@@ -56,7 +59,8 @@ impl Layout {
 
     /// Whether parts can be merged in any grouping: a float's sum shows it.
     fn regroups(&self) -> bool {
-        self.calls.iter().all(|(call, arg)| {
+        self.calls.iter().all(|call| {
+            let arg = call.args.first().map(|column| &self.types[column]);
             let arg = arg.as_ref().map(|ty| &ty.kind);
             match call.function {
                 AggregateFunction::Count | AggregateFunction::Min | AggregateFunction::Max => true,
@@ -66,17 +70,20 @@ impl Layout {
                     Some(TypeKind::Decimal { precision, .. }) => *precision <= 28,
                     _ => false,
                 },
+                // The order shows, or rounding.
+                _ => false,
             }
         })
     }
 
     /// As Flink refuses a function that windows cannot put together from parts.
     pub(crate) fn check_merges(&self) -> Result<()> {
-        for ((call, _), made) in self.calls.iter().zip(&self.values()?.accumulators) {
-            if !made.merges() {
-                return Err(Error::not_supported(format_args!("{} in a window of parts", call.function.name()))
-                    .with_hint("TUMBLE takes every aggregate function"));
-            }
+        if let Some(call) = self.values()?.calls.not_merging() {
+            return Err(Error::not_supported(format_args!(
+                "{} in a window of parts",
+                self.calls[call].function.name()
+            ))
+            .with_hint("TUMBLE takes every aggregate function"));
         }
         Ok(())
     }
@@ -86,7 +93,7 @@ impl Layout {
 pub(crate) struct Values {
     /// Only over updating input: a group without records is not emitted.
     records: Option<CountRows>,
-    accumulators: Vec<Box<dyn Accumulator>>,
+    calls: Calls,
 }
 
 impl Values {
@@ -94,45 +101,29 @@ impl Values {
         if let Some(records) = &mut self.records {
             records.grow(slots);
         }
-        for accumulator in &mut self.accumulators {
-            accumulator.grow(slots);
-        }
+        self.calls.grow(slots);
     }
 
     pub(crate) fn clear(&mut self, slot: u32) {
         if let Some(records) = &mut self.records {
             records.clear(slot);
         }
-        for accumulator in &mut self.accumulators {
-            accumulator.clear(slot);
-        }
+        self.calls.clear(slot);
     }
 
-    pub(crate) fn update(
-        &mut self,
-        calls: &[(AggregateCall, Option<LogicalType>)],
-        batch: &ChangeBatch,
-        slots: &[u32],
-    ) -> Result<()> {
-        let rows = SlotRows { slots, kinds: batch.kinds(), resets: None };
+    pub(crate) fn update(&mut self, batch: &ChangeBatch, slots: &[u32]) -> Result<()> {
+        let rows = SlotRows::new(slots, batch.kinds());
         if let Some(records) = &mut self.records {
-            records.update(rows, None)?;
+            records.update(rows, &[])?;
         }
-        for ((call, _), accumulator) in calls.iter().zip(&mut self.accumulators) {
-            let arg: Option<&dyn Array> = call.args.first().map(|column| batch.rows().column(*column).as_ref());
-            accumulator.update(rows, arg)?;
-        }
-        Ok(())
+        self.calls.update(rows, batch.rows())
     }
 
     pub(crate) fn merge(&mut self, into: &[u32], other: &Values, from: &[u32]) -> Result<()> {
         if let (Some(records), Some(others)) = (&mut self.records, &other.records) {
             records.merge(into, others, from)?;
         }
-        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            own.merge(into, other.as_ref(), from)?;
-        }
-        Ok(())
+        self.calls.merge(into, &other.calls, from)
     }
 
     /// Slot `from` joins slot `into`, through `between`, an empty one of the same calls with one slot.
@@ -146,10 +137,7 @@ impl Values {
         if let (Some(records), Some(others)) = (&mut self.records, &other.records) {
             records.subtract(into, others, from)?;
         }
-        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            own.subtract(into, other.as_ref(), from)?;
-        }
-        Ok(())
+        self.calls.subtract(into, &other.calls, from)
     }
 
     /// Those of `slots` that have a record.
@@ -161,31 +149,25 @@ impl Values {
     }
 
     pub(crate) fn evaluate(&self, slots: &[u32]) -> Result<Vec<ArrayRef>> {
-        self.accumulators.iter().map(|a| a.evaluate(slots)).collect()
+        self.calls.evaluate(slots)
     }
 
     pub(crate) fn save(&self, slot: u32, out: &mut Vec<u8>) {
         if let Some(records) = &self.records {
             records.save(slot, out);
         }
-        for accumulator in &self.accumulators {
-            accumulator.save(slot, out);
-        }
+        self.calls.save(slot, out);
     }
 
     pub(crate) fn load(&mut self, slot: u32, bytes: &mut &[u8]) -> Result<()> {
         if let Some(records) = &mut self.records {
             records.load(slot, bytes)?;
         }
-        for accumulator in &mut self.accumulators {
-            accumulator.load(slot, bytes)?;
-        }
-        Ok(())
+        self.calls.load(slot, bytes)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.accumulators.iter().map(|a| a.memory_bytes()).sum::<usize>()
-            + self.records.as_ref().map_or(0, Accumulator::memory_bytes)
+        self.calls.memory_bytes() + self.records.as_ref().map_or(0, Accumulator::memory_bytes)
     }
 }
 
@@ -208,7 +190,7 @@ impl Slice {
         let keys: Vec<ArrayRef> = layout.keys.iter().map(|k| rows.column(*k).clone()).collect();
         let slots = self.table.assign(&keys, rows.num_rows())?;
         self.grow();
-        self.values.update(&layout.calls, batch, &slots)?;
+        self.values.update(batch, &slots)?;
         self.dirty.mark(&slots);
         Ok(())
     }
@@ -250,7 +232,7 @@ pub(crate) enum Sums {
 
 impl Sums {
     pub(crate) fn new(layout: &Layout) -> Result<Self> {
-        Ok(if layout.values()?.accumulators.iter().all(|a| a.subtracts()) {
+        Ok(if layout.values()?.calls.subtracts() {
             Sums::Running(None)
         } else if layout.regroups() {
             Sums::Stacks(None)

@@ -21,11 +21,16 @@ use crate::message::WATERMARK_NONE;
 use crate::operator::{NodeInfo, Operator};
 use crate::ops::calc::Calculator;
 use crate::ops::changelog_normalize::Normalizer;
+use crate::ops::correlate::Correlator;
 use crate::ops::drop_update_before::DropUpdateBefore;
 use crate::ops::exchange::Exchanger;
+use crate::ops::expand::Expander;
 use crate::ops::group_aggregate::GroupAggregator;
+use crate::ops::rank::Ranker;
+use crate::ops::semi_join::SemiJoiner;
 use crate::ops::sink::{CollectSink, MaterializeSink, TopicSink, WriterSink};
 use crate::ops::sink_guard::{ConstraintSink, Length, MaterializedSink, UpsertMaterializer};
+use crate::ops::temporal_sort::TemporalSorter;
 use crate::ops::union::Union;
 use crate::ops::window::Windows;
 use crate::ops::window_aggregate::WindowAggregator;
@@ -237,7 +242,8 @@ fn lateness(plan: &PhysicalPlan, time_zone: &str) -> Result<Lateness> {
     let windows: Vec<Windows> = windows.into_iter().filter(|w| !w.proctime()).collect();
     // What takes back the row of a key has that row's time, which no batch of the scan shows.
     let retracts = plan.nodes.iter().any(|node| matches!(node.op, Op::ChangelogNormalize(_)));
-    let every_advance = reads_watermark(plan) || (retracts && !windows.is_empty());
+    let sorts = plan.nodes.iter().any(|node| matches!(node.op, Op::TemporalSort(_)));
+    let every_advance = reads_watermark(plan) || sorts || (retracts && !windows.is_empty());
     Ok(Lateness { windows, every_advance })
 }
 
@@ -324,6 +330,11 @@ fn operator(
         Op::Union => Box::new(Union { schema: node.schema.to_arrow() }),
         Op::ChangelogNormalize(normalize) => Box::new(Normalizer::new(normalize, node, zone)?),
         Op::DropUpdateBefore => Box::new(DropUpdateBefore),
+        Op::Expand(expand) => Box::new(Expander::new(expand, node, zone)?),
+        Op::Rank(rank) => Box::new(Ranker::new(rank, node, input, settings.batch_rows)?),
+        Op::TemporalSort(sort) => Box::new(TemporalSorter::new(sort, node, input, settings.batch_rows)),
+        Op::SemiJoin(join) => Box::new(SemiJoiner::new(join, node)),
+        Op::Correlate(correlate) => Box::new(Correlator::new(correlate, node, input)),
         Op::Sink(sink) => guarded(
             sink,
             input,

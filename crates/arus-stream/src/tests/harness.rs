@@ -102,7 +102,14 @@ impl Plan {
                     (_, Some(ty)) => ty.with_nullable(true),
                 };
                 let args = arg.iter().copied().collect();
-                AggregateCall { function: *function, args, ty, name: function.name().to_string() }
+                AggregateCall {
+                    function: *function,
+                    args,
+                    distinct: false,
+                    filter: None,
+                    ty,
+                    name: function.name().to_string(),
+                }
             })
             .collect()
     }

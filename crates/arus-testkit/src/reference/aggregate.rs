@@ -37,6 +37,16 @@ pub(crate) fn groups(
 }
 
 fn aggregated(call: &AggregateCall, rows: &[Vec<Value>], schema: &RowSchema) -> Evaluated<Value> {
+    let mut counted: Vec<Vec<Value>> = vec![];
+    let values = |row: &[Value]| call.args.iter().map(|a| row[*a].clone()).collect::<Vec<_>>();
+    for row in rows {
+        let passes = call.filter.is_none_or(|f| matches!(row[f], Value::Boolean(true)));
+        let again = || call.distinct && counted.iter().any(|other| same_rows(&values(other), &values(row)));
+        if passes && !again() {
+            counted.push(row.clone());
+        }
+    }
+    let rows = counted.as_slice();
     let Some(arg) = call.args.first().copied() else {
         return match call.function {
             AggregateFunction::Count => Ok(Value::Integer(rows.len() as i64)),

@@ -108,7 +108,7 @@ fn read_by_groups(keys: &[usize], calls: &[AggregateCall], needed: &[bool], widt
     }
     for (i, call) in calls.iter().enumerate() {
         if needed[keys.len() + i] {
-            call.args.iter().for_each(|a| read[*a] = true);
+            call.columns().for_each(|column| read[column] = true);
         }
     }
     read

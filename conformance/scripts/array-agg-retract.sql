@@ -1,0 +1,7 @@
+-- ARRAY_AGG over updates, and of rows.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT ARRAY_AGG(n), ARRAY_AGG(customer), ARRAY_AGG(ROW(customer, n)) FROM (SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer);

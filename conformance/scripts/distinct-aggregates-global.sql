@@ -1,0 +1,7 @@
+-- Distinct aggregates without GROUP BY.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT COUNT(DISTINCT item), SUM(DISTINCT amount), MIN(DISTINCT price) FROM orders;

@@ -1,0 +1,8 @@
+-- Several distinct sets beside plain calls; NULL counts in none.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT item, COUNT(DISTINCT customer), SUM(DISTINCT amount), COUNT(amount), AVG(DISTINCT price), MAX(DISTINCT amount)
+FROM orders GROUP BY item;

@@ -1,0 +1,7 @@
+-- LIMIT over appended rows: the first of them.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT id, item FROM orders LIMIT 3;

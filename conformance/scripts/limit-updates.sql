@@ -1,0 +1,7 @@
+-- LIMIT over updates: a row that goes makes room for the next.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT * FROM (SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer) LIMIT 3;

@@ -1,0 +1,7 @@
+-- ORDER BY without LIMIT in a subquery is no order.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT item, amount FROM (SELECT * FROM orders ORDER BY amount);

@@ -1,0 +1,7 @@
+-- ORDER BY with LIMIT of DISTINCT rows and of a union.
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT DISTINCT item FROM orders ORDER BY item DESC LIMIT 2;

@@ -1,0 +1,7 @@
+-- Top-N over counts, which only rise: a row is known by its key (UpdateFast).
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT customer, n FROM (SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer) ORDER BY n DESC LIMIT 2;

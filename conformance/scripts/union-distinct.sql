@@ -1,0 +1,8 @@
+-- UNION of one table with itself and with constants: each row once.
+-- compare: multiset (which side comes first is not determined)
+
+CREATE TABLE orders (
+  id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
+  WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
+SELECT item FROM orders UNION SELECT item FROM orders WHERE amount > 1;

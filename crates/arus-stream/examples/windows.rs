@@ -221,6 +221,9 @@ fn run(plan: &PhysicalPlan, batches: &Arc<Vec<RecordBatch>>) -> (u64, usize) {
     (cpu_ns() - start, out.load(Ordering::Relaxed))
 }
 
+/// Name, window, key column, calls.
+type Case = (&'static str, Option<WindowKind>, usize, &'static [(AggregateFunction, Option<usize>)]);
+
 fn main() {
     let mut args = std::env::args().skip(1).map(|a| a.parse::<u64>().expect("a number"));
     let (events, runs) = (args.next().unwrap_or(4_000_000), args.next().unwrap_or(5));
@@ -230,7 +233,7 @@ fn main() {
     let tumble = WindowKind::Tumble { size_ms: 10_000, offset_ms: 0 };
     let cumulate = WindowKind::Cumulate { size_ms: 60_000, step_ms: 2_000, offset_ms: 0 };
     let session = WindowKind::Session { gap_ms: 1_000 };
-    let cases: [(&str, Option<WindowKind>, usize, &[(AggregateFunction, Option<usize>)]); 7] = [
+    let cases: [Case; 7] = [
         ("no window", None, 0, &[]),
         ("HOP 10 s, 2 s: COUNT(*) by auction", Some(hop), 0, &[(Count, None)]),
         ("HOP 10 s, 2 s: COUNT(*), MAX(price) by auction", Some(hop), 0, &[(Count, None), (Max, Some(2))]),

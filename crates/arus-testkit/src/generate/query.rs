@@ -132,7 +132,7 @@ impl Generator<'_, '_> {
         match expressions.rng.below(8) {
             0 => "COUNT(*)".to_string(),
             1 => format!("COUNT({})", expressions.any(1)),
-            2 | 3 | 4 => {
+            2..=4 => {
                 let name = *pick(expressions.rng, &["SUM", "SUM", "AVG"]);
                 let wanted =
                     *pick(expressions.rng, &[Family::Integer, Family::Integer, Family::Decimal, Family::Double]);
@@ -193,9 +193,8 @@ impl Generator<'_, '_> {
     }
 
     fn grouped(&mut self, source: &Source) -> String {
-        let keys = match 1 + self.rng.below(2) {
-            count => self.keys(&source.columns, count),
-        };
+        let count = 1 + self.rng.below(2);
+        let keys = self.keys(&source.columns, count);
         if keys.is_empty() {
             return self.total(source);
         }

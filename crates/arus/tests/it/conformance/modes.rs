@@ -62,6 +62,10 @@ fn reduced(plan: &str) -> Vec<String> {
     for line in plan.lines() {
         let depth = line.find(|c: char| !" :|+-".contains(c)).unwrap_or(line.len());
         let Some((name, details)) = line[depth..].split_once('(') else { continue };
+        // A literal may have a line feed: what follows it is no node.
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
+            continue;
+        }
         while kept.last().is_some_and(|above| *above >= depth) {
             kept.pop();
         }

@@ -6,7 +6,7 @@ use arus_core::{RowSchema, TypeKind};
 
 use super::expr::{Evaluated, unsupported};
 use super::numeric::{divided_half_up, fitted, power_of_ten, wrapped};
-use super::relation::{Interpreter, Relation};
+use super::relation::{Event, Interpreter, Relation};
 use super::value::{Value, same_rows};
 
 /// One row a group: keys, then calls.
@@ -17,6 +17,11 @@ pub(crate) fn groups(
     calls: &[AggregateCall],
     schema: &RowSchema,
 ) -> Evaluated<Vec<Vec<Value>>> {
+    // A key that others determine is left out by some plans.
+    let key_failed = |e: &Event| keys.iter().any(|k| matches!(e.values[*k], Value::Failed(_)));
+    if input.events.iter().any(key_failed) {
+        return unsupported("a key that fails");
+    }
     let rows = interpreter.remaining(&input.events)?;
     let mut groups: Vec<(Vec<Value>, Vec<Vec<Value>>)> = vec![];
     for row in rows {

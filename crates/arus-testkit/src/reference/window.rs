@@ -109,6 +109,19 @@ fn sessions(input: &Relation, window: &Window, keys: &[usize], gap: i64) -> Eval
             all.push(joined);
         }
     }
+    // A row that joins two sessions can take another along that had left alone.
+    for session in &all {
+        let mut rows: Vec<&Event> = vec![];
+        for event in &session.events {
+            if event.adds {
+                rows.push(event);
+            } else if let Some(at) = rows.iter().rposition(|row| same_rows(&row.values, &event.values)) {
+                rows.remove(at);
+            } else {
+                return unsupported("a row taken back in another session than its own");
+            }
+        }
+    }
     Ok(all.into_iter().flat_map(|s| s.events.into_iter().map(move |e| (s.bounds, e))).collect())
 }
 

@@ -13,7 +13,7 @@ use super::run::{Mode, run};
 use crate::generate::{Case, case};
 use arus_stream::ErrorPolicy;
 
-use crate::reference::{Answer, Change, Inputs, Stop, Value, answer, row_text};
+use crate::reference::{Answer, Change, Inputs, Stop, Value, answer, row_text, same_rows};
 use crate::world::World;
 
 pub(super) enum Outcome {
@@ -77,7 +77,7 @@ pub(super) fn check(seed: u64) -> Outcome {
         }
     }
     let mut rng = Rng::seeded(seed ^ 0x5EED);
-    let modes = vec![Mode::whole(), Mode::row_by_row(), Mode::random(&mut rng), Mode::random(&mut rng)];
+    let modes = vec![Mode::row_by_row(), Mode::random(&mut rng), Mode::whole(), Mode::random(&mut rng)];
     let ways = Ways { seed, case: &case, plans, modes, key };
     let expected = |inputs: &Inputs| answer(&rel, inputs);
     let inputs = case.inputs();
@@ -151,7 +151,9 @@ impl Ways<'_> {
             let fails = expected.failed || updates || *target == Target::Upserts;
             let policy = if fails { ErrorPolicy::Quarantine } else { ErrorPolicy::Fail };
             let mode_of_edge = plan.nodes[plan.sinks().next()?.0].mode;
-            for mode in &self.modes {
+            // Each mode for the steps, for a compacted changelog those that differ most.
+            let modes = if *target == Target::Collect { &self.modes[..3] } else { &self.modes[2..] };
+            for mode in modes {
                 let way = format!("{target:?}, {mode:?}");
                 let (key, expected) = match target {
                     // A NULL is no key: its row is set aside.
@@ -189,7 +191,7 @@ impl Ways<'_> {
                     let mut smaller = smallest.clone();
                     let rows = smaller.get_mut(&name).expect("a table");
                     rows.drain(at..rows.len().min(at + chunk));
-                    if wrong(&smaller) {
+                    if consistent(&smaller[&name]) && wrong(&smaller) {
                         smallest = smaller;
                     } else {
                         at += chunk;
@@ -222,6 +224,19 @@ fn texts(rows: &[Vec<Value>]) -> Vec<String> {
     let mut texts: Vec<String> = rows.iter().map(|row| row_text(row)).collect();
     texts.sort();
     texts
+}
+
+/// Whether every change takes back a row that is there.
+fn consistent(changes: &[Change]) -> bool {
+    let mut rows: Vec<&[Value]> = vec![];
+    changes.iter().all(|change| {
+        if change.kind.adds() {
+            rows.push(&change.values);
+            return true;
+        }
+        let place = rows.iter().position(|row| same_rows(row, &change.values));
+        place.map(|at| rows.swap_remove(at)).is_some()
+    })
 }
 
 fn change_text(change: &Change) -> String {

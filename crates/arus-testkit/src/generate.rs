@@ -46,7 +46,7 @@ pub fn case(seed: u64, world: &mut World<'_>) -> Result<Case, Refused> {
     }
     let depth = rng.below(3) as usize;
     let mut generator = query::Generator { rng, world, tables: &tables, names: 0 };
-    let sql = generator.query(depth)?;
+    let sql = generator.statement(depth)?;
     Ok(Case { tables, sql })
 }
 

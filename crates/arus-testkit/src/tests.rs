@@ -56,7 +56,21 @@ fn random_sql_equals_the_reference() {
         return;
     }
     assert!(rows * 10 > checked * 6, "{rows} of {checked} cases have a result");
-    for name in ["Calc", "GroupAggregate", "WindowAggregate", "WindowTableFunction", "Union", "Values"] {
+    let operators = [
+        "Calc",
+        "GroupAggregate",
+        "WindowAggregate",
+        "WindowTableFunction",
+        "Union",
+        "Values",
+        "ChangelogNormalize",
+        "Expand",
+        "Join",
+        "Correlate",
+        "SortLimit",
+        "TemporalSort",
+    ];
+    for name in operators {
         let count = nodes.get(name).copied().unwrap_or(0);
         assert!(count * 100 >= checked, "{name} stands in {count} of {checked} plans");
     }

@@ -20,11 +20,45 @@ pub(super) struct Generator<'a, 'f> {
 struct Source {
     sql: String,
     columns: Vec<Column>,
+    /// Whether its rows have an order.
+    ordered: bool,
 }
 
 type Generated<T> = Result<T, Refused>;
 
 impl Generator<'_, '_> {
+    /// The whole query: it may have an order and a limit.
+    pub(super) fn statement(&mut self, depth: usize) -> Generated<String> {
+        if chance(&mut self.rng, 6)
+            && let Some(sql) = self.sorted_by_time()
+        {
+            return Ok(sql);
+        }
+        let sql = self.query(depth)?;
+        if !chance(&mut self.rng, 8) {
+            return Ok(sql);
+        }
+        let schema = self.schema(&sql)?;
+        if schema.types().any(|ty| ty.kind == TypeKind::Double || family(&ty.kind).is_none()) {
+            return Ok(sql);
+        }
+        self.names += 1;
+        let by = |c: &arus_core::Column| {
+            format!("{}{}", c.name, ["", " DESC", " DESC NULLS LAST", " NULLS FIRST"][c.name.len() % 4])
+        };
+        // By every column, so that rows of one place are equal.
+        let order: Vec<String> = schema.columns().iter().map(by).collect();
+        let limit = *pick(&mut self.rng, &[1, 2, 3, 10]);
+        Ok(format!("SELECT * FROM ({sql}) AS o{} ORDER BY {} LIMIT {limit}", self.names, order.join(", ")))
+    }
+
+    fn sorted_by_time(&mut self) -> Option<String> {
+        let timed: Vec<&Table> = self.tables.iter().filter(|t| t.time.is_some() && t.appended).collect();
+        let table = timed.first()?;
+        let filter = if chance(&mut self.rng, 50) { " WHERE k IS NOT NULL" } else { "" };
+        Some(format!("SELECT k, s, ts FROM {}{filter} ORDER BY ts{}", table.name, pick(&mut self.rng, &["", ", k"])))
+    }
+
     /// A query with at most `depth` queries below it.
     pub(super) fn query(&mut self, depth: usize) -> Generated<String> {
         match self.rng.below(10) {
@@ -40,7 +74,7 @@ impl Generator<'_, '_> {
                 Some(sql) => Ok(sql),
                 None => self.query(depth),
             },
-            8 => self.union(depth),
+            8 => self.set_operation(depth),
             _ => {
                 let source = self.source(depth)?;
                 Ok(self.total(&source))
@@ -69,7 +103,8 @@ impl Generator<'_, '_> {
             if chance(&mut self.rng, 5) {
                 return self.values();
             }
-            let name = pick(&mut self.rng, self.tables).name.clone();
+            let table = pick(&mut self.rng, self.tables);
+            let (name, ordered) = (table.name.clone(), table.appended);
             let mut columns = self.columns(&format!("SELECT * FROM {name}"), true)?;
             if chance(&mut self.rng, 15)
                 && let Some(column) = columns.iter_mut().find(|c| family(&c.ty.kind) == Some(Family::Integer))
@@ -78,14 +113,24 @@ impl Generator<'_, '_> {
                 column.nonzero = true;
                 self.names += 1;
                 let sql = format!("(SELECT * FROM {name} WHERE {} <> 0) AS g{}", column.name, self.names);
-                return Ok(Source { sql, columns });
+                return Ok(Source { sql, columns, ordered });
             }
-            return Ok(Source { sql: name, columns });
+            if chance(&mut self.rng, 8) {
+                let k = pick(&mut self.rng, &["k", "2", "k + 1"]);
+                self.names += 1;
+                let alias = format!("u{}", self.names);
+                let (join, on) = *pick(&mut self.rng, &[("CROSS JOIN", ""), ("LEFT JOIN", " ON TRUE")]);
+                let (with, column) = *pick(&mut self.rng, &[("", "(item)"), (" WITH ORDINALITY", "(item, place)")]);
+                let sql = format!("{name} {join} UNNEST(ARRAY[k, {k}, 7]){with} AS {alias} {column}{on}");
+                let columns = self.columns(&format!("SELECT * FROM {sql}"), true)?;
+                return Ok(Source { sql, columns, ordered: false });
+            }
+            return Ok(Source { sql: name, columns, ordered });
         }
         let inner = self.query(depth - 1)?;
         let columns = self.columns(&inner, false)?;
         self.names += 1;
-        Ok(Source { sql: format!("({inner}) AS q{}", self.names), columns })
+        Ok(Source { sql: format!("({inner}) AS q{}", self.names), columns, ordered: false })
     }
 
     fn values(&mut self) -> Generated<Source> {
@@ -100,7 +145,7 @@ impl Generator<'_, '_> {
         self.names += 1;
         let sql = format!("(VALUES {}) AS v{} (a, b, c)", rows.join(", "), self.names);
         let columns = self.columns(&format!("SELECT * FROM {sql}"), false)?;
-        Ok(Source { sql, columns })
+        Ok(Source { sql, columns, ordered: false })
     }
 
     fn condition(&mut self, columns: &[Column]) -> String {
@@ -113,23 +158,52 @@ impl Generator<'_, '_> {
 
     fn projection(&mut self, source: &Source) -> String {
         let count = 1 + self.rng.below(4);
+        let distinct = chance(&mut self.rng, 20);
         let mut items = vec![];
         for i in 0..count {
             let time = source.columns.iter().find(|c| c.ty.kind.time_attribute() == TimeAttribute::Rowtime);
             let item = match time {
                 Some(time) if chance(&mut self.rng, 20) => time.name.clone(),
+                _ if distinct => {
+                    let wanted = *pick(&mut self.rng, &[Family::Integer, Family::Text, Family::Boolean]);
+                    Expressions { rng: &mut self.rng, columns: &source.columns }.of(wanted, 1)
+                }
                 _ => Expressions { rng: &mut self.rng, columns: &source.columns }.any(2),
             };
             items.push(format!("{item} AS c{i}"));
         }
-        format!("SELECT {} FROM {}{}", items.join(", "), source.sql, self.where_clause(&source.columns))
+        let distinct = if distinct { "DISTINCT " } else { "" };
+        format!("SELECT {distinct}{} FROM {}{}", items.join(", "), source.sql, self.where_clause(&source.columns))
     }
 
-    /// An aggregate call.
-    fn call(&mut self, columns: &[Column]) -> String {
+    /// An aggregate call; over rows in order also one that sees it.
+    fn call(&mut self, columns: &[Column], ordered: bool) -> String {
+        let call = if ordered && chance(&mut self.rng, 20) {
+            let mut expressions = Expressions { rng: &mut self.rng, columns };
+            match expressions.rng.below(4) {
+                0 => format!("FIRST_VALUE({})", expressions.of(Family::Integer, 1)),
+                1 => format!("LAST_VALUE({})", expressions.of(Family::Text, 1)),
+                2 => format!("LISTAGG({}{})", expressions.of(Family::Text, 0), pick(expressions.rng, &["", ", '|'"])),
+                _ => format!("ARRAY_AGG({})", expressions.of(Family::Integer, 0)),
+            }
+        } else {
+            self.plain_call(columns)
+        };
+        if !chance(&mut self.rng, 15) {
+            return call;
+        }
+        let filter = Expressions { rng: &mut self.rng, columns }.of(Family::Boolean, 1);
+        format!("{call} FILTER (WHERE {filter})")
+    }
+
+    fn plain_call(&mut self, columns: &[Column]) -> String {
         let exact: Vec<Column> = columns.iter().filter(|c| c.exact).cloned().collect();
         let mut expressions = Expressions { rng: &mut self.rng, columns: &exact };
-        match expressions.rng.below(8) {
+        match expressions.rng.below(9) {
+            8 => {
+                let name = *pick(expressions.rng, &["COUNT", "SUM", "COUNT", "AVG", "MAX"]);
+                format!("{name}(DISTINCT {})", expressions.of(Family::Integer, 1))
+            }
             0 => "COUNT(*)".to_string(),
             1 => format!("COUNT({})", expressions.any(1)),
             2..=4 => {
@@ -180,7 +254,7 @@ impl Generator<'_, '_> {
         if !chance(&mut self.rng, 25) {
             return String::new();
         }
-        let call = self.call(columns);
+        let call = self.plain_call(columns);
         match self.rng.below(3) {
             0 => " HAVING COUNT(*) > 1".to_string(),
             1 => format!(" HAVING COUNT(*) <> 2 AND {call} IS NOT NULL"),
@@ -188,8 +262,8 @@ impl Generator<'_, '_> {
         }
     }
 
-    fn calls(&mut self, columns: &[Column]) -> Vec<String> {
-        (0..1 + self.rng.below(3)).map(|_| self.call(columns)).collect()
+    fn calls(&mut self, columns: &[Column], ordered: bool) -> Vec<String> {
+        (0..1 + self.rng.below(3)).map(|_| self.call(columns, ordered)).collect()
     }
 
     fn grouped(&mut self, source: &Source) -> String {
@@ -198,19 +272,37 @@ impl Generator<'_, '_> {
         if keys.is_empty() {
             return self.total(source);
         }
-        let calls = self.calls(&source.columns);
+        let mut calls = self.calls(&source.columns, source.ordered);
+        let mut groups = keys.join(", ");
+        if chance(&mut self.rng, 20) {
+            calls = self.calls(&source.columns, false);
+            let last = &keys[keys.len() - 1];
+            groups = match self.rng.below(4) {
+                0 => format!("CUBE ({groups})"),
+                1 => format!("ROLLUP ({groups})"),
+                2 => format!("GROUPING SETS (({groups}), ({last}), ())"),
+                _ => format!("GROUPING SETS (({groups}), ({last}))"),
+            };
+            if chance(&mut self.rng, 50) {
+                calls.push(format!("GROUPING({last})"));
+            }
+        }
         let rng = &mut self.rng;
         let shown = keys.iter().filter(|_| chance(rng, 85)).cloned().collect::<Vec<_>>();
         let items: Vec<String> =
             shown.iter().chain(&calls).enumerate().map(|(i, item)| format!("{item} AS c{i}")).collect();
         let filter = self.where_clause(&source.columns);
         let having = self.having(&source.columns);
-        format!("SELECT {} FROM {}{filter} GROUP BY {}{having}", items.join(", "), source.sql, keys.join(", "))
+        format!("SELECT {} FROM {}{filter} GROUP BY {groups}{having}", items.join(", "), source.sql)
     }
 
     fn total(&mut self, source: &Source) -> String {
-        let items: Vec<String> =
-            self.calls(&source.columns).iter().enumerate().map(|(i, item)| format!("{item} AS c{i}")).collect();
+        let items: Vec<String> = self
+            .calls(&source.columns, source.ordered)
+            .iter()
+            .enumerate()
+            .map(|(i, item)| format!("{item} AS c{i}"))
+            .collect();
         let filter = self.where_clause(&source.columns);
         format!("SELECT {} FROM {}{filter}", items.join(", "), source.sql)
     }
@@ -223,6 +315,7 @@ impl Generator<'_, '_> {
         }
         let table = pick(&mut self.rng, &timed);
         let (mut source, mut time) = (table.name.clone(), "ts");
+        let ordered = table.appended;
         if depth > 0 && chance(&mut self.rng, 25) {
             // A window of windows.
             let key = *pick(&mut self.rng, &["k", "s"]);
@@ -234,6 +327,7 @@ impl Generator<'_, '_> {
             }
             time = "window_time";
         }
+        let ordered = ordered && time == "ts";
         let columns = match time {
             "ts" => table.columns.clone(),
             _ => vec![],
@@ -259,14 +353,14 @@ impl Generator<'_, '_> {
         let window = ["window_start", "window_end", "window_time"];
         let own: Vec<Column> = all.iter().filter(|c| !window.contains(&c.name.as_str())).cloned().collect();
         if chance(&mut self.rng, 15) {
-            return Ok(Some(self.projection(&Source { sql, columns: all })));
+            return Ok(Some(self.projection(&Source { sql, columns: all, ordered: false })));
         }
         let count = self.rng.below(3);
         let keys = match &partition {
             Some(partition) if chance(&mut self.rng, 85) => partition.clone(),
             _ => self.keys(&own, count),
         };
-        let calls = self.calls(&own);
+        let calls = self.calls(&own, ordered && sql.contains("TUMBLE"));
         let time = if chance(&mut self.rng, 20) { &window[..] } else { &window[..2] };
         let properties: Vec<String> =
             time.iter().filter(|_| chance(&mut self.rng, 70)).map(|w| w.to_string()).collect();
@@ -318,11 +412,19 @@ impl Generator<'_, '_> {
         (format!("TABLE({call})"), None)
     }
 
-    fn union(&mut self, depth: usize) -> Generated<String> {
+    /// A set operation.
+    fn set_operation(&mut self, depth: usize) -> Generated<String> {
         let first = self.query(depth.saturating_sub(1))?;
         let schema = self.schema(&first)?;
         let mut parts = vec![first];
-        for _ in 0..1 + self.rng.below(2) {
+        let plain = |ty: &arus_core::LogicalType| family(&ty.kind).is_some_and(|f| f != Family::Double);
+        let between = if schema.types().all(plain) && chance(&mut self.rng, 50) {
+            *pick(&mut self.rng, &["UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"])
+        } else {
+            "UNION ALL"
+        };
+        let more = if between == "UNION ALL" { 1 + self.rng.below(2) } else { 1 };
+        for _ in 0..more {
             let source = self.source(depth.saturating_sub(1))?;
             let mut items = vec![];
             for (i, column) in schema.columns().iter().enumerate() {
@@ -342,6 +444,6 @@ impl Generator<'_, '_> {
                 self.where_clause(&source.columns)
             ));
         }
-        Ok(parts.join(" UNION ALL "))
+        Ok(parts.join(&format!(" {between} ")))
     }
 }

@@ -34,14 +34,14 @@ pub(crate) fn groups(
     let mut output = vec![];
     for (mut key, rows) in groups {
         for call in calls {
-            key.push(aggregated(call, &rows, schema)?);
+            key.push(aggregated(call, &rows, input.ordered, schema)?);
         }
         output.push(key);
     }
     Ok(output)
 }
 
-fn aggregated(call: &AggregateCall, rows: &[Vec<Value>], schema: &RowSchema) -> Evaluated<Value> {
+fn aggregated(call: &AggregateCall, rows: &[Vec<Value>], ordered: bool, schema: &RowSchema) -> Evaluated<Value> {
     let mut counted: Vec<Vec<Value>> = vec![];
     let values = |row: &[Value]| call.args.iter().map(|a| row[*a].clone()).collect::<Vec<_>>();
     for row in rows {
@@ -64,10 +64,43 @@ fn aggregated(call: &AggregateCall, rows: &[Vec<Value>], schema: &RowSchema) -> 
         let counted = |row: &&Vec<Value>| call.args.iter().all(|a| !row[*a].is_null());
         return Ok(Value::Integer(rows.iter().filter(counted).count() as i64));
     }
+    if call.function == AggregateFunction::ArrayAgg {
+        return match (ordered, rows.is_empty()) {
+            (false, _) => unsupported("an aggregate by order over rows without one"),
+            (true, true) => Ok(Value::Null),
+            (true, false) => Ok(Value::Array(rows.iter().map(|row| row[arg].clone()).collect())),
+        };
+    }
     if values.is_empty() {
         return Ok(Value::Null);
     }
+    let in_order = || if ordered { Ok(()) } else { unsupported("an aggregate by order over rows without one") };
     match call.function {
+        AggregateFunction::FirstValue => in_order().map(|()| values[0].clone()),
+        AggregateFunction::LastValue => in_order().map(|()| values[values.len() - 1].clone()),
+        AggregateFunction::ArrayAggIgnoreNulls => {
+            in_order().map(|()| Value::Array(values.into_iter().cloned().collect()))
+        }
+        AggregateFunction::Listagg => {
+            in_order()?;
+            let comma = Value::String(",".into());
+            let between = call.args.get(1).map_or(&comma, |a| &rows[0][*a]);
+            let texts = values.iter().map(|v| if let Value::String(v) = v { v.as_str() } else { "" });
+            match between {
+                Value::String(between) => Ok(Value::String(texts.collect::<Vec<_>>().join(between))),
+                _ => unsupported("LISTAGG without its separator"),
+            }
+        }
+        AggregateFunction::Collect => {
+            let mut counts: Vec<(Value, Value)> = vec![];
+            for value in values {
+                match counts.iter_mut().find(|(v, _)| v.same(value)) {
+                    Some((_, Value::Integer(count))) => *count += 1,
+                    _ => counts.push((value.clone(), Value::Integer(1))),
+                }
+            }
+            Ok(Value::Map(counts))
+        }
         AggregateFunction::Min | AggregateFunction::Max => {
             let mut best = values[0];
             for value in &values[1..] {

@@ -107,6 +107,9 @@ fn call(function: &str, args: &[Value], types: &[LogicalType], ty: &LogicalType)
         }
         _ => {}
     }
+    if function == "ARRAY" {
+        return Ok(Value::Array(args.to_vec()));
+    }
     if args.iter().any(Value::is_null) {
         // The others that are known here are NULL as soon as an argument is.
         return if KNOWN.contains(&function) { Ok(Value::Null) } else { unsupported(format!("function {function}")) };
@@ -142,12 +145,24 @@ fn call(function: &str, args: &[Value], types: &[LogicalType], ty: &LogicalType)
             }
             Ok(best)
         }
+        "CARDINALITY" => match &args[0] {
+            Value::Array(elements) => Ok(Value::Integer(elements.len() as i64)),
+            other => unsupported(format!("CARDINALITY of {other}")),
+        },
+        "ITEM" => match (&args[0], &args[1]) {
+            (Value::Array(elements), Value::Integer(at)) if *at > 0 => {
+                Ok(elements.get(*at as usize - 1).cloned().unwrap_or(Value::Null))
+            }
+            (a, b) => unsupported(format!("{a}[{b}]")),
+        },
         _ => strings::call(function, args),
     }
 }
 
 /// Functions whose value is NULL when an argument is.
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 28] = [
+    "CARDINALITY",
+    "ITEM",
     "=",
     "<>",
     "<",

@@ -1,11 +1,12 @@
 //! The nodes of the tree.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use arus_core::catalog::{ColumnKind, TableDef};
 use arus_core::expr::Expr;
-use arus_core::plan::AggregateCall;
+use arus_core::plan::{AggregateCall, SortKey, TableFunction};
 use arus_core::types::{LogicalType, TypeKind, units_per_ms};
 use arus_sql::{Rel, RelOp};
 
@@ -223,6 +224,63 @@ impl Interpreter<'_> {
                 Ok(Relation { events, ordered: false, exact, fired, sources })
             }
             RelOp::Sink { input, .. } => self.relation(input, needed),
+            RelOp::Expand { input, projections } => {
+                let wanted = projections.iter().flat_map(|p| p.iter().zip(needed).filter(|(_, n)| **n).map(|(e, _)| e));
+                let read = read_by(wanted, input.schema.len());
+                let input = self.relation(input, &read)?;
+                let mut events = vec![];
+                for event in &input.events {
+                    for projection in projections {
+                        let value = |(e, needed): (&Expr, &bool)| {
+                            if *needed { lazily(e, &event.values) } else { Ok(Value::Null) }
+                        };
+                        let values = projection.iter().zip(needed).map(value).collect::<Evaluated<Vec<_>>>()?;
+                        events.push(Event { values, ..event.clone() });
+                    }
+                }
+                Ok(Relation { ordered: false, ..input.with(events) })
+            }
+            RelOp::Rank { input, order, offset, end } => {
+                let width = input.schema.len();
+                let input = self.relation(input, &vec![true; width])?;
+                let determined = (0..width).all(|c| order.iter().any(|key| key.column == c));
+                if !determined && !input.ordered {
+                    return unsupported("a limit of rows without an order");
+                }
+                let rows = sorted(self.remaining(&input.events)?, order)?;
+                let places = rows.into_iter().enumerate().map(|(i, row)| (i as u64, row));
+                let taken = places.filter(|(i, _)| *i >= *offset && end.is_none_or(|end| *i < end));
+                let rows = taken.map(|(_, row)| row).collect();
+                Ok(input.settled(rows))
+            }
+            RelOp::TemporalSort { input, time, .. } => {
+                let ty = &input.schema.columns()[*time].ty;
+                let input = self.relation(input, &vec![true; input.schema.len()])?;
+                let events = in_time(&input, *time, ty)?;
+                Ok(Relation { ordered: false, fired: true, ..input.with(events) })
+            }
+            RelOp::SemiJoin { left, right, anti } => {
+                let all = vec![true; left.schema.len()];
+                let (left, right) = (self.relation(left, &all)?, self.relation(right, &all)?);
+                let there = self.remaining(&right.events)?;
+                let mut rows = self.remaining(&left.events)?;
+                rows.retain(|row| there.iter().any(|other| same_rows(row, other)) != *anti);
+                let sources = right.sources;
+                let mut relation = left.settled(rows);
+                relation.sources.extend(sources);
+                Ok(relation)
+            }
+            RelOp::Correlate { input, function, column, outer } => {
+                let width = rel.schema.len() - input.schema.len();
+                let input = self.relation(input, &vec![true; input.schema.len()])?;
+                let mut events = vec![];
+                for event in &input.events {
+                    for values in correlated(&event.values, *function, *column, *outer, width)? {
+                        events.push(Event { values, ..event.clone() });
+                    }
+                }
+                Ok(Relation { ordered: false, ..input.with(events) })
+            }
             other => unsupported(format!("{other:?}")),
         }
     }
@@ -273,6 +331,104 @@ impl Interpreter<'_> {
         let ordered = table.option("format") == Some("rows");
         Ok(Relation { events, ordered, exact: true, fired: false, sources: [table.path.full()].into() })
     }
+}
+
+/// Rows by these keys; rows that are equal there stay as they came.
+fn sorted(mut rows: Vec<Vec<Value>>, order: &[SortKey]) -> Evaluated<Vec<Vec<Value>>> {
+    let mut incomparable = false;
+    rows.sort_by(|a, b| {
+        for key in order {
+            let (a, b) = (&a[key.column], &b[key.column]);
+            let found = match (a.is_null(), b.is_null()) {
+                (true, true) => Ordering::Equal,
+                (true, false) => {
+                    if key.nulls_first {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+                }
+                (false, true) => {
+                    if key.nulls_first {
+                        Ordering::Greater
+                    } else {
+                        Ordering::Less
+                    }
+                }
+                (false, false) => {
+                    let order = a.compare(b).unwrap_or_else(|| {
+                        incomparable = true;
+                        Ordering::Equal
+                    });
+                    if key.descending { order.reverse() } else { order }
+                }
+            };
+            if found.is_ne() {
+                return found;
+            }
+        }
+        Ordering::Equal
+    });
+    if incomparable { unsupported("an order of what has none") } else { Ok(rows) }
+}
+
+/// The events that a sort by time lets through: a row is late when one of its time or a later one has left.
+fn in_time(input: &Relation, time: usize, ty: &LogicalType) -> Evaluated<Vec<Event>> {
+    let mut waiting: Vec<i64> = vec![];
+    let mut left: Option<i64> = None;
+    let mut risen = i64::MIN;
+    let mut events = vec![];
+    for event in &input.events {
+        let Some(time) = millis(&event.values[time], ty)? else { continue };
+        // Rows leave as the watermark rises, not when they come behind it.
+        if event.watermark > risen {
+            risen = event.watermark;
+            left = left.max(waiting.iter().copied().filter(|t| *t <= risen).max());
+        }
+        if left.is_some_and(|left| time <= left) {
+            if !input.exact {
+                return unsupported("lateness that depends on how inputs interleave");
+            }
+            continue;
+        }
+        waiting.push(time);
+        events.push(Event { watermark: i64::MIN, ..event.clone() });
+    }
+    Ok(events)
+}
+
+/// A row beside what the function makes of its column.
+fn correlated(
+    row: &[Value],
+    function: TableFunction,
+    column: usize,
+    outer: bool,
+    width: usize,
+) -> Evaluated<Vec<Vec<Value>>> {
+    let mut given: Vec<Vec<Value>> = vec![];
+    match (function, &row[column]) {
+        (TableFunction::ReplicateRows, Value::Integer(times)) => {
+            return Ok((0..*times).map(|_| row.to_vec()).collect());
+        }
+        (TableFunction::Unnest { ordinality }, Value::Array(elements)) => {
+            for (i, element) in elements.iter().enumerate() {
+                let mut values = match element {
+                    Value::Row(_) => return unsupported("UNNEST of rows"),
+                    other => vec![other.clone()],
+                };
+                if ordinality {
+                    values.push(Value::Integer(i as i64 + 1));
+                }
+                given.push(values);
+            }
+        }
+        (_, Value::Null) => {}
+        (function, other) => return unsupported(format!("{function:?} of {other}")),
+    }
+    if given.is_empty() && outer {
+        given.push(vec![Value::Null; width]);
+    }
+    Ok(given.into_iter().map(|values| row.iter().cloned().chain(values).collect()).collect())
 }
 
 /// All columns of a table from its physical ones.

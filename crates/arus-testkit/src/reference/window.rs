@@ -180,7 +180,9 @@ pub(crate) fn aggregate(
     }
     let mut rows = vec![];
     for (bounds, events) in by_window {
-        let part = Relation { events, ..input.part() };
+        // Windows that are put together from parts have their rows in the order of the parts.
+        let ordered = input.ordered && matches!(window.kind, WindowKind::Tumble { .. });
+        let part = Relation { events, ordered, ..input.part() };
         for mut row in aggregate::groups(interpreter, &part, keys, calls, schema)? {
             for p in properties {
                 row.push(property(*p, bounds, &window.time_type)?);

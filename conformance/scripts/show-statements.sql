@@ -5,7 +5,7 @@ CREATE TABLE orders (
   id BIGINT, customer STRING, item STRING, amount INT, price DECIMAL(10, 2), `at` TIMESTAMP(3),
   WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
 ) WITH ('connector' = 'filesystem', 'path' = 'data/orders.json', 'format' = 'json');
-CREATE TABLE parted (a INT, p STRING) PARTITIONED BY (p) WITH ('connector' = 'filesystem', 'path' = '/tmp/never-written', 'format' = 'json');
+CREATE TABLE parted (a INT, p STRING) PARTITIONED BY (p) WITH ('connector' = 'filesystem', 'path' = 'never-written', 'format' = 'json');
 CREATE VIEW v AS SELECT id FROM orders;
 SHOW CATALOGS LIKE 'd%';
 SHOW CURRENT CATALOG;

@@ -125,6 +125,14 @@ impl Ranker {
         (order, self.next_number)
     }
 
+    /// The number of a place in the range (from 1) and the rows from there on, as far as the range goes and one more.
+    fn rows_since(&self, partition: &Bytes, place: &Place) -> Option<(usize, Vec<Bytes>)> {
+        let rows = &self.partitions.get(partition)?.rows;
+        let before = rows.keys().take(self.end()).position(|other| other == place)?;
+        let from_there = rows.values().take(self.end().saturating_add(1)).skip(before).cloned().collect();
+        Some((before + 1, from_there))
+    }
+
     /// A new row: what falls out of the range, what comes in.
     fn add(&mut self, partition: &Bytes, order: Bytes, row: Bytes, told: &mut Told) -> Option<Place> {
         let end = self.end();
@@ -137,19 +145,7 @@ impl Ranker {
         }
         let place = self.new_place(order);
         self.insert(partition, place.clone(), row.clone());
-        let ranked = self.ranked(partition);
-        // From the new row on, as far as the range goes and one more.
-        let mut position = None;
-        let mut from_there: Vec<Bytes> = vec![];
-        for (at, (other, row)) in ranked.rows.iter().enumerate().take(end.saturating_add(1)) {
-            if *other == place {
-                position = Some(at + 1);
-            }
-            if position.is_some() {
-                from_there.push(row.clone());
-            }
-        }
-        if let Some(position) = position.filter(|position| *position <= end) {
+        if let Some((position, from_there)) = self.rows_since(partition, &place) {
             if self.plan.offset > 0 {
                 // What follows was one place before.
                 for (i, current) in from_there.iter().enumerate() {
@@ -193,17 +189,7 @@ impl Ranker {
         let Some(place) = same.into_iter().find(|(_, other)| *other == row).map(|(place, _)| place.clone()) else {
             return;
         };
-        let mut position = None;
-        let mut from_there: Vec<Bytes> = vec![];
-        for (at, (other, row)) in ranked.rows.iter().enumerate().take(end.saturating_add(1)) {
-            if *other == place {
-                position = Some(at + 1);
-            }
-            if position.is_some() {
-                from_there.push(row.clone());
-            }
-        }
-        if let Some(position) = position.filter(|position| *position <= end) {
+        if let Some((position, from_there)) = self.rows_since(partition, &place) {
             if self.plan.offset > 0 {
                 for (i, before) in from_there.iter().enumerate() {
                     match from_there.get(i + 1) {

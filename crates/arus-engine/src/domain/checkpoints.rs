@@ -1,0 +1,166 @@
+//! Checkpoints: what an epoch hands to the checkpoint thread, and what follows from its answer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arus_core::read::Cut;
+use arus_core::{Error, Result};
+use arus_storage::manifest::{Change, PipelineCheckpoint};
+use arus_stream::Checkpoint;
+
+use super::{Domain, Reply, answer};
+use crate::checkpoint::{CheckpointDone, CheckpointJob, Work};
+use crate::ddl::MATERIALIZED;
+use crate::jobs::{Job, JobKind, JobStatus};
+use crate::published::Durable;
+use crate::shared::Shared;
+use crate::tables::Writer;
+
+/// A checkpoint that is being written.
+pub(super) struct InFlight {
+    replies: Vec<Reply>,
+    /// What each source is told when it is durable.
+    cuts: Vec<(u64, Checkpoint)>,
+    ends_server: bool,
+}
+
+impl Domain {
+    pub(super) fn start_checkpoint(&mut self, started_ns: u64) -> Result<()> {
+        let mut state = std::mem::take(&mut self.carried);
+        let (mut cuts, mut syncs) = (vec![], vec![]);
+        for running in self.running.iter_mut().filter(|r| r.job.status() == JobStatus::Running) {
+            let frozen = running.pipeline.freeze()?;
+            state.append(&frozen.state);
+            syncs.extend(frozen.syncs);
+            let task = serde_json::to_value(&frozen.checkpoint)
+                .map_err(|e| Error::bug(format!("a cut cannot be written: {e}")))?;
+            let record =
+                PipelineCheckpoint { deployment: running.job.spec.id.clone(), task, ..PipelineCheckpoint::default() };
+            if running.job.spec.item.is_some() {
+                self.records.insert(running.id, record);
+            }
+            cuts.push((running.id, frozen.checkpoint));
+        }
+        self.suspend_now();
+        let mut markers = BTreeMap::new();
+        let (mut pipeline_topics, mut client_topics) = (vec![], vec![]);
+        let mut last_changes = BTreeMap::new();
+        for table in self.shared.tables.all() {
+            for (uid, keyed) in table.states() {
+                keyed.freeze(uid, &mut state);
+            }
+            if let Some(keyed) = table.keyed() {
+                let kept = self.last_changes.get(&table.id).filter(|_| table.is_frozen()).copied();
+                last_changes.insert(table.id, kept.unwrap_or_else(|| keyed.last_change()));
+            }
+            let topic = table.topic().or(table.inbox()).cloned();
+            if let Some(topic) = topic {
+                if table.topic().is_some() && table.is_written_by_pipeline() {
+                    // A failed pipeline's topic ends where its last cut is.
+                    let kept = self.markers.get(&topic.id()).filter(|_| table.is_frozen()).cloned();
+                    markers.insert(topic.id(), kept.unwrap_or_else(|| topic.ends()));
+                    pipeline_topics.push(topic);
+                } else {
+                    client_topics.push(topic);
+                }
+            }
+        }
+        // What clients write from now on, or what is dropped, has no marker any more: recovery would cut it there.
+        self.markers = markers;
+        self.last_changes = last_changes;
+        let job = CheckpointJob {
+            cut: Cut { incarnation: self.shared.incarnation, epoch: self.epoch },
+            as_of_ms: self.shared.config.clock.now_ms(),
+            state,
+            pipelines: self.records.clone(),
+            markers: self.markers.clone(),
+            changed: self.last_changes.clone(),
+            pipeline_topics,
+            client_topics,
+            syncs,
+            catalog: std::mem::take(&mut self.changes),
+            retention: self.retention(),
+            started_ns,
+        };
+        self.writing = Some(InFlight { replies: std::mem::take(&mut self.replies), cuts, ends_server: self.shutdown });
+        self.changed = false;
+        self.last_checkpoint_ns = self.now_ns();
+        self.checkpoints
+            .send(Work::Checkpoint(Box::new(job)))
+            .map_err(|_| Error::external("the checkpoint thread has ended"))
+    }
+
+    pub(super) fn checkpoint_done(&mut self, done: CheckpointDone) -> bool {
+        let Some(writing) = self.writing.take() else { return true };
+        match done.outcome {
+            Ok(()) => {
+                let now_ms = self.shared.config.clock.now_ms();
+                self.shared.durable.send_replace(Durable { cut: done.cut, at_ms: now_ms });
+                self.shared.figures.checkpoint(self.now_ns().saturating_sub(done.started_ns));
+                for table in self.shared.tables.all() {
+                    if let Some(ends) = table.topic().and_then(|t| done.markers.get(&t.id())) {
+                        table.set_visible(ends.clone());
+                    }
+                }
+                // Readers of topics that pipelines write see further now.
+                self.moved |= !done.markers.is_empty();
+                for (id, cut) in &writing.cuts {
+                    let Some(running) = self.running.iter_mut().find(|r| r.id == *id) else { continue };
+                    if let Err(e) = running.pipeline.on_durable(cut) {
+                        self.failed.push((running.id, e));
+                    }
+                    if running.pipeline.ended() && cut.scans.values().all(|s| s.ended) {
+                        running.job.status.send_replace(JobStatus::Finished);
+                        if let Some(change) = finished(&running.job) {
+                            self.records.remove(id);
+                            release(&self.shared, &running.job);
+                            self.changes.push(change);
+                            self.changed = true;
+                        }
+                    }
+                }
+                self.take_down();
+                self.running.retain(|r| r.job.status() == JobStatus::Running);
+                writing.replies.into_iter().for_each(|reply| answer(reply, Ok(())));
+                !writing.ends_server
+            }
+            Err(abandoned) => {
+                self.shared.figures.checkpoints_failed.fetch_add(1, Relaxed);
+                tracing::error!("checkpoint {} was abandoned: {}", done.cut.epoch, abandoned.error);
+                let text = abandoned.error.to_string();
+                for reply in writing.replies {
+                    answer(reply, Err(Error::external(format!("the change could not be made durable: {text}"))));
+                }
+                if abandoned.in_doubt {
+                    self.shared.fail(&abandoned.error);
+                    return false;
+                }
+                let later = std::mem::replace(&mut self.carried, abandoned.state);
+                self.carried.append(&later);
+                self.changed = true;
+                !writing.ends_server
+            }
+        }
+    }
+}
+
+/// Others may write the targets of a pipeline that has ended, but for a materialized table, which is its own.
+fn release(shared: &Shared, job: &Job) {
+    if job.spec.kind == JobKind::MaterializedTable {
+        return;
+    }
+    for table in job.spec.targets.iter().filter_map(|path| shared.tables.get(path)) {
+        table.set_writer(Writer::Nobody);
+    }
+}
+
+/// What the catalog says of a pipeline that has come to the end of its input.
+fn finished(job: &Job) -> Option<Change> {
+    let item = job.spec.item.as_ref()?;
+    if item.kind != MATERIALIZED {
+        return Some(Change::Delete { id: item.id });
+    }
+    let mut item = item.clone();
+    item.extra["finished"] = serde_json::json!(true);
+    Some(Change::Put(item))
+}

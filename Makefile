@@ -37,12 +37,15 @@ demo: build
 
 # ---- testing
 
-.PHONY: test needs test-console test-rust test-browser tidy lint
-test: needs test-console test-rust test-browser
+.PHONY: test needs test-model test-console test-rust test-browser tidy lint
+test: needs test-model test-console test-rust test-browser
 	@echo "all tests passed"
 
 needs:
 	@$(STEP) "what tests need" scripts/needs
+
+test-model:
+	$(STEP) "model of epochs and checkpoints" python3 model/model.py
 
 test-console: console
 	$(STEP) "console: types" npm --prefix console run --silent check

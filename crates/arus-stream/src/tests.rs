@@ -4,6 +4,7 @@
 mod changelog;
 mod group;
 mod harness;
+mod operators;
 mod random;
 mod run;
 mod sink;

@@ -43,6 +43,8 @@ pub(crate) struct Ranker {
     key_codec: KeyCodec,
     partitions: HashMap<Bytes, Ranked>,
     next_number: u64,
+    /// Rows up to this number stand in a checkpoint; what came and went after it leaves no trace.
+    frozen_number: u64,
     /// Entries that were put and taken away since the last freeze.
     pending: BTreeMap<Vec<u8>, (u16, Option<Vec<u8>>)>,
     batch_rows: usize,
@@ -78,6 +80,7 @@ impl Ranker {
             key_codec: KeyCodec::new(key),
             partitions: HashMap::new(),
             next_number: 0,
+            frozen_number: 0,
             pending: BTreeMap::new(),
             batch_rows: batch_rows.max(1),
         })
@@ -107,7 +110,12 @@ impl Ranker {
     }
 
     fn remove(&mut self, partition: &Bytes, place: &Place) -> Option<Bytes> {
-        self.pending.insert(entry_key(partition, place), (key_group(partition), None));
+        let key = entry_key(partition, place);
+        if place.1 > self.frozen_number {
+            self.pending.remove(&key);
+        } else {
+            self.pending.insert(key, (key_group(partition), None));
+        }
         let ranked = self.partitions.get_mut(partition)?;
         let row = ranked.rows.remove(place);
         if ranked.rows.is_empty() {
@@ -319,6 +327,7 @@ impl Operator for Ranker {
                 None => state.delete(group, &key),
             }
         }
+        self.frozen_number = self.next_number;
         Ok(())
     }
 
@@ -335,6 +344,7 @@ impl Operator for Ranker {
             }
             self.ranked(&partition).rows.insert(place, row);
         }
+        self.frozen_number = self.next_number;
         Ok(())
     }
 

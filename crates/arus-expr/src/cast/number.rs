@@ -42,6 +42,11 @@ where
         TypeKind::Double => convert::<A, Float64Type>(ty, |v| v.into() as f64),
         TypeKind::Decimal { precision, scale } => {
             let (unit, limit) = (power_of_10(*scale), power_of_10(*precision));
+            // Digits of the widest value: mostly each has room.
+            let digits = [3, 5, 10, 19][size_of::<A::Native>().trailing_zeros() as usize];
+            if precision - scale >= digits {
+                return convert::<A, Decimal128Type>(ty, move |v| i128::from(v.into()).wrapping_mul(unit));
+            }
             safe(move |args, cx| {
                 let values = Numbers::<A>::of(&args[0])?;
                 Ok(numbers::<Decimal128Type>(cx.rows, &ty, |row| {

@@ -12,7 +12,7 @@ use arrow::datatypes::{
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
 use arus_core::function::Argument;
-use arus_core::{Datum, Result, TypeKind};
+use arus_core::{Datum, Error, Result, TypeKind};
 
 use super::{Call, CompileCall, Compiled, Function, as_is, coerced, fallible, interval, safe};
 use crate::typing::{adjusted, as_decimal, wider_integer};
@@ -230,6 +230,9 @@ fn compile_decimal(decimals: Decimals, ty: DataType) -> Result<Compiled> {
     let limit = 10i128.pow(u32::from(decimals.precision));
     let in_range = move |value: i128| (-limit < value && value < limit).then_some(value);
     let narrow = decimals.is_narrow();
+    if narrow && !matches!(decimals.op, Op::Divide | Op::Modulo) {
+        return exact_decimal(&decimals, ty);
+    }
     let kernel = move |args: &[Value], cx: &mut Cx<'_>| -> Result<ArrayRef> {
         let (a, b) = (Numbers::<Decimal128Type>::of(&args[0])?, Numbers::<Decimal128Type>::of(&args[1])?);
         let rows = cx.rows;
@@ -250,22 +253,34 @@ fn power_of_10(exponent: u8) -> i128 {
     10i128.pow(u32::from(exponent))
 }
 
+/// + - * within 128 bits: the result's digits always have room, so there is nothing to look at row by row. A NULL's place
+/// may hold anything.
+fn exact_decimal(d: &Decimals, ty: DataType) -> Result<Compiled> {
+    fn loop_of(ty: DataType, f: impl Fn(i128, i128) -> i128 + Send + Sync + 'static) -> Result<Compiled> {
+        safe(move |args, cx| binary_numbers::<Decimal128Type, Decimal128Type, Decimal128Type>(args, cx.rows, &ty, &f))
+    }
+    let [(_, s1), (_, s2)] = d.from;
+    let (up_a, up_b) = (power_of_10(s2.saturating_sub(s1)), power_of_10(s1.saturating_sub(s2)));
+    match d.op {
+        Op::Plus => loop_of(ty, move |a, b| a.wrapping_mul(up_a).wrapping_add(b.wrapping_mul(up_b))),
+        Op::Minus => loop_of(ty, move |a, b| a.wrapping_mul(up_a).wrapping_sub(b.wrapping_mul(up_b))),
+        Op::Times => loop_of(ty, i128::wrapping_mul),
+        Op::Divide | Op::Modulo => Err(Error::bug("a quotient is not exact")),
+    }
+}
+
+/// A quotient or remainder within 128 bits.
 fn narrow_decimal(a: i128, b: i128, d: &Decimals) -> i128 {
     let [(_, s1), (_, s2)] = d.from;
-    let scale = s1.max(s2);
-    match d.op {
-        Op::Plus => a * power_of_10(scale - s1) + b * power_of_10(scale - s2),
-        Op::Minus => a * power_of_10(scale - s1) - b * power_of_10(scale - s2),
-        Op::Times => a * b,
-        Op::Modulo => (a * power_of_10(scale - s1)) % (b * power_of_10(scale - s2)),
-        Op::Divide => {
-            let scaled = a * power_of_10(d.scale + s2 - s1);
-            let quotient = scaled / b;
-            let rest = (scaled % b).unsigned_abs();
-            let up = rest >= b.unsigned_abs() - rest;
-            if up { quotient + if (a < 0) == (b < 0) { 1 } else { -1 } } else { quotient }
-        }
+    if d.op == Op::Modulo {
+        let scale = s1.max(s2);
+        return (a * power_of_10(scale - s1)) % (b * power_of_10(scale - s2));
     }
+    let scaled = a * power_of_10(d.scale + s2 - s1);
+    let quotient = scaled / b;
+    let rest = (scaled % b).unsigned_abs();
+    let up = rest >= b.unsigned_abs() - rest;
+    if up { quotient + if (a < 0) == (b < 0) { 1 } else { -1 } } else { quotient }
 }
 
 /// The exact result in 256 bits, rounded half up to the scale that is left; `None` when it is too large.

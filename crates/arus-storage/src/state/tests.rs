@@ -43,7 +43,9 @@ fn restore(store: &StateStore, files: &[StateFileRef], groups: std::ops::Range<u
 fn change(rng: &mut Rng, model: &mut Model, delta: &mut StateDelta) {
     let uid = Uid(rng.below(3) * 77);
     let group = rng.below(KEY_GROUPS.into()) as u16;
-    let key = format!("key {}", rng.below(20)).into_bytes();
+    // Shorter and longer than what is compared first.
+    let (number, width) = (rng.below(20), [1, 4, 12][rng.below(3) as usize]);
+    let key = format!("key {number:0width$}").into_bytes();
     if rng.below(4) == 0 {
         delta.put_in(uid, group, &key, None);
         model.remove(&(uid, group, key));

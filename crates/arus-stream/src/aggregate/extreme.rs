@@ -91,6 +91,18 @@ pub(super) trait Values: Send + 'static {
     fn load(bytes: &mut &[u8]) -> Result<Self::Item>;
 }
 
+/// The one value that an aggregate keeps, if there was any.
+pub(super) fn save_option<V: Values>(item: &Option<V::Item>, out: &mut Vec<u8>) {
+    out.push(item.is_some() as u8);
+    if let Some(item) = item {
+        V::save(item, out);
+    }
+}
+
+pub(super) fn load_option<V: Values>(bytes: &mut &[u8]) -> Result<Option<V::Item>> {
+    Ok(if take_bytes(bytes, 1)?[0] == 0 { None } else { Some(V::load(bytes)?) })
+}
+
 pub(super) struct Primitive<T>(PhantomData<T>);
 
 impl<T> Values for Primitive<T>
@@ -298,14 +310,11 @@ impl<V: Values, const LARGEST: bool> Fold for Best<V, LARGEST> {
     }
 
     fn save(state: &Self::State, out: &mut Vec<u8>) {
-        out.push(state.is_some() as u8);
-        if let Some(item) = state {
-            V::save(item, out);
-        }
+        save_option::<V>(state, out);
     }
 
     fn load(bytes: &mut &[u8]) -> Result<Self::State> {
-        Ok(if take_bytes(bytes, 1)?[0] == 0 { None } else { Some(V::load(bytes)?) })
+        load_option::<V>(bytes)
     }
 }
 

@@ -10,10 +10,10 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arus_core::{LogicalType, Result};
 
+use super::Accumulator;
 use super::encoded::{Codec, Encoding};
-use super::extreme::{Binaries, ForValues, Values, by_type};
+use super::extreme::{Binaries, ForValues, Values, by_type, load_option, save_option};
 use super::fold::{Fold, Folding, Stored};
-use super::{Accumulator, take_bytes};
 
 pub(super) fn first_last<const FIRST: bool>(arg: &LogicalType, retracts: bool) -> Box<dyn Accumulator> {
     let of = Kept::<FIRST> { retracts };
@@ -76,14 +76,11 @@ impl<V: Values, const FIRST: bool> Fold for One<V, FIRST> {
     }
 
     fn save(state: &Self::State, out: &mut Vec<u8>) {
-        out.push(state.is_some() as u8);
-        if let Some(item) = state {
-            V::save(item, out);
-        }
+        save_option::<V>(state, out);
     }
 
     fn load(bytes: &mut &[u8]) -> Result<Self::State> {
-        Ok(if take_bytes(bytes, 1)?[0] == 0 { None } else { Some(V::load(bytes)?) })
+        load_option::<V>(bytes)
     }
 }
 

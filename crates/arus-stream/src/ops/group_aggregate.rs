@@ -236,6 +236,9 @@ struct Steps<'a> {
     after: &'a [ArrayRef],
 }
 
+/// Keys that are encoded at a time for a checkpoint.
+const FREEZE_KEYS: usize = 4_096;
+
 fn longs(array: &ArrayRef) -> Int64Array {
     array.as_primitive::<Int64Type>().clone()
 }
@@ -283,13 +286,16 @@ impl Operator for GroupAggregator {
         for (group, key) in self.gone.drain(..) {
             state.delete(group, &key);
         }
-        let dirty = self.dirty.take();
-        for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?) {
-            let mut value = Vec::with_capacity(16 + 16 * self.calls.len());
-            value.extend_from_slice(&self.touched_ms[*slot as usize].to_le_bytes());
-            self.records.save(*slot, &mut value);
-            self.calls.save(*slot, &mut value);
-            state.put(group, &key, &value);
+        let mut value = vec![];
+        // In parts, so that the keys of many groups are never all there a second time.
+        for dirty in self.dirty.take().chunks(FREEZE_KEYS) {
+            for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(dirty)?) {
+                value.clear();
+                value.extend_from_slice(&self.touched_ms[*slot as usize].to_le_bytes());
+                self.records.save(*slot, &mut value);
+                self.calls.save(*slot, &mut value);
+                state.put(group, &key, &value);
+            }
         }
         Ok(())
     }

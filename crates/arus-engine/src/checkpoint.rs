@@ -1,4 +1,4 @@
-//! The writing of checkpoints, on a thread of its own: state file, topics, manifest.
+//! The writing of checkpoints, on a thread of its own: state file, topics, manifest, one phase after the other.
 //!
 //! It reads the state files too, when a pipeline starts again. The manifest record is the commit point. A failure before it abandons the checkpoint: its state goes back to the
 //! data thread, which puts it before the next one's.
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use arus_core::connector::SyncTask;
 use arus_core::read::Cut;
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, planted};
 use arus_storage::log::{Partition, Topic};
 use arus_storage::manifest::{Change, Checkpoint, Manifest, PipelineCheckpoint};
 use arus_storage::state::{StateDelta, StateFileRef, StateStore};
@@ -71,73 +71,193 @@ pub(crate) struct Abandoned {
     pub(crate) in_doubt: bool,
 }
 
+/// The writer of checkpoints with its queue: a thread's work, or a simulator's, turn by turn.
+pub(crate) struct CheckpointTask {
+    writer: Writer,
+    jobs: Receiver<Work>,
+    done: SyncSender<Control>,
+}
+
+impl CheckpointTask {
+    pub(crate) fn new(
+        manifest: Manifest,
+        store: StateStore,
+        jobs: Receiver<Work>,
+        done: SyncSender<Control>,
+    ) -> CheckpointTask {
+        let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
+        CheckpointTask { writer: Writer { manifest, store, files, current: None }, jobs, done }
+    }
+
+    /// Runs it on a thread of its own, which ends when the queue does.
+    pub(crate) fn spawn(mut self) -> Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name("arus-checkpoint".into())
+            .spawn(move || {
+                while let Ok(work) = self.jobs.recv() {
+                    self.begin(work);
+                    while self.writer.current.is_some() {
+                        self.advance();
+                    }
+                }
+            })
+            .map_err(|e| Error::io("start", "the checkpoint thread", e))
+    }
+
+    /// One phase of what is being written, or the begin of what waits; whether there was anything to do.
+    #[cfg(test)]
+    pub(crate) fn turn(&mut self) -> bool {
+        if self.writer.current.is_some() {
+            self.advance();
+            return true;
+        }
+        let work = self.jobs.try_recv();
+        work.map(|work| self.begin(work)).is_ok()
+    }
+
+    fn begin(&mut self, work: Work) {
+        match work {
+            Work::Checkpoint(job) => self.writer.begin(*job),
+            Work::Read => self.report(Control::StateRead(RestoredState::read(&self.writer.store, &self.writer.files))),
+        }
+    }
+
+    fn advance(&mut self) {
+        if let Some(done) = self.writer.advance() {
+            self.report(Control::CheckpointDone(Box::new(done)));
+        }
+    }
+
+    fn report(&self, report: Control) {
+        if self.done.send(report).is_err() {
+            tracing::debug!("the data thread has ended");
+        }
+    }
+}
+
 struct Writer {
     manifest: Manifest,
     store: StateStore,
     files: Vec<StateFileRef>,
+    current: Option<Current>,
 }
 
-/// Starts the thread; it ends when its queue does.
-pub(crate) fn spawn(
-    manifest: Manifest,
-    store: StateStore,
-    jobs: Receiver<Work>,
-    done: SyncSender<Control>,
-) -> Result<JoinHandle<()>> {
-    let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
-    let mut writer = Writer { manifest, store, files };
-    std::thread::Builder::new()
-        .name("arus-checkpoint".into())
-        .spawn(move || {
-            for work in jobs {
-                let report = match work {
-                    Work::Checkpoint(job) => Control::CheckpointDone(Box::new(writer.run(*job))),
-                    Work::Read => Control::StateRead(RestoredState::read(&writer.store, &writer.files)),
-                };
-                if done.send(report).is_err() {
-                    return;
-                }
-            }
-        })
-        .map_err(|e| Error::io("start", "the checkpoint thread", e))
+/// A checkpoint that is being written.
+struct Current {
+    job: CheckpointJob,
+    phase: Phase,
+    /// What its record will name.
+    files: Vec<StateFileRef>,
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    /// What connectors' writers have to sync.
+    Sinks,
+    /// The file with what has changed.
+    State,
+    /// The topics that pipelines write, up to their markers.
+    Topics,
+    /// One file in place of many.
+    Merge,
+    /// The manifest: the commit.
+    Record,
+    /// What nobody needs any more goes.
+    Clean,
+}
+
+/// Why a checkpoint was abandoned, and whether its record is in doubt.
+struct Failed(Error, bool);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed(error, false)
+    }
 }
 
 impl Writer {
-    fn run(&mut self, job: CheckpointJob) -> CheckpointDone {
-        let (cut, started_ns, markers) = (job.cut, job.started_ns, job.markers.clone());
-        let outcome = self.commit(job);
-        CheckpointDone { cut, markers, started_ns, outcome }
+    fn begin(&mut self, job: CheckpointJob) {
+        self.current = Some(Current { job, phase: Phase::Sinks, files: self.files.clone() });
     }
 
-    fn commit(&mut self, mut job: CheckpointJob) -> Result<(), Abandoned> {
-        for sync in std::mem::take(&mut job.syncs) {
-            // A failed sync is not tried again: recovery decides what is there.
-            if let Err(error) = sync() {
-                return Err(Abandoned { error, state: job.state, in_doubt: true });
+    /// Does the next phase; after the last one, what has become of the checkpoint.
+    fn advance(&mut self) -> Option<CheckpointDone> {
+        let mut current = self.current.take()?;
+        let outcome = match self.phase(&mut current) {
+            Ok(Some(next)) => {
+                current.phase = next;
+                self.current = Some(current);
+                return None;
             }
-        }
-        let files = match self.write_files(&job) {
-            Ok(files) => files,
-            Err(error) => return Err(Abandoned { error, state: job.state, in_doubt: false }),
+            Ok(None) => Ok(()),
+            Err(Failed(error, in_doubt)) => Err(Abandoned { error, state: current.job.state, in_doubt }),
         };
+        let CheckpointJob { cut, markers, started_ns, .. } = current.job;
+        Some(CheckpointDone { cut, markers, started_ns, outcome })
+    }
+
+    fn phase(&mut self, current: &mut Current) -> Result<Option<Phase>, Failed> {
+        let Current { job, phase, files } = current;
+        Ok(Some(match phase {
+            Phase::Sinks => {
+                // A failed sync is not tried again: recovery decides what is there.
+                std::mem::take(&mut job.syncs).into_iter().try_for_each(|sync| sync()).map_err(|e| Failed(e, true))?;
+                Phase::State
+            }
+            Phase::State => {
+                if !job.state.is_empty() {
+                    files.push(self.store.write_delta(job.cut, &job.state)?);
+                }
+                Phase::Topics
+            }
+            Phase::Topics => {
+                job.pipeline_topics.iter().try_for_each(|topic| topic.sync())?;
+                Phase::Merge
+            }
+            Phase::Merge => {
+                if StateStore::merge_due(files) {
+                    *files = vec![self.store.merge(files, true)?];
+                    if planted("merged-before-named") {
+                        self.store.remove_unreferenced(files)?;
+                    }
+                }
+                Phase::Record
+            }
+            Phase::Record => {
+                self.record(job, files)?;
+                Phase::Clean
+            }
+            Phase::Clean => {
+                self.clean(std::mem::take(&mut job.retention));
+                return Ok(None);
+            }
+        }))
+    }
+
+    fn record(&mut self, job: &mut CheckpointJob, files: &[StateFileRef]) -> Result<(), Failed> {
         let checkpoint = Checkpoint {
             cut: job.cut,
             as_of_ms: job.as_of_ms,
-            pipelines: job.pipelines,
-            markers: job.markers,
+            pipelines: std::mem::take(&mut job.pipelines),
+            markers: job.markers.clone(),
             synced: job.client_topics.iter().map(|t| (t.id(), t.synced_ends())).collect(),
-            changed: job.changed,
-            files: files.clone(),
+            changed: std::mem::take(&mut job.changed),
+            files: files.to_vec(),
             outboxes: vec![],
         };
-        let mut changes = job.catalog;
-        changes.push(Change::Checkpoint(Box::new(checkpoint)));
-        if let Err(error) = self.manifest.append(&changes) {
-            let in_doubt = self.manifest.failure().is_some();
-            return Err(Abandoned { error, state: job.state, in_doubt });
+        if planted("checkpoint-in-two-parts") {
+            let part = Checkpoint { files: self.files.clone(), ..checkpoint.clone() };
+            self.manifest.append(&[Change::Checkpoint(Box::new(part))])?;
         }
-        self.files = files;
-        for r in job.retention {
+        let mut changes = std::mem::take(&mut job.catalog);
+        changes.push(Change::Checkpoint(Box::new(checkpoint)));
+        self.manifest.append(&changes).map_err(|e| Failed(e, self.manifest.failure().is_some()))?;
+        self.files = files.to_vec();
+        Ok(())
+    }
+
+    fn clean(&mut self, retention: Vec<Retention>) {
+        for r in retention {
             if let Err(e) = r.partition.retain(r.time_ms, r.bytes, r.floor) {
                 tracing::warn!("old segments stay until the next try: {e}");
             }
@@ -145,21 +265,5 @@ impl Writer {
         if let Err(e) = self.store.remove_unreferenced(&self.files) {
             tracing::warn!("old state files stay until the next checkpoint: {e}");
         }
-        Ok(())
-    }
-
-    /// The files that the record will name.
-    fn write_files(&mut self, job: &CheckpointJob) -> Result<Vec<StateFileRef>> {
-        let mut files = self.files.clone();
-        if !job.state.is_empty() {
-            files.push(self.store.write_delta(job.cut, &job.state)?);
-        }
-        for topic in &job.pipeline_topics {
-            topic.sync()?;
-        }
-        if StateStore::merge_due(&files) {
-            files = vec![self.store.merge(&files, true)?];
-        }
-        Ok(files)
     }
 }

@@ -186,12 +186,17 @@ impl Domain {
 
     /// The thread's loop.
     pub(crate) fn run(mut self) {
-        while self.turn() {}
+        loop {
+            let wait = self.wait();
+            if !self.turn(wait) {
+                return;
+            }
+        }
     }
 
-    /// Everything that is due once; `false` at the end.
-    fn turn(&mut self) -> bool {
-        if !self.receive() {
+    /// Everything that is due once, after a wait of at most so long for what is asked; `false` at the end.
+    pub(crate) fn turn(&mut self, wait: Duration) -> bool {
+        if !self.receive(wait) {
             return false;
         }
         self.restart_due();
@@ -215,9 +220,8 @@ impl Domain {
 
     // ---- control ---------------------------------------------------------------------------------------
 
-    /// Takes what came; waits for it when there is nothing else to do.
-    fn receive(&mut self) -> bool {
-        let mut wait = self.wait();
+    /// Takes what came, or what comes within the wait.
+    fn receive(&mut self, mut wait: Duration) -> bool {
         loop {
             let message = match self.control.recv_timeout(wait) {
                 Ok(message) => message,
@@ -231,6 +235,7 @@ impl Domain {
         }
     }
 
+    /// How long it may wait: not at all while there is something to do.
     fn wait(&self) -> Duration {
         let now = self.now_ns();
         if self.last_moved_ns + 1_000_000 > now && !self.running.is_empty() {

@@ -19,6 +19,7 @@ use arus_storage::state::StateStore;
 use tokio::sync::watch;
 
 use crate::catalog::ServerCatalog;
+use crate::checkpoint::CheckpointTask;
 use crate::config::{EngineConfig, Mode};
 use crate::domain::{Control, Domain};
 use crate::figures::Figures;
@@ -27,7 +28,7 @@ use crate::published::{Durable, Published};
 use crate::restore::RestoredState;
 use crate::shared::Shared;
 use crate::tables::Tables;
-use crate::{checkpoint, recovery, snapshot};
+use crate::{recovery, snapshot};
 
 /// Statements and wake-ups that may wait for the data thread.
 const CONTROL_QUEUE: usize = 1_024;
@@ -39,9 +40,33 @@ pub struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// What the threads of an engine run.
+pub(crate) struct Parts {
+    pub(crate) domain: Domain,
+    pub(crate) checkpoints: CheckpointTask,
+}
+
 impl Engine {
     /// Recovers the data folder and starts its pipelines.
     pub fn start(config: EngineConfig) -> Result<Arc<Self>> {
+        let (engine, parts) = Engine::assemble(config, true)?;
+        let Parts { domain, checkpoints } = parts;
+        let writer = checkpoints.spawn()?;
+        let data = std::thread::Builder::new()
+            .name("arus-data-0".into())
+            .spawn(move || domain.run())
+            .map_err(|e| Error::io("start", "the data thread", e))?;
+        engine.threads.lock().expect("no holder of this lock panics").extend([data, writer]);
+        for table in engine.shared.tables.all() {
+            engine.shared.start_pump(&table)?;
+        }
+        engine.shared.ready.store(true, Relaxed);
+        Ok(engine)
+    }
+
+    /// Recovers the data folder; nothing runs until somebody drives the parts. Without threads nobody syncs the log
+    /// but who calls [`Log::sync_all`].
+    pub(crate) fn assemble(config: EngineConfig, threaded: bool) -> Result<(Arc<Self>, Parts)> {
         let folder = DataFolder::open(config.fs.clone(), &config.data)?;
         let started_ms = config.clock.now_ms();
         let manifest = Manifest::open(&folder, started_ms)?;
@@ -53,7 +78,7 @@ impl Engine {
                 failure.send_replace(Some(e.to_string()));
             })
         };
-        let log_options = LogOptions { on_failure: Some(on_failure), ..LogOptions::default() };
+        let log_options = LogOptions { on_failure: Some(on_failure), threaded, ..LogOptions::default() };
         let log = Log::open(config.fs.clone(), config.clock.clone(), &folder.topics(), log_options)?;
         let store = StateStore::open(config.fs.clone(), &folder.state())?;
         let cut = state.checkpoint.as_ref().map_or(Cut { incarnation: 0, epoch: 0 }, |c| c.cut);
@@ -93,16 +118,9 @@ impl Engine {
         drop(restored);
         // Whoever reads before the first epoch reads what was restored.
         domain.publish();
-        let writer = checkpoint::spawn(manifest, store, job_queue, control)?;
-        let data = std::thread::Builder::new()
-            .name("arus-data-0".into())
-            .spawn(move || domain.run())
-            .map_err(|e| Error::io("start", "the data thread", e))?;
-        for table in shared.tables.all() {
-            shared.start_pump(&table)?;
-        }
-        shared.ready.store(true, Relaxed);
-        Ok(Arc::new(Engine { shared, query: OnceLock::new(), threads: Mutex::new(vec![data, writer]) }))
+        let checkpoints = CheckpointTask::new(manifest, store, job_queue, control);
+        let engine = Engine { shared, query: OnceLock::new(), threads: Mutex::default() };
+        Ok((Arc::new(engine), Parts { domain, checkpoints }))
     }
 
     /// A last checkpoint; afterwards nothing is taken any more.

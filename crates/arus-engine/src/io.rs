@@ -10,7 +10,7 @@ use arus_core::catalog::{ColumnKind, ConnectorCatalog, ObjectPath, TableDef, Tab
 use arus_core::change::arrow_bug;
 use arus_core::connector::{ConnectContext, Decoder, Encoder, Format, Source, VALUE_METADATA};
 use arus_core::plan::{NodeId, Scan, Sink, SinkTarget};
-use arus_core::{ChangeBatch, Column, Error, Result, RowSchema};
+use arus_core::{ChangeBatch, Column, Error, Result, RowSchema, planted};
 use arus_storage::log::Topic;
 use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle};
 
@@ -203,6 +203,9 @@ impl SideWriter {
 
 impl SideTables for SideWriter {
     fn late(&mut self, rows: Vec<LateRow>) -> Result<()> {
+        if planted("late-rows-lost") {
+            return Ok(());
+        }
         for (table, rows) in self.by_table(rows, |r| r.table.clone()) {
             let n = rows.len();
             let ids = rows.iter().map(|r| side_id(&self.pipeline, r.key.uid.0, r.key.epoch, r.key.ordinal));
@@ -221,6 +224,9 @@ impl SideTables for SideWriter {
     }
 
     fn quarantine(&mut self, rows: Vec<QuarantinedRow>) -> Result<()> {
+        if planted("rejected-rows-lost") {
+            return Ok(());
+        }
         for (table, rows) in self.by_table(rows, |r| r.table.clone()) {
             let n = rows.len();
             let ids = rows.iter().map(|r| match &r.origin {

@@ -33,6 +33,8 @@ mod restore;
 mod script;
 mod session;
 mod shared;
+#[cfg(test)]
+mod sim;
 mod snapshot;
 mod status;
 mod system;

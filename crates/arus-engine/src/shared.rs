@@ -86,11 +86,18 @@ impl Shared {
     /// Sends to the data thread and waits for its answer.
     pub(crate) async fn ask(self: &Arc<Self>, message: impl FnOnce(Reply) -> Control) -> Result<()> {
         let (reply, answer) = oneshot::channel();
-        let (shared, message) = (self.clone(), message(reply));
-        let sent = tokio::task::spawn_blocking(move || shared.control.send(message).is_ok()).await;
         let gone = || Error::external("the server is stopping");
-        if !sent.map_err(|_| gone())? {
-            return Err(gone());
+        match self.control.try_send(message(reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Disconnected(_)) => return Err(gone()),
+            // Its queue is full: wait where it hurts nobody.
+            Err(TrySendError::Full(message)) => {
+                let shared = self.clone();
+                let sent = tokio::task::spawn_blocking(move || shared.control.send(message).is_ok()).await;
+                if !sent.map_err(|_| gone())? {
+                    return Err(gone());
+                }
+            }
         }
         answer.await.map_err(|_| gone())?
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arus_core::error::Code;
 use arus_core::fs::{File, SharedFs};
 use arus_core::limits::MANIFEST_BYTES;
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, planted};
 
 pub use state::{CatalogItem, Change, Checkpoint, ManifestState, OutboxRef, PipelineCheckpoint};
 
@@ -76,7 +76,7 @@ impl Manifest {
         // The whole last record may live in the page cache alone.
         file.truncate(end).map_err(io("cut the tail of"))?;
         file.write_at(last_start, &bytes[last_start as usize..end as usize]).map_err(io("write the tail again of"))?;
-        let incarnation = state.incarnation + 1;
+        let incarnation = state.incarnation + u64::from(!planted("incarnation-reused"));
         let mut manifest = Manifest { fs, path, file, len: end, state, rotate_at, failed: None };
         manifest.append(&[Change::Incarnation { incarnation, started_ms: now_ms }])?;
         let dir = folder.root();
@@ -108,7 +108,9 @@ impl Manifest {
             }
             return Err(Error::io("append to manifest", self.path.display(), error));
         }
-        if let Err(error) = self.file.sync() {
+        if !planted("manifest-not-synced")
+            && let Err(error) = self.file.sync()
+        {
             return Err(self.fail(format!("fsync failed: {error}")));
         }
         self.len += frame.len() as u64;

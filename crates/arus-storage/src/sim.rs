@@ -30,6 +30,10 @@ struct Disk {
     syncs: u64,
     fault: Option<Fault>,
     free_bytes: Option<u64>,
+    /// Changes of any kind: of bytes, lengths, names, durability.
+    steps: u64,
+    stop_before: Option<u64>,
+    stopped: Option<Box<Disk>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub enum Fault {
     Write(u64),
     /// An input/output error of a sync of a file or folder; what was dirty is lost.
     Sync(u64),
+    /// The bytes land elsewhere: over those of another file. The page cache knows better, until a power failure.
+    Misdirected(u64),
 }
 
 fn apply(data: &mut Vec<u8>, change: &Change) {
@@ -84,7 +90,17 @@ fn missing(path: &Path) -> io::Error {
 }
 
 impl Disk {
+    /// Called before each change: at the chosen one the disk is kept as it is.
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.stop_before == Some(self.steps) {
+            self.stop_before = None;
+            self.stopped = Some(Box::new(self.clone()));
+        }
+    }
+
     fn name(&mut self, path: PathBuf, entry: Option<Entry>) {
+        self.step();
         match entry {
             Some(entry) => self.names.insert(path.clone(), entry),
             None => self.names.remove(&path),
@@ -94,6 +110,10 @@ impl Disk {
 
     fn write(&mut self, inode: usize, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.writes += 1;
+        if self.fault == Some(Fault::Misdirected(self.writes)) {
+            self.misdirect(inode, offset, bytes);
+            return Ok(());
+        }
         let (bytes, result) = match self.fault {
             Some(Fault::Write(n)) if n == self.writes => return Err(io_failure()),
             Some(Fault::WriteNoSpace(n)) if n == self.writes => {
@@ -105,13 +125,30 @@ impl Disk {
         result
     }
 
+    fn misdirect(&mut self, inode: usize, offset: u64, bytes: &[u8]) {
+        let file = &mut self.inodes[inode];
+        apply(&mut file.data, &Change::Write { offset, bytes: bytes.to_vec() });
+        // The length is in another place of the disk, and right.
+        file.pending.push(Change::Truncate(file.data.len() as u64));
+        let mut rng = Rng::seeded(self.steps);
+        let first = rng.below(self.inodes.len() as u64) as usize;
+        let others = (first..self.inodes.len()).chain(0..first);
+        let Some(hit) = others.into_iter().find(|i| *i != inode && !self.inodes[*i].durable.is_empty()) else { return };
+        let durable = &mut self.inodes[hit].durable;
+        let at = rng.below(durable.len() as u64) as usize;
+        let n = bytes.len().min(durable.len() - at);
+        durable[at..at + n].copy_from_slice(&bytes[..n]);
+    }
+
     fn change(&mut self, inode: usize, change: Change) {
+        self.step();
         let file = &mut self.inodes[inode];
         apply(&mut file.data, &change);
         file.pending.push(change);
     }
 
     fn sync_fails(&mut self) -> bool {
+        self.step();
         self.syncs += 1;
         self.fault == Some(Fault::Sync(self.syncs))
     }
@@ -158,11 +195,33 @@ impl MemoryFs {
         self.disk().syncs
     }
 
+    /// Changes of any kind so far, to choose the one that [`MemoryFs::stop_before`] names.
+    pub fn steps(&self) -> u64 {
+        self.disk().steps
+    }
+
+    /// Keeps the disk as it is right before its n-th change; whoever uses it does not notice.
+    pub fn stop_before(&self, step: u64) {
+        self.disk().stop_before = Some(step);
+    }
+
+    /// The disk as it was when it was to stop, once it came to that.
+    pub fn stopped(&self) -> Option<MemoryFs> {
+        let stopped = self.disk().stopped.as_deref().cloned();
+        stopped.map(|disk| MemoryFs { disk: Arc::new(Mutex::new(disk)) })
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.disk().stopped.is_some()
+    }
+
     /// The disk after the death of the process: all written bytes are still there, none of them any safer.
     pub fn kill(&self) -> MemoryFs {
         let mut disk = self.disk().clone();
         disk.locks.clear();
         disk.fault = None;
+        disk.stop_before = None;
+        disk.stopped = None;
         MemoryFs { disk: Arc::new(Mutex::new(disk)) }
     }
 

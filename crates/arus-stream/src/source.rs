@@ -16,7 +16,7 @@ use arus_core::catalog::{TableDef, TableKind};
 use arus_core::connector::{PollLimit, Polled, Position, Source, SourceReader, Split};
 use arus_core::limits::POLL_BYTES;
 use arus_core::plan::{Node, Scan};
-use arus_core::{ChangeBatch, Error, Result};
+use arus_core::{ChangeBatch, Error, Result, planted};
 use serde::{Deserialize, Serialize};
 
 use crate::eval::Expressions;
@@ -121,7 +121,7 @@ impl ScanTask {
             state
                 .splits
                 .iter()
-                .map(|split| SplitTask { state: split.clone(), reader: None, nothing_since_ms: None })
+                .map(|split| SplitTask { state: restored(split), reader: None, nothing_since_ms: None })
                 .collect()
         });
         Ok(ScanTask {
@@ -132,7 +132,7 @@ impl ScanTask {
             watermark,
             splits,
             next: 0,
-            emitted: restore.map_or(WATERMARK_NONE, |s| s.watermark),
+            emitted: restore.filter(|_| !planted("watermark-not-restored")).map_or(WATERMARK_NONE, |s| s.watermark),
             idle: restore.is_some_and(|s| s.idle),
             ended: restore.is_some_and(|s| s.ended),
             enumerated_ms: None,
@@ -368,6 +368,15 @@ impl ScanTask {
             cx.outputs.push(Message::Idle);
         }
     }
+}
+
+/// A split as it was at the checkpoint.
+fn restored(split: &SplitState) -> SplitState {
+    let mut split = split.clone();
+    if planted("watermark-not-restored") {
+        split.watermark = WATERMARK_NONE;
+    }
+    split
 }
 
 impl SplitTask {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use arus_core::read::Cut;
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, planted};
 use arus_storage::manifest::{Change, PipelineCheckpoint};
 use arus_stream::Checkpoint;
 
@@ -135,8 +135,10 @@ impl Domain {
                     self.shared.fail(&abandoned.error);
                     return false;
                 }
-                let later = std::mem::replace(&mut self.carried, abandoned.state);
-                self.carried.append(&later);
+                if !planted("abandoned-state-lost") {
+                    let later = std::mem::replace(&mut self.carried, abandoned.state);
+                    self.carried.append(&later);
+                }
                 self.changed = true;
                 !writing.ends_server
             }

@@ -14,7 +14,7 @@ use arus_core::connector::RawBatch;
 use arus_core::error::{Code, ErrorKind};
 use arus_core::fs::SharedFs;
 use arus_core::limits::IDEMPOTENCY_MS;
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, planted};
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -279,6 +279,9 @@ impl Partition {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.queue.push(self.clone());
         }
+        if planted("ack-before-fsync") {
+            self.synced.send_modify(|state| state.end = next);
+        }
         Ok(Appended { base_offset, last_offset: next - 1, duplicate: false })
     }
 
@@ -313,7 +316,8 @@ impl Partition {
             files.iter().try_for_each(|file| file.sync())?;
             if names_dirty { self.place.fs.sync_dir(&self.place.dir) } else { Ok(()) }
         };
-        if let Err(error) = sync_all() {
+        let retried = |error| if planted("fsync-retried") { sync_all() } else { Err(error) };
+        if let Err(error) = sync_all().or_else(retried) {
             return Err(self.fail(&mut locked(&self.inner), format!("fsync failed: {error}")));
         }
         self.synced.send_if_modified(|state| {

@@ -8,6 +8,7 @@
 use thiserror::Error;
 
 use arus_core::limits::RECORD_BATCH_BYTES;
+use arus_core::planted;
 
 use super::records::{self, RecordView};
 use crate::wire::{put_zigzag, zigzag_len};
@@ -114,7 +115,11 @@ impl BatchHeader {
     /// Checks the sum over `batch`, which is exactly this batch.
     pub fn check_crc(&self, batch: &[u8]) -> Result<(), BatchFault> {
         let computed = crc32c::crc32c(&batch[CRC_START..self.bytes]);
-        if computed == self.crc { Ok(()) } else { Err(BatchFault::Checksum { stored: self.crc, computed }) }
+        if computed == self.crc || planted("damage-served") {
+            Ok(())
+        } else {
+            Err(BatchFault::Checksum { stored: self.crc, computed })
+        }
     }
 
     pub fn compression(&self) -> Result<Compression, BatchFault> {

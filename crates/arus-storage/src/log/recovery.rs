@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use arus_core::error::Code;
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, planted};
 
 use super::partition::{Inner, Place};
 use super::record_batch::{BatchFault, idempotency_key};
@@ -65,7 +65,7 @@ pub(crate) fn recover(place: &Place, known: KnownEnd) -> Result<Inner> {
     bases.sort();
     let (known, keep_beyond) = match known {
         KnownEnd::Client(end) => (end, true),
-        KnownEnd::Pipeline(marker) => (marker, false),
+        KnownEnd::Pipeline(marker) => (marker, planted("topic-not-cut")),
     };
     // Retention may have gone past an old checkpoint's word.
     let known = known.max(bases.first().map_or(0, |b| b.0));
@@ -207,13 +207,18 @@ impl Recovery<'_> {
                             time_ms: header.max_timestamp.min(self.now_ms),
                         };
                         self.inner.segments[index].facts.keys.push(held.clone());
-                        self.inner.hold_key(held);
+                        if !planted("retries-forgotten") {
+                            self.inner.hold_key(held);
+                        }
                     }
                     continue;
                 }
                 Step::End => return Ok(true),
                 Step::Fault(fault) => fault,
             };
+            if planted("torn-tail-jams") {
+                return Err(Error::external(format!("{}: {fault}", self.place.label())).with_code(Code::Corrupt));
+            }
             if scanner.expected >= self.known {
                 let position = scanner.position;
                 self.cut(index, position)?;
@@ -319,6 +324,9 @@ impl Recovery<'_> {
                 _ if i > first_unsynced => 0,
                 _ => continue,
             };
+            if planted("cached-tail-trusted") {
+                continue;
+            }
             if self.keep_beyond {
                 rewrite(segment, from).map_err(|e| self.io("write the tail again of", e))?;
             }

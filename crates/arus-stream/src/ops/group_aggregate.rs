@@ -21,7 +21,7 @@ use arrow::compute::{interleave, take};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arus_core::change::arrow_bug;
 use arus_core::plan::{GroupAggregate, Node};
-use arus_core::{ChangeBatch, Error, LogicalType, Result, RowKind};
+use arus_core::{ChangeBatch, Error, LogicalType, Result, RowKind, planted};
 use arus_storage::codec::KeyCodec;
 
 use crate::aggregate::{Accumulator, Calls, CountRows, SlotRows, Trace};
@@ -245,6 +245,8 @@ fn longs(array: &ArrayRef) -> Int64Array {
 
 impl Operator for GroupAggregator {
     fn on_batch(&mut self, _port: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let lost = usize::from(planted("row-dropped-in-flush") && batch.num_rows() > 2);
+        let batch = if lost > 0 { batch.slice(0, batch.num_rows() - lost) } else { batch };
         let slots = self.slots_of(&batch)?;
         if self.plan.state_ttl_ms > 0 {
             self.touch(&slots, cx.now_ms());

@@ -46,6 +46,12 @@ pub enum AggregateFunction {
     /// NULLs are elements.
     ArrayAgg,
     ArrayAggIgnoreNulls,
+    /// A DOUBLE, the percentages between 0 and 1 (a DOUBLE or an ARRAY of them), and how often the value counts.
+    Percentile,
+    /// Texts of JSON values; NULLs are passed over.
+    JsonArrayAgg,
+    /// Keys, and texts of JSON values; entries whose value is NULL are passed over.
+    JsonObjectAgg,
 }
 
 impl AggregateFunction {
@@ -63,6 +69,9 @@ impl AggregateFunction {
             AggregateFunction::Collect => "COLLECT",
             AggregateFunction::ArrayAgg => "ARRAY_AGG",
             AggregateFunction::ArrayAggIgnoreNulls => "ARRAY_AGG_IGNORE_NULLS",
+            AggregateFunction::Percentile => "PERCENTILE",
+            AggregateFunction::JsonArrayAgg => "JSON_ARRAYAGG",
+            AggregateFunction::JsonObjectAgg => "JSON_OBJECTAGG",
         }
     }
 

@@ -298,6 +298,9 @@ pub struct Rank {
     pub strategy: RankStrategy,
     /// Whether anybody needs -U.
     pub update_before: bool,
+    /// 0: never.
+    #[serde(default)]
+    pub state_ttl_ms: i64,
 }
 
 /// Rows in the order of a time attribute, then of `order`.
@@ -313,6 +316,9 @@ pub struct TemporalSort {
 pub struct SemiJoin {
     /// Rows that have none equal.
     pub anti: bool,
+    /// 0: never.
+    #[serde(default)]
+    pub state_ttl_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,7 +36,7 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
             "" | "default" => "UTC",
             zone => zone,
         };
-        let evaluator = ConstantEvaluator::new(config.clock.clone(), zone);
+        let evaluator = ConstantEvaluator::new(config.clock.clone(), zone, config.seed);
         let planner = |settings| Planner {
             catalog: &catalog,
             functions: &functions,

@@ -99,6 +99,7 @@ impl Engine {
             incarnation: state.incarnation,
             started_ms,
             next_id: AtomicU64::new(state.next_id),
+            seeds: AtomicU64::new(config.seed),
             item_ids: Mutex::new(BTreeMap::new()),
             control: control.clone(),
             published: watch::Sender::new(Arc::new(Published::empty(state.incarnation))),

@@ -9,6 +9,7 @@ use arus_connect::Registry;
 use arus_core::catalog::{Catalog, CatalogDef, CatalogObject, DatabaseDef, ObjectPath, PartitionSpec, TableDef};
 use arus_core::connector::ConnectContext;
 use arus_core::error::Code;
+use arus_core::rng::Rng;
 use arus_core::settings::{DATABASE, LOCAL_TIME_ZONE, Settings};
 use arus_core::{Error, Result};
 use arus_expr::{ConstantEvaluator, Functions};
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) incarnation: u64,
     pub(crate) started_ms: i64,
     pub(crate) next_id: AtomicU64,
+    /// Counts up from the seed of the configuration.
+    pub(crate) seeds: AtomicU64,
     /// The catalog's items that tables and views stand for.
     pub(crate) item_ids: Mutex<BTreeMap<u64, ObjectPath>>,
     pub(crate) control: SyncSender<Control>,
@@ -105,7 +108,14 @@ impl Shared {
     pub(crate) fn pipeline_settings(&self, settings: &Settings) -> Result<PipelineSettings> {
         let mut pipeline = PipelineSettings::new(self.config.clock.clone(), self.time_zone(settings));
         pipeline.error_policy = ErrorPolicy::from_settings(settings)?;
+        pipeline.seed = self.next_seed();
         Ok(pipeline)
+    }
+
+    /// What the random functions of a pipeline or a statement begin with: another one each time, the same in each run
+    /// from one seed.
+    pub(crate) fn next_seed(&self) -> u64 {
+        Rng::seeded(self.seeds.fetch_add(1, Relaxed)).next_u64()
     }
 
     /// The session's zone by its IANA name.
@@ -163,7 +173,7 @@ impl Shared {
         batch_snapshot: bool,
         use_it: impl FnOnce(&Planner<'_>) -> T,
     ) -> T {
-        let evaluator = ConstantEvaluator::new(self.config.clock.clone(), &self.time_zone(settings));
+        let evaluator = ConstantEvaluator::new(self.config.clock.clone(), &self.time_zone(settings), self.next_seed());
         let planner = Planner {
             catalog,
             functions: &self.functions,

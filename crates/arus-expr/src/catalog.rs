@@ -18,7 +18,7 @@ pub struct Functions;
 /// Rewritten by the binder.
 const VARIANCES: [&str; 6] = ["VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV_POP", "STDDEV_SAMP", "STDDEV"];
 
-const AGGREGATES: [AggregateFunction; 10] = [
+const AGGREGATES: [AggregateFunction; 13] = [
     AggregateFunction::Count,
     AggregateFunction::Sum,
     AggregateFunction::Avg,
@@ -29,6 +29,9 @@ const AGGREGATES: [AggregateFunction; 10] = [
     AggregateFunction::Listagg,
     AggregateFunction::Collect,
     AggregateFunction::ArrayAgg,
+    AggregateFunction::Percentile,
+    AggregateFunction::JsonArrayAgg,
+    AggregateFunction::JsonObjectAgg,
 ];
 
 impl FunctionCatalog for Functions {
@@ -108,6 +111,9 @@ fn aggregate_signature(name: &str) -> Option<&'static str> {
         "LISTAGG" => "LISTAGG(<CHARACTER>), LISTAGG(<CHARACTER>, <CHARACTER_LITERAL>)",
         "COLLECT" => "COLLECT(<ANY>)",
         "ARRAY_AGG" => "ARRAY_AGG(<ANY>)",
+        "PERCENTILE" => "PERCENTILE(<NUMERIC>, <NUMERIC between 0 and 1, or an ARRAY of them>, [<INTEGER>])",
+        "JSON_ARRAYAGG" => "JSON_ARRAYAGG(<ANY> [NULL|ABSENT ON NULL])",
+        "JSON_OBJECTAGG" => "JSON_OBJECTAGG([KEY] <CHARACTER> VALUE <ANY> [NULL|ABSENT ON NULL])",
         "VAR_POP" => "VAR_POP(<NUMERIC>)",
         "VAR_SAMP" => "VAR_SAMP(<NUMERIC>)",
         "VARIANCE" => "VARIANCE(<NUMERIC>)",
@@ -119,6 +125,9 @@ fn aggregate_signature(name: &str) -> Option<&'static str> {
 }
 
 fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedAggregate> {
+    if function == AggregateFunction::Percentile {
+        return percentile(args);
+    }
     let arg_types: Vec<LogicalType> = args.iter().map(|a| a.ty.clone()).collect();
     let return_type = match (function, arg_types.as_slice()) {
         (AggregateFunction::Count, [] | [_]) => TypeKind::BigInt.not_null(),
@@ -130,6 +139,10 @@ fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedA
                 && matches!(args[1].literal, Some(Datum::String(_))) =>
         {
             text.clone()
+        }
+        (AggregateFunction::JsonArrayAgg, [text]) if text.kind.is_string() => JSON_TEXT.not_null(),
+        (AggregateFunction::JsonObjectAgg, [key, text]) if key.kind.is_string() && text.kind.is_string() => {
+            JSON_TEXT.not_null()
         }
         (AggregateFunction::Collect, [arg]) => TypeKind::Multiset(Box::new(arg.clone())).not_null(),
         (AggregateFunction::ArrayAgg | AggregateFunction::ArrayAggIgnoreNulls, [arg]) => {
@@ -153,6 +166,39 @@ fn aggregate(function: AggregateFunction, args: &[Argument]) -> Option<ResolvedA
         _ => return None,
     };
     Some(ResolvedAggregate { function, arg_types, return_type })
+}
+
+/// What Flink says of the text of a JSON aggregate.
+const JSON_TEXT: TypeKind = TypeKind::Varchar(2_000);
+
+fn percentile(args: &[Argument]) -> Option<ResolvedAggregate> {
+    let (value, percentage, times) = match args {
+        [value, percentage] => (value, percentage, None),
+        [value, percentage, times] if times.ty.kind.is_integer() => (value, percentage, Some(times)),
+        _ => return None,
+    };
+    let many = match &percentage.ty.kind {
+        TypeKind::Array(element) if element.kind.is_numeric() && !element.nullable => true,
+        kind if kind.is_numeric() => false,
+        _ => return None,
+    };
+    let within = match (&percentage.literal, &percentage.ty.kind) {
+        (Some(Datum::Decimal(digits)), TypeKind::Decimal { scale, .. }) => {
+            (0..=10_i128.pow(u32::from(*scale))).contains(digits)
+        }
+        (Some(Datum::Int(whole)), _) => (0..=1).contains(whole),
+        (Some(Datum::Double(number)), _) => (0.0..=1.0).contains(number),
+        _ => true,
+    };
+    if !value.ty.kind.is_numeric() || percentage.ty.nullable || !within {
+        return None;
+    }
+    let double = TypeKind::Double.not_null();
+    let percentages = if many { TypeKind::Array(Box::new(double)).not_null() } else { double };
+    let result = if many { TypeKind::Array(Box::new(TypeKind::Double.nullable())) } else { TypeKind::Double };
+    let mut arg_types = vec![TypeKind::Double.nullable().with_nullable(value.ty.nullable), percentages];
+    arg_types.extend(times.map(|times| TypeKind::BigInt.nullable().with_nullable(times.ty.nullable)));
+    Some(ResolvedAggregate { function: AggregateFunction::Percentile, arg_types, return_type: result.nullable() })
 }
 
 /// A literal that the function cannot work with (a pattern, a date format) is refused before anything runs.

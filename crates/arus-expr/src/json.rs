@@ -7,7 +7,8 @@ mod write;
 
 pub(crate) use parse::{Json, parse};
 pub(crate) use path::{Found, Mode, Path};
-pub(crate) use write::{number_text, push_quoted, write_json};
+pub use write::push_quoted;
+pub(crate) use write::{number_text, write_json};
 
 use crate::functions::CompileCall;
 use crate::value::{Strings, Value};

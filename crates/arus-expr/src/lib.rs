@@ -19,6 +19,7 @@ mod utf16;
 mod value;
 
 pub use catalog::Functions;
+pub use json::push_quoted as push_json_text;
 pub use program::{ConstantEvaluator, EvalContext, Evaluated, Predicate, Program, Selected};
 pub use scalar::{array_to_datum, datum_to_array};
 pub use value::FailedRow;

@@ -14,7 +14,6 @@ use arus_core::change::arrow_bug;
 use arus_core::clock::SharedClock;
 use arus_core::expr::Expr;
 use arus_core::function::Evaluator;
-use arus_core::rng::Rng;
 use arus_core::text::Zone;
 use arus_core::{Datum, Error, LogicalType, Result, TypeKind};
 
@@ -117,8 +116,9 @@ pub struct ConstantEvaluator {
 }
 
 impl ConstantEvaluator {
-    pub fn new(clock: SharedClock, zone: &str) -> Self {
-        ConstantEvaluator { clock, zone: zone.to_owned(), seed: Rng::from_entropy().next_u64().into() }
+    /// `seed` is that of the random functions.
+    pub fn new(clock: SharedClock, zone: &str, seed: u64) -> Self {
+        ConstantEvaluator { clock, zone: zone.to_owned(), seed: seed.into() }
     }
 }
 

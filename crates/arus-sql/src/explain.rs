@@ -1,5 +1,6 @@
 //! EXPLAIN in Flink's form: the bound query, then the plan with changelog modes, then what Arus knows of its state.
 
+mod details;
 mod expr;
 mod fingerprint;
 mod state;
@@ -18,8 +19,17 @@ pub(crate) use state::state_notes;
 
 use crate::rel::{Rel, RelOp};
 
+/// What EXPLAIN is asked for besides the trees.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) changelog: bool,
+    pub(crate) cost: bool,
+    pub(crate) advice: bool,
+    pub(crate) execution_plan: bool,
+}
+
 /// The whole answer of EXPLAIN.
-pub(crate) fn explain(roots: &[Rel], plan: &PhysicalPlan, changelog: bool) -> String {
+pub(crate) fn explain(roots: &[Rel], plan: &PhysicalPlan, asked: Asked) -> String {
     let mut text = String::from("== Abstract Syntax Tree ==\n");
     for root in roots {
         logical(root, "", "", &mut text);
@@ -33,27 +43,35 @@ pub(crate) fn explain(roots: &[Rel], plan: &PhysicalPlan, changelog: bool) -> St
             SinkTarget::Table(_) => id,
         })
         .collect();
-    for (title, style) in [
-        ("Optimized Physical Plan", Style { changelog, notation: Notation::Prefix }),
-        ("Optimized Execution Plan", Style { changelog: false, notation: Notation::Infix }),
-    ] {
+    let advice = asked.advice.then(|| details::Advice::of(plan));
+    let physical_style =
+        Style { changelog: asked.changelog, cost: asked.cost, advice: advice.as_ref(), notation: Notation::Prefix };
+    let execution_style = Style { changelog: false, cost: false, advice: None, notation: Notation::Infix };
+    let with_advice = if asked.advice { "Optimized Physical Plan With Advice" } else { "Optimized Physical Plan" };
+    for (title, style) in [(with_advice, physical_style), ("Optimized Execution Plan", execution_style)] {
         text.push_str(&format!("== {title} ==\n"));
         for end in &ends {
             physical(plan, *end, style, "", "", &mut text);
             text.push('\n');
         }
+        text.push_str(&style.advice.map(details::Advice::text).unwrap_or_default());
+    }
+    if asked.execution_plan {
+        text.push_str(&details::execution_plan(plan));
     }
     text.push_str(&state::sections(plan));
     text
 }
 
 #[derive(Clone, Copy)]
-struct Style {
+struct Style<'a> {
     changelog: bool,
+    cost: bool,
+    advice: Option<&'a details::Advice>,
     notation: Notation,
 }
 
-fn physical(plan: &PhysicalPlan, id: NodeId, style: Style, first: &str, rest: &str, out: &mut String) {
+fn physical(plan: &PhysicalPlan, id: NodeId, style: Style<'_>, first: &str, rest: &str, out: &mut String) {
     let node = &plan.nodes[id];
     let mut text = node_text(plan, id, style.notation);
     if style.changelog && !matches!(node.op, Op::Sink(_)) {
@@ -63,6 +81,12 @@ fn physical(plan: &PhysicalPlan, id: NodeId, style: Style, first: &str, rest: &s
     } else if style.changelog {
         text.truncate(text.len() - 1);
         text.push_str(", changelogMode=[NONE])");
+    }
+    if let Some(mark) = style.advice.and_then(|advice| advice.mark(id)) {
+        text = text.replacen('(', &format!("({mark}, "), 1);
+    }
+    if style.cost {
+        text.push_str(&details::cost(plan, id));
     }
     out.push_str(&format!("{first}{text}\n"));
     for (i, input) in node.inputs.iter().enumerate() {

@@ -68,13 +68,82 @@ fn merge_top(rel: Rel) -> Rel {
     }
 }
 
-/// Whether no expression of the inner Calc would be computed twice.
+/// Whether no expression of the inner Calc would be computed twice; but one that can fail is, where it is needed for
+/// some rows alone: as in Flink it then fails those alone.
 fn mergeable(inner: &[Expr], condition: &Option<Expr>, projection: &[Expr]) -> bool {
     let mut uses = vec![0_usize; inner.len()];
     for e in projection.iter().chain(condition) {
         e.visit_columns(&mut |i| uses[i] += 1);
     }
-    inner.iter().zip(uses).all(|(e, uses)| uses <= 1 || matches!(e, Expr::Column { .. } | Expr::Literal { .. }))
+    let mut always = vec![false; inner.len()];
+    match condition {
+        Some(condition) => needed_always(condition, &mut always),
+        None => projection.iter().for_each(|e| needed_always(e, &mut always)),
+    }
+    inner.iter().zip(uses).zip(always).all(|((e, uses), always)| {
+        let again = || !always && can_fail(e) && is_deterministic(e);
+        uses <= 1 || matches!(e, Expr::Column { .. } | Expr::Literal { .. }) || again()
+    })
+}
+
+/// Marks the columns that are read for every row.
+fn needed_always(e: &Expr, always: &mut [bool]) {
+    match e {
+        Expr::Column { index, .. } => always[*index] = true,
+        // The first decides whether the others are needed.
+        Expr::And(args) | Expr::Or(args) => args.iter().take(1).for_each(|e| needed_always(e, always)),
+        Expr::Case { branches, .. } => branches.iter().take(1).for_each(|(c, _)| needed_always(c, always)),
+        other => other.children().into_iter().for_each(|e| needed_always(e, always)),
+    }
+}
+
+fn can_fail(e: &Expr) -> bool {
+    const NEVER: [&str; 18] = [
+        "=",
+        "<>",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "||",
+        "NOT",
+        "IS NULL",
+        "IS NOT NULL",
+        "IS TRUE",
+        "IS FALSE",
+        "UPPER",
+        "LOWER",
+        "CHAR_LENGTH",
+    ];
+    let own = match e {
+        Expr::Call { function, .. } => !NEVER.contains(&function.as_str()),
+        Expr::Cast { ty, safe, .. } => !safe && !ty.kind.is_string(),
+        _ => false,
+    };
+    own || e.children().into_iter().any(can_fail)
+}
+
+/// Whether the same row always gives the same value.
+fn is_deterministic(e: &Expr) -> bool {
+    const CHANGING: [&str; 12] = [
+        "RAND",
+        "RAND_INTEGER",
+        "UUID",
+        "NOW",
+        "PROCTIME",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_ROW_TIMESTAMP",
+        "CURRENT_WATERMARK",
+    ];
+    let own = !matches!(e, Expr::Call { function, .. } if CHANGING.contains(&function.as_str()));
+    own && e.children().into_iter().all(is_deterministic)
 }
 
 /// The same rows with only the columns `required`, in that order. A row keeps at least one column.

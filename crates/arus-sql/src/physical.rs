@@ -13,10 +13,11 @@ use std::sync::Arc;
 use arus_core::catalog::{ConnectorCatalog, TableDef};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
+use arus_core::function::AggregateFunction;
 use arus_core::limits::WINDOWS_OF_A_ROW;
 use arus_core::plan::{
-    Calc, ChangelogMode, ChangelogNormalize, Correlate, Exchange, Expand, GroupAggregate, Node, NodeId, Op,
-    PLAN_VERSION, PhysicalPlan, Rank, RankStrategy, Scan, SemiJoin, Sink, TemporalSort, Values, Watermark,
+    AggregateCall, Calc, ChangelogMode, ChangelogNormalize, Correlate, Exchange, Expand, GroupAggregate, Node, NodeId,
+    Op, PLAN_VERSION, PhysicalPlan, Rank, RankStrategy, Scan, SemiJoin, Sink, TemporalSort, Values, Watermark, Window,
     WindowAggregate, WindowKind,
 };
 use arus_core::schema::RowSchema;
@@ -109,6 +110,26 @@ fn check_copies(kind: WindowKind) -> Result<()> {
         .with_hint("choose longer steps, or aggregate at once: GROUP BY window_start, window_end copies no row"))
 }
 
+/// As in Flink: HOP and CUMULATE windows are put together from slices and sessions from sessions, and a value that was the
+/// first of a part need not be the first that came.
+fn check_merges(window: &Window, calls: &[AggregateCall]) -> Result<()> {
+    if window.attached.is_some() || matches!(window.kind, WindowKind::Tumble { .. }) {
+        return Ok(());
+    }
+    let by_arrival = |call: &&AggregateCall| {
+        use AggregateFunction::{FirstValue, JsonArrayAgg, LastValue};
+        matches!(call.function, FirstValue | LastValue | JsonArrayAgg)
+    };
+    let Some(call) = calls.iter().find(by_arrival) else { return Ok(()) };
+    Err(Error::user(format!(
+        "{} needs the order in which rows arrive, which the parts of a {} window do not keep",
+        call.function.name(),
+        window.kind.name()
+    ))
+    .with_code(Code::NotSupported)
+    .with_hint("TUMBLE takes every aggregate function"))
+}
+
 impl Builder<'_> {
     fn push(&mut self, op: Op, inputs: Vec<NodeId>, schema: RowSchema, digest: u64, part: &'static str) -> NodeId {
         let ordinal = self.ordinals.entry((digest, part)).or_insert(0);
@@ -169,6 +190,7 @@ impl Builder<'_> {
             }
             RelOp::WindowAggregate { input, window, keys, calls, properties, legacy } => {
                 self.check_emits(*legacy)?;
+                check_merges(window, calls)?;
                 let below = self.exchange(input, keys, hash)?;
                 let aggregate = WindowAggregate {
                     window: window.clone(),
@@ -208,6 +230,7 @@ impl Builder<'_> {
                     // Settled with the changelog modes.
                     strategy: RankStrategy::Retract,
                     update_before: false,
+                    state_ttl_ms: self.settings.duration_ms(STATE_TTL)?,
                 };
                 Ok(self.push(Op::Rank(rank), vec![below], schema, hash, ""))
             }
@@ -220,7 +243,8 @@ impl Builder<'_> {
             RelOp::SemiJoin { left, right, anti } => {
                 let all: Vec<usize> = (0..left.schema.len()).collect();
                 let inputs = vec![self.exchange(left, &all, hash)?, self.exchange(right, &all, hash)?];
-                Ok(self.push(Op::SemiJoin(SemiJoin { anti: *anti }), inputs, schema, hash, ""))
+                let join = SemiJoin { anti: *anti, state_ttl_ms: self.settings.duration_ms(STATE_TTL)? };
+                Ok(self.push(Op::SemiJoin(join), inputs, schema, hash, ""))
             }
             RelOp::Correlate { input, function, column, outer } => {
                 let below = self.build(input)?;

@@ -20,7 +20,7 @@ use crate::ast::{
     Statement, StatementKind,
 };
 use crate::bind::{Binder, location};
-use crate::explain::{explain, state_notes};
+use crate::explain::{Asked, explain, state_notes};
 use crate::parser::ParseError;
 use crate::physical::{Root, physical};
 use crate::rel::Rel;
@@ -426,11 +426,13 @@ impl Planner<'_> {
     }
 
     fn explain(&self, e: &Explain, binder: &Binder<'_>) -> Result<Planned> {
-        let mut changelog = false;
+        let mut asked = Asked::default();
         for detail in &e.details {
             match detail.value.as_str() {
-                "CHANGELOG_MODE" => changelog = true,
-                "PLAN_ADVICE" | "ESTIMATED_COST" => {}
+                "CHANGELOG_MODE" => asked.changelog = true,
+                "ESTIMATED_COST" => asked.cost = true,
+                "PLAN_ADVICE" => asked.advice = true,
+                "JSON_EXECUTION_PLAN" => asked.execution_plan = true,
                 other => return Err(binder.unsupported(format!("EXPLAIN {other}"), detail.span)),
             }
         }
@@ -461,7 +463,7 @@ impl Planner<'_> {
                 (vec![rel], plan)
             }
         };
-        let text = explain(&rels, &plan, changelog);
+        let text = explain(&rels, &plan, asked);
         Ok(Planned::Rows { columns: vec!["result"], rows: vec![vec![Some(text)]] })
     }
 

@@ -43,7 +43,7 @@ impl World {
     }
 
     fn with_planner<T>(&self, use_it: impl FnOnce(&Planner<'_>) -> T) -> T {
-        let evaluator = ConstantEvaluator::new(Arc::new(SystemClock::new()), "UTC");
+        let evaluator = ConstantEvaluator::new(Arc::new(SystemClock::new()), "UTC", 1);
         let planner = Planner {
             catalog: &self.catalog,
             functions: &Functions,

@@ -11,8 +11,11 @@ mod encoded;
 mod extreme;
 mod first_last;
 mod fold;
+mod json;
 mod listagg;
 mod lists;
+mod percentile;
+mod rows;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -140,6 +143,9 @@ fn accumulator(call: &AggregateCall, args: &[LogicalType], retracts: bool) -> Re
         F::Collect => Some(lists::collect(arg, &call.ty)),
         F::ArrayAgg => Some(lists::array_agg(arg, &call.ty, false)),
         F::ArrayAggIgnoreNulls => Some(lists::array_agg(arg, &call.ty, true)),
+        F::Percentile => Some(percentile::percentile(call.ty.to_arrow())),
+        F::JsonArrayAgg => Some(json::json_array(call.ty.to_arrow())),
+        F::JsonObjectAgg => Some(json::json_object(call.ty.to_arrow())),
     };
     made.ok_or_else(|| Error::not_supported(format_args!("{}({})", call.function.name(), arg.kind)))
 }

@@ -14,6 +14,21 @@ use arus_expr::{EvalContext, Program};
 use crate::message::WATERMARK_NONE;
 use crate::operator::OperatorContext;
 
+/// What expressions are compiled with.
+#[derive(Clone, Copy)]
+pub(crate) struct Compiling<'a> {
+    pub(crate) time_zone: &'a str,
+    /// Of the random functions.
+    pub(crate) seed: u64,
+}
+
+impl Compiling<'_> {
+    /// For the n-th expressions of one operator: their random numbers are their own.
+    pub(crate) fn part(self, n: u64) -> Self {
+        Compiling { seed: Rng::seeded(self.seed.wrapping_add(n)).next_u64(), ..self }
+    }
+}
+
 pub(crate) struct Expressions {
     program: Program,
     /// What the next batch's random numbers begin with.
@@ -28,8 +43,8 @@ pub(crate) struct Evaluation {
 }
 
 impl Expressions {
-    pub(crate) fn compile(exprs: &[Expr], time_zone: &str) -> Result<Self> {
-        Ok(Expressions { program: Program::compile(exprs, time_zone)?, seed: Rng::from_entropy().next_u64().into() })
+    pub(crate) fn compile(exprs: &[Expr], with: Compiling<'_>) -> Result<Self> {
+        Ok(Expressions { program: Program::compile(exprs, with.time_zone)?, seed: with.seed.into() })
     }
 
     pub(crate) fn run(&self, rows: &RecordBatch, now_ms: i64, watermark: i64) -> Result<Evaluation> {

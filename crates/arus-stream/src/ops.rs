@@ -12,6 +12,7 @@ mod kept_rows;
 pub(crate) mod rank;
 pub(crate) mod semi_join;
 pub(crate) mod sink;
+pub(crate) mod sink_conflict;
 pub(crate) mod sink_guard;
 mod sort_key;
 pub(crate) mod temporal_sort;

@@ -4,8 +4,11 @@ use std::ops::Range;
 
 use arus_core::clock::SharedClock;
 use arus_core::key_group::KEY_GROUPS;
+use arus_core::plan::Uid;
 use arus_core::settings::{ERROR_POLICY, Settings};
 use arus_core::{Error, Result};
+
+use crate::eval::Compiling;
 
 /// `arus.exec.error-policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +41,18 @@ pub struct PipelineSettings {
     pub key_groups: Range<u16>,
     /// Rows of a batch at most.
     pub batch_rows: usize,
+    /// Of the random functions: two pipelines with equal seeds draw equal numbers.
+    pub seed: u64,
     /// Checks every edge's changelog row by row: for tests.
     pub check_changelog: bool,
 }
 
 impl PipelineSettings {
+    /// For the expressions of one operator.
+    pub(crate) fn compiling(&self, uid: Uid) -> Compiling<'_> {
+        Compiling { time_zone: &self.time_zone, seed: self.seed ^ uid.0 }
+    }
+
     /// All key groups, rows that fail are set aside.
     pub fn new(clock: SharedClock, time_zone: impl Into<String>) -> Self {
         PipelineSettings {
@@ -51,6 +61,7 @@ impl PipelineSettings {
             clock,
             key_groups: 0..KEY_GROUPS,
             batch_rows: arus_core::limits::BATCH_ROWS,
+            seed: 0,
             check_changelog: false,
         }
     }

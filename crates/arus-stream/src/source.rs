@@ -110,7 +110,7 @@ impl ScanTask {
             .map(|w| {
                 Ok::<_, Error>(RowWatermark {
                     column: w.column,
-                    expr: Expressions::compile(std::slice::from_ref(&w.expr), &settings.time_zone)?,
+                    expr: Expressions::compile(std::slice::from_ref(&w.expr), settings.compiling(node.uid).part(0))?,
                     idle_timeout_ms: w.idle_timeout_ms,
                     lateness,
                     in_source,
@@ -128,7 +128,7 @@ impl ScanTask {
             table: scan.table.clone(),
             sequential: handle.source.sequential(),
             source: handle.source,
-            decoding: Decoding::new(scan, node, handle.decoder, &settings.time_zone)?,
+            decoding: Decoding::new(scan, node, handle.decoder, settings.compiling(node.uid))?,
             watermark,
             splits,
             next: 0,

@@ -4,7 +4,7 @@ use super::Json;
 use super::path::last_ones;
 
 /// A string with its quotes.
-pub(crate) fn push_quoted(out: &mut String, text: &str) {
+pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

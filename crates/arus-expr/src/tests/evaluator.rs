@@ -144,7 +144,7 @@ impl Clock for Noon {
 
 #[test]
 fn constants() {
-    let evaluator = ConstantEvaluator::new(Arc::new(Noon), "UTC");
+    let evaluator = ConstantEvaluator::new(Arc::new(Noon), "UTC", 1);
     assert_eq!(evaluator.evaluate_constant(&call("+", vec![int(1), int(2)])).unwrap(), Datum::Int(3));
     assert_eq!(evaluator.evaluate_constant(&call("CURRENT_TIMESTAMP", vec![])).unwrap(), Datum::Timestamp(43_200_000));
     let error = evaluator.evaluate_constant(&call("/", vec![int(1), int(0)])).unwrap_err();

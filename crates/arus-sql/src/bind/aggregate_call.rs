@@ -3,7 +3,7 @@
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::function::{AggregateFunction, Argument};
-use arus_core::types::TypeKind;
+use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Datum, Result};
 
 use super::Binder;
@@ -37,7 +37,8 @@ impl Binder<'_> {
             return Ok(None);
         }
         let span = call.span;
-        self.check_place(name, call, cx)?;
+        self.check_form(name, call)?;
+        self.check_place(name, span, cx)?;
         let named = cx.named.len();
         let mut args = vec![];
         for arg in &call.args {
@@ -78,11 +79,27 @@ impl Binder<'_> {
         Ok(Some(place(found, cx)))
     }
 
-    fn check_place(&self, name: &str, call: &Call, cx: &mut Cx<'_>) -> Result<()> {
+    /// JSON_ARRAYAGG and JSON_OBJECTAGG; `args` gives their arguments as texts.
+    pub(crate) fn json_aggregate(
+        &self,
+        name: &str,
+        args: impl FnOnce(&mut Cx<'_>) -> Result<Vec<Expr>>,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Expr> {
+        self.check_place(name, span, cx)?;
+        let named = cx.named.len();
+        let args = args(cx)?;
+        cx.named.truncate(named);
+        cx.leave_aggregate();
+        let ty = TypeKind::STRING.not_null();
+        let found = FoundCall { function: AggregateFunction::JsonArrayAgg, args, distinct: false, filter: None, ty };
+        let found = self.resolve_aggregate(name, found, span, cx)?;
+        Ok(place(found, cx))
+    }
+
+    fn check_form(&self, name: &str, call: &Call) -> Result<()> {
         let span = call.span;
-        if let Some(clause) = cx.no_aggregates {
-            return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} is not allowed in {clause}"), span));
-        }
         if call.star && name != "COUNT" {
             return Err(self.wrong(Code::TypeMismatch, format!("{name}(*): only COUNT takes *"), span));
         }
@@ -97,6 +114,13 @@ impl Binder<'_> {
                     "FIRST_VALUE" | "LAST_VALUE" => "NULLs are passed over anyway",
                     _ => "only ARRAY_AGG takes it",
                 }));
+        }
+        Ok(())
+    }
+
+    fn check_place(&self, name: &str, span: Span, cx: &mut Cx<'_>) -> Result<()> {
+        if let Some(clause) = cx.no_aggregates {
+            return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} is not allowed in {clause}"), span));
         }
         if !cx.enter_aggregate() {
             return Err(self.wrong(Code::TypeMismatch, format!("aggregate {name} inside another aggregate"), span));
@@ -134,7 +158,8 @@ impl Binder<'_> {
         let args = found.args.into_iter().zip(&resolved.arg_types).map(|(a, ty)| self.coerce(a, ty)).collect();
         let mut ty = resolved.return_type;
         // Without GROUP BY there is a value even when there was no row to aggregate; a filter can leave none, too.
-        let always = matches!(resolved.function, AggregateFunction::Count | AggregateFunction::Collect);
+        use AggregateFunction::{Collect, Count, JsonArrayAgg, JsonObjectAgg};
+        let always = matches!(resolved.function, Count | Collect | JsonArrayAgg | JsonObjectAgg);
         ty.nullable |= !always && (cx.global || found.filter.is_some());
         Ok(FoundCall { function: resolved.function, args, ty, ..found })
     }
@@ -172,7 +197,8 @@ impl Binder<'_> {
             let half = Expr::literal(Datum::Decimal(5), TypeKind::Decimal { precision: 2, scale: 1 }.not_null());
             value = self.resolve("POWER", vec![value, half], span)?;
         }
-        let ty = ty.with_nullable(true);
+        // Of a sample of one there is none: Flink says NOT NULL there, too.
+        let ty = LogicalType { nullable: ty.nullable || of.sample, ..ty };
         Ok(if value.ty().kind == ty.kind { value } else { Expr::Cast { input: Box::new(value), ty, safe: false } })
     }
 }

@@ -24,8 +24,8 @@ const EXTRACT_SHORT: [(&str, &str); 10] = [
     ("SECOND", "SECOND"),
 ];
 
-/// Aggregates and window functions of Flink that are not there yet.
-const LATER: [&str; 12] = [
+/// Functions of Flink that are not there yet.
+const LATER: [&str; 33] = [
     "ROW_NUMBER",
     "RANK",
     "DENSE_RANK",
@@ -34,10 +34,31 @@ const LATER: [&str; 12] = [
     "NTILE",
     "CUME_DIST",
     "PERCENT_RANK",
-    "JSON_OBJECTAGG",
-    "JSON_ARRAYAGG",
-    "PERCENTILE",
     "SUM0",
+    "BITMAP_AND",
+    "BITMAP_ANDNOT",
+    "BITMAP_AND_AGG",
+    "BITMAP_AND_CARDINALITY_AGG",
+    "BITMAP_BUILD",
+    "BITMAP_BUILD_AGG",
+    "BITMAP_BUILD_CARDINALITY_AGG",
+    "BITMAP_CARDINALITY",
+    "BITMAP_FROM_BYTES",
+    "BITMAP_OR",
+    "BITMAP_OR_AGG",
+    "BITMAP_OR_CARDINALITY_AGG",
+    "BITMAP_TO_ARRAY",
+    "BITMAP_TO_BYTES",
+    "BITMAP_TO_STRING",
+    "BITMAP_XOR",
+    "BITMAP_XOR_AGG",
+    "BITMAP_XOR_CARDINALITY_AGG",
+    "OBJECT_OF",
+    "OBJECT_UPDATE",
+    "PARSE_JSON",
+    "TRY_PARSE_JSON",
+    "SOURCE_WATERMARK",
+    "ML_PREDICT",
 ];
 
 /// Group windows of the old style.
@@ -141,7 +162,19 @@ impl Binder<'_> {
             return Err(self.unsupported("ORDER BY in a call", order.span));
         }
         if LATER.contains(&name) {
-            return Err(self.unsupported(format!("function {name}"), call.name.span));
+            let error = self.unsupported(format!("function {name}"), call.name.span);
+            return Err(match name {
+                "PARSE_JSON" | "TRY_PARSE_JSON" => {
+                    error.with_hint("there is no type VARIANT: JSON_VALUE and JSON_QUERY read a text of JSON")
+                }
+                _ if name.starts_with("BITMAP_") => {
+                    error.with_hint("there is no type BITMAP: COUNT(DISTINCT x) and ARRAY_AGG(DISTINCT x) are exact")
+                }
+                "OBJECT_OF" | "OBJECT_UPDATE" => {
+                    error.with_hint("there are no structured types: ROW(..) has fields without a class")
+                }
+                _ => error,
+            });
         }
         if matches!(name, "TUMBLE" | "HOP" | "SESSION" | "CUMULATE") {
             return Err(self.unsupported(format!("the group window {name} in an expression"), span).with_hint(

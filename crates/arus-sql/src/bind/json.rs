@@ -61,9 +61,44 @@ impl Binder<'_> {
                 }
                 self.resolve("JSON_ARRAY", args, span)
             }
-            JsonCall::ObjectAgg { .. } => Err(self.unsupported("function JSON_OBJECTAGG", span)),
-            JsonCall::ArrayAgg { .. } => Err(self.unsupported("function JSON_ARRAYAGG", span)),
+            JsonCall::ObjectAgg { key, value, nulls } => {
+                let args = |cx: &mut Cx<'_>| {
+                    let (key_span, key) = (key.span, self.expr(key, cx)?);
+                    if !key.ty().kind.is_string() {
+                        let found = format!("a key of JSON_OBJECTAGG is a string, found {}", key.ty());
+                        return Err(self.wrong(Code::TypeMismatch, found, key_span).with_hint("CAST(key AS STRING)"));
+                    }
+                    Ok(vec![key, self.json_text(value, nulls.unwrap_or(JsonNulls::Null), cx)?])
+                };
+                self.json_aggregate("JSON_OBJECTAGG", args, span, cx)
+            }
+            // As in Flink an ORDER BY in it changes nothing: elements stand in the order of arrival.
+            JsonCall::ArrayAgg { item, nulls, .. } => {
+                let args = |cx: &mut Cx<'_>| Ok(vec![self.json_text(item, nulls.unwrap_or(JsonNulls::Absent), cx)?]);
+                self.json_aggregate("JSON_ARRAYAGG", args, span, cx)
+            }
         }
+    }
+
+    /// A value as the text of its JSON; NULL where it is left out.
+    fn json_text(&self, item: &ast::Expr, nulls: JsonNulls, cx: &mut Cx<'_>) -> Result<Expr> {
+        let [value, form] = self.json_item(item, cx)?;
+        let text = match &form {
+            Expr::Literal { value: Datum::String(form), .. } if form == "RAW" => value,
+            Expr::Literal { value: Datum::String(form), .. } if form == "JSON" => {
+                return Err(self
+                    .wrong(Code::TypeMismatch, "JSON(..) in an aggregate", item.span)
+                    .with_hint("JSON(..) stands in JSON_ARRAY(..), or as a value of JSON_OBJECT(..)"));
+            }
+            _ => self.resolve("JSON_STRING", vec![value], item.span)?,
+        };
+        if nulls == JsonNulls::Absent || !text.ty().nullable {
+            return Ok(text);
+        }
+        let ty = text.ty().with_nullable(false);
+        let there = self.resolve("IS NOT NULL", vec![text.clone()], item.span)?;
+        let null = self.coerce(string_literal("null"), &ty);
+        Ok(Expr::Case { branches: vec![(there, text)], otherwise: Box::new(null), ty })
     }
 
     fn json_path(&self, name: &str, path: &JsonPath, cx: &mut Cx<'_>) -> Result<Vec<Expr>> {

@@ -2,7 +2,8 @@
 //! the state of each operator with its size and what bounds it.
 
 use arus_core::catalog::DEFAULT_CATALOG;
-use arus_core::plan::{Node, NodeId, Op, PhysicalPlan, SinkTarget};
+use arus_core::function::AggregateFunction;
+use arus_core::plan::{AggregateCall, Node, NodeId, Op, PhysicalPlan, RankStrategy, SinkTarget, WindowKind};
 use arus_core::schema::RowSchema;
 use arus_core::types::{LogicalType, TypeKind};
 
@@ -56,8 +57,12 @@ fn changes(plan: &PhysicalPlan, id: NodeId) -> String {
 
 /// State that grows without bound, with the remedy.
 pub(crate) fn state_notes(plan: &PhysicalPlan) -> Vec<String> {
-    let all = (0..plan.nodes.len()).filter_map(|id| state(plan, id));
-    all.filter(|s| s.bound.is_none()).map(|s| s.to_string()).collect()
+    (0..plan.nodes.len()).filter_map(|id| unbounded(plan, id)).collect()
+}
+
+/// What grows without bound in one operator.
+pub(super) fn unbounded(plan: &PhysicalPlan, id: NodeId) -> Option<String> {
+    state(plan, id).filter(|s| s.bound.is_none()).map(|s| s.to_string())
 }
 
 /// The state of one operator.
@@ -96,13 +101,21 @@ fn state(plan: &PhysicalPlan, id: NodeId) -> Option<State> {
         Op::GroupAggregate(a) => {
             let key = columns(&a.keys, &input.schema);
             let details = if key.is_empty() { String::new() } else { format!("groupBy=[{key}]") };
-            // A single group does not grow.
-            let bound = if key.is_empty() { Some("which does not grow".into()) } else { ttl(a.state_ttl_ms) };
+            let keeps = a.calls.iter().find(|call| keeps_values(call)).map(|call| call.function.name());
+            // A single group does not grow, unless it keeps the values that it has seen.
+            let bound = match keeps {
+                None if key.is_empty() => Some("which does not grow".into()),
+                _ => ttl(a.state_ttl_ms),
+            };
             State {
                 operator: named(details),
-                kept: "one entry",
+                kept: if keeps.is_some() {
+                    "one entry with every value of a DISTINCT or listing aggregate"
+                } else {
+                    "one entry"
+                },
                 key,
-                bytes: ENTRY_BYTES + row_bytes(&input.schema, &a.keys) + ACCUMULATOR_BYTES * a.calls.len(),
+                bytes: ENTRY_BYTES + row_bytes(&input.schema, &a.keys) + calls_bytes(&a.calls, input),
                 bound,
                 remedy: TTL_OR_WINDOW,
             }
@@ -114,7 +127,7 @@ fn state(plan: &PhysicalPlan, id: NodeId) -> Option<State> {
                 operator: named(format!("window=[{window}]")),
                 kept: "one entry a window",
                 key,
-                bytes: ENTRY_BYTES + row_bytes(&input.schema, &a.keys) + ACCUMULATOR_BYTES * a.calls.len(),
+                bytes: ENTRY_BYTES + row_bytes(&input.schema, &a.keys) + calls_bytes(&a.calls, input),
                 bound: Some("until the watermark has passed the window's end".into()),
                 remedy: "",
             }
@@ -126,6 +139,47 @@ fn state(plan: &PhysicalPlan, id: NodeId) -> Option<State> {
             bytes: ENTRY_BYTES + whole_row_bytes(input),
             bound: ttl(n.state_ttl_ms),
             remedy: TTL,
+        },
+        Op::Rank(rank) => {
+            let only = columns(&rank.partition, &input.schema);
+            // What is kept of each partition is bounded where rows beyond the limit are never asked for again.
+            let limit = rank.end.filter(|_| rank.strategy != RankStrategy::Retract);
+            let grows = limit.is_none() || !only.is_empty();
+            State {
+                operator: named(String::new()),
+                kept: if limit.is_some() { "the rows within the limit" } else { "every row" },
+                key: only,
+                bytes: ENTRY_BYTES + 2 * whole_row_bytes(input),
+                bound: if grows { ttl(rank.state_ttl_ms) } else { Some("which does not grow".into()) },
+                remedy: TTL,
+            }
+        }
+        Op::TemporalSort(sort) => State {
+            operator: named(format!("orderBy=[{}]", columns(&[sort.time], &input.schema))),
+            kept: "every row that waits",
+            key: String::new(),
+            bytes: ENTRY_BYTES + whole_row_bytes(input),
+            bound: Some("until the watermark has passed its time".into()),
+            remedy: "",
+        },
+        Op::SemiJoin(join) => {
+            let all: Vec<usize> = (0..input.schema.len()).collect();
+            State {
+                operator: named(format!("anti=[{}]", join.anti)),
+                kept: "two counts",
+                key: columns(&all, &input.schema),
+                bytes: ENTRY_BYTES + whole_row_bytes(input) + 2 * ACCUMULATOR_BYTES,
+                bound: ttl(join.state_ttl_ms),
+                remedy: TTL,
+            }
+        }
+        Op::WindowTableFunction(window) if matches!(window.kind, WindowKind::Session { .. }) => State {
+            operator: named(format!("window=[{}]", window_text(window, &input.schema))),
+            kept: "every row",
+            key: String::new(),
+            bytes: ENTRY_BYTES + whole_row_bytes(input),
+            bound: Some("until the watermark has passed its session's end".into()),
+            remedy: "",
         },
         Op::Sink(sink) => {
             let materialize = sink.materialize.as_ref()?;
@@ -146,8 +200,35 @@ fn state(plan: &PhysicalPlan, id: NodeId) -> Option<State> {
 /// Of an entry besides what it holds.
 const ENTRY_BYTES: usize = 48;
 const ACCUMULATOR_BYTES: usize = 16;
+/// Different values of a group, where all are kept: nobody knows, but they count.
+const VALUES_OF_A_GROUP: usize = 8;
 /// A text or list of unknown length.
 const TEXT_BYTES: usize = 24;
+
+/// Whether an entry of the call grows with the values that it has seen.
+fn keeps_values(call: &AggregateCall) -> bool {
+    use AggregateFunction as F;
+    let listed = matches!(
+        call.function,
+        F::Listagg
+            | F::Collect
+            | F::ArrayAgg
+            | F::ArrayAggIgnoreNulls
+            | F::Percentile
+            | F::JsonArrayAgg
+            | F::JsonObjectAgg
+    );
+    let distinct = call.distinct && !matches!(call.function, F::Min | F::Max);
+    listed || distinct
+}
+
+fn calls_bytes(calls: &[AggregateCall], input: &Node) -> usize {
+    let of = |call: &AggregateCall| match keeps_values(call) {
+        true => ACCUMULATOR_BYTES + VALUES_OF_A_GROUP * (ACCUMULATOR_BYTES + row_bytes(&input.schema, &call.args)),
+        false => ACCUMULATOR_BYTES,
+    };
+    calls.iter().map(of).sum()
+}
 
 fn row_bytes(schema: &RowSchema, columns: &[usize]) -> usize {
     columns.iter().filter_map(|c| schema.columns().get(*c)).map(|c| value_bytes(&c.ty)).sum()

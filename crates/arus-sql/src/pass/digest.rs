@@ -5,7 +5,9 @@
 //! stands without its columns: another alias, another order or a sibling that reads more of a table change nothing.
 
 use arus_core::expr::Expr;
-use arus_core::plan::{AggregateCall, SinkTarget, SortKey, TableFunction, Uid, Window, WindowKind, WindowProperty};
+use arus_core::plan::{
+    AggregateCall, ConflictStrategy, SinkTarget, SortKey, TableFunction, Uid, Window, WindowKind, WindowProperty,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::is_selection;
@@ -118,11 +120,15 @@ impl Described {
                 let columns = below.iter().cloned().chain(made.map(|i| format!("f{i}"))).collect();
                 (format!("{outer}{function} {}", column(*argument, below)), columns)
             }
-            RelOp::Sink { target, .. } => {
-                let text = match target {
+            RelOp::Sink { target, conflict, .. } => {
+                let mut text = match target {
                     SinkTarget::Table(table) => format!("sink {}", table.path.full()),
                     SinkTarget::Collect => "collect".to_string(),
                 };
+                // What they keep is not what DO DEDUPLICATE keeps.
+                if let Some(strategy @ (ConflictStrategy::Nothing | ConflictStrategy::Error)) = conflict {
+                    text.push_str(&format!(" on conflict {strategy}"));
+                }
                 (text, below.to_vec())
             }
         };

@@ -141,14 +141,6 @@ pub(super) fn settle_sink(
     if materialize && !appends && !by_key && conflict.is_none() && settings.flag(REQUIRE_ON_CONFLICT)? {
         return Err(other_key(&table, &key, input));
     }
-    if materialize && matches!(conflict, Some(ConflictStrategy::Nothing | ConflictStrategy::Error)) {
-        return Err(Error::not_supported(format!(
-            "ON CONFLICT DO {} for a query by another key than the primary key of '{}'",
-            conflict.map_or_else(String::new, |c| c.to_string()),
-            table.path
-        ))
-        .with_hint("ON CONFLICT DO DEDUPLICATE keeps the newest row"));
-    }
     let upsert_key = input.upsert_keys.iter().min_by_key(|k| k.len()).cloned().unwrap_or_default();
     let state_ttl_ms = settings.duration_ms(STATE_TTL)?;
     let length = length_enforcer(settings)?;

@@ -7,7 +7,7 @@ use arus_core::expr::Expr;
 use arus_core::plan::{Calc, Node};
 use arus_core::{ChangeBatch, Result};
 
-use crate::eval::Expressions;
+use crate::eval::{Compiling, Expressions};
 use crate::operator::{Operator, OperatorContext};
 
 pub(crate) struct Calculator {
@@ -23,9 +23,9 @@ enum Projection {
 }
 
 impl Calculator {
-    pub(crate) fn new(plan: &Calc, node: &Node, time_zone: &str) -> Result<Self> {
+    pub(crate) fn new(plan: &Calc, node: &Node, with: Compiling<'_>) -> Result<Self> {
         let condition =
-            plan.condition.as_ref().map(|c| Expressions::compile(std::slice::from_ref(c), time_zone)).transpose()?;
+            plan.condition.as_ref().map(|c| Expressions::compile(std::slice::from_ref(c), with.part(0))).transpose()?;
         let columns: Option<Vec<usize>> = plan
             .projection
             .iter()
@@ -36,7 +36,7 @@ impl Calculator {
             .collect();
         let projection = match columns {
             Some(columns) => Projection::Columns(columns),
-            None => Projection::Expressions(Expressions::compile(&plan.projection, time_zone)?),
+            None => Projection::Expressions(Expressions::compile(&plan.projection, with.part(1))?),
         };
         Ok(Calculator { condition, projection, schema: node.schema.to_arrow() })
     }

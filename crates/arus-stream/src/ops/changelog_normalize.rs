@@ -12,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use arus_core::plan::{ChangelogNormalize, Node};
 use arus_core::{ChangeBatch, LogicalType, Result, RowKind};
 
-use crate::eval::Expressions;
+use crate::eval::{Compiling, Expressions};
 use crate::operator::{Operator, OperatorContext};
 use crate::ops::kept_rows::{KeptRows, Steps};
 use crate::state::{StateEntry, StateWriter};
@@ -25,11 +25,11 @@ pub(crate) struct Normalizer {
 }
 
 impl Normalizer {
-    pub(crate) fn new(plan: &ChangelogNormalize, node: &Node, time_zone: &str) -> Result<Self> {
+    pub(crate) fn new(plan: &ChangelogNormalize, node: &Node, with: Compiling<'_>) -> Result<Self> {
         let types: Vec<LogicalType> = node.schema.types().cloned().collect();
         let condition = plan.condition.as_ref();
         Ok(Normalizer {
-            condition: condition.map(|c| Expressions::compile(std::slice::from_ref(c), time_zone)).transpose()?,
+            condition: condition.map(|c| Expressions::compile(std::slice::from_ref(c), with)).transpose()?,
             update_before: plan.update_before,
             rows: KeptRows::new(&types, &plan.keys, plan.state_ttl_ms),
             schema: node.schema.to_arrow(),

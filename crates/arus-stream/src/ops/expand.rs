@@ -8,7 +8,7 @@ use arus_core::expr::Expr;
 use arus_core::plan::{Expand, Node};
 use arus_core::{ChangeBatch, Error, Result, RowKind};
 
-use crate::eval::Expressions;
+use crate::eval::{Compiling, Expressions};
 use crate::operator::{Operator, OperatorContext};
 
 pub(crate) struct Expander {
@@ -27,7 +27,7 @@ enum Source {
 }
 
 impl Expander {
-    pub(crate) fn new(plan: &Expand, node: &Node, time_zone: &str) -> Result<Self> {
+    pub(crate) fn new(plan: &Expand, node: &Node, with: Compiling<'_>) -> Result<Self> {
         let width = node.schema.len();
         if plan.projections.is_empty() || plan.projections.iter().any(|p| p.len() != width) {
             return Err(Error::bug("an Expand whose projections differ in their columns"));
@@ -41,7 +41,7 @@ impl Expander {
             let same = |e: &Expr| matches!(e, Expr::Column { index, .. } if Some(*index) == first);
             Ok(match first {
                 Some(index) if each.iter().all(same) => Source::Column(index),
-                _ => Source::Each(Expressions::compile(&each, time_zone)?),
+                _ => Source::Each(Expressions::compile(&each, with.part(column as u64))?),
             })
         };
         Ok(Expander {

@@ -11,8 +11,11 @@
 //! such a row is known by its key, and its update is told as -U and +U. Over any other updates all rows are kept; a
 //! retraction takes the oldest row that is equal, and one that finds none is dropped, as in Flink.
 //!
+//! With a time to live a partition goes as a whole, once no row has touched it for so long.
+//!
 //! State: an entry a row. The key is the canonical partition, the order and the row's number; the value is the
-//! length of the order's bytes and the row.
+//! length of the order's bytes and the row. With a time to live also an entry a partition, of the number that no row
+//! has: when it was touched (i64 ms).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -42,6 +45,8 @@ pub(crate) struct Ranker {
     /// Of the row's key under `UpdateFast`.
     key_codec: KeyCodec,
     partitions: HashMap<Bytes, Ranked>,
+    /// When each partition was touched; empty without a time to live.
+    touched: HashMap<Bytes, i64>,
     next_number: u64,
     /// Rows up to this number stand in a checkpoint; what came and went after it leaves no trace.
     frozen_number: u64,
@@ -79,6 +84,7 @@ impl Ranker {
             partition_codec: KeyCodec::new(plan.partition.iter().map(ty).collect::<Vec<LogicalType>>()),
             key_codec: KeyCodec::new(key),
             partitions: HashMap::new(),
+            touched: HashMap::new(),
             next_number: 0,
             frozen_number: 0,
             pending: BTreeMap::new(),
@@ -272,6 +278,33 @@ impl Ranker {
         self.tell_at(told, old_position, RowKind::UpdateAfter, &current);
     }
 
+    /// A row of the partition has come; what has expired is gone.
+    fn touch(&mut self, partition: &Bytes, now_ms: i64) {
+        if self.plan.state_ttl_ms == 0 {
+            return;
+        }
+        if self.expired(partition, now_ms) {
+            self.forget(partition);
+        }
+        if self.touched.insert(partition.clone(), now_ms) != Some(now_ms) {
+            let value = [&NO_ROW.to_le_bytes()[..], &now_ms.to_le_bytes()].concat();
+            self.pending.insert(touched_key(partition), (key_group(partition), Some(value)));
+        }
+    }
+
+    fn expired(&self, partition: &Bytes, now_ms: i64) -> bool {
+        self.touched.get(partition).is_some_and(|at| at.saturating_add(self.plan.state_ttl_ms) <= now_ms)
+    }
+
+    fn forget(&mut self, partition: &Bytes) {
+        let group = key_group(partition);
+        for place in self.partitions.remove(partition).into_iter().flat_map(|ranked| ranked.rows.into_keys()) {
+            self.pending.insert(entry_key(partition, &place), (group, None));
+        }
+        self.touched.remove(partition);
+        self.pending.insert(touched_key(partition), (group, None));
+    }
+
     /// From 1.
     fn position(&self, partition: &Bytes, place: &Place) -> usize {
         let rows = self.partitions.get(partition).map(|ranked| ranked.rows.keys());
@@ -304,6 +337,7 @@ impl Operator for Ranker {
         for row in 0..count {
             let (partition, order): (Bytes, Bytes) = (partitions.get(row).into(), orders.get(row).into());
             let bytes: Bytes = rows.get(row).into();
+            self.touch(&partition, cx.now_ms());
             match (&keys, batch.kind(row).adds()) {
                 (Some(keys), true) => self.upsert(&partition, keys.get(row).into(), order, bytes, &mut told),
                 // What replaces it follows.
@@ -320,6 +354,12 @@ impl Operator for Ranker {
         self.emit(&told, cx)
     }
 
+    fn on_barrier(&mut self, _epoch: u64, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let expired: Vec<Bytes> = self.touched.keys().filter(|p| self.expired(p, cx.now_ms())).cloned().collect();
+        expired.iter().for_each(|partition| self.forget(partition));
+        Ok(())
+    }
+
     fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
         for (key, (group, value)) in std::mem::take(&mut self.pending) {
             match value {
@@ -333,6 +373,10 @@ impl Operator for Ranker {
 
     fn restore(&mut self, entries: &[StateEntry]) -> Result<()> {
         for entry in entries {
+            if let Some((partition, at)) = split_touched(entry) {
+                self.touched.insert(partition, at);
+                continue;
+            }
             let (partition, place, row) = split_entry(entry)
                 .ok_or_else(|| Error::bug(format!("a ranked row's state of {} bytes is none", entry.value.len())))?;
             self.next_number = self.next_number.max(place.1);
@@ -352,6 +396,20 @@ impl Operator for Ranker {
         let row = |(place, row): (&Place, &Bytes)| place.0.len() + row.len() + 64;
         self.partitions.values().map(|ranked| ranked.rows.iter().map(row).sum::<usize>()).sum()
     }
+}
+
+/// In place of the order's length: not a row but when its partition was touched.
+const NO_ROW: u32 = u32::MAX;
+
+fn touched_key(partition: &Bytes) -> Vec<u8> {
+    entry_key(partition, &(Bytes::from([]), u64::MAX))
+}
+
+fn split_touched(entry: &StateEntry) -> Option<(Bytes, i64)> {
+    let (marker, at) = entry.value.split_first_chunk::<4>()?;
+    let (partition, _) = entry.key.split_last_chunk::<8>()?;
+    let at = i64::from_le_bytes(at.try_into().ok()?);
+    (u32::from_le_bytes(*marker) == NO_ROW).then(|| (partition.into(), at))
 }
 
 /// Partition, order, number (big endian).

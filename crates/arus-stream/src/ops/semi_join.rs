@@ -9,7 +9,8 @@
 //! | a right row, the first of its kind | each left row with the kind of the right one | each left row as -D |
 //! | a right row is taken away, the last of its kind | each left row with the kind of the retraction | each left row as +I |
 //!
-//! NULLs are equal. State, per row: how often the left and the right have it (two i64).
+//! NULLs are equal. State, per row: how often the left and the right have it (two i64); with a time to live also when each
+//! was last written (two i64 ms). A row of the right writes those of the left, since it decides about them.
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::state::{DirtySlots, StateEntry, StateWriter};
 
 pub(crate) struct SemiJoiner {
     anti: bool,
+    ttl_ms: i64,
     schema: SchemaRef,
     table: KeyTable,
     counts: Vec<Counts>,
@@ -39,6 +41,8 @@ pub(crate) struct SemiJoiner {
 struct Counts {
     left: i64,
     right: i64,
+    left_ms: i64,
+    right_ms: i64,
 }
 
 const RIGHT: usize = 1;
@@ -48,6 +52,7 @@ impl SemiJoiner {
         let types: Vec<LogicalType> = node.schema.types().cloned().collect();
         SemiJoiner {
             anti: plan.anti,
+            ttl_ms: plan.state_ttl_ms,
             schema: node.schema.to_arrow(),
             table: KeyTable::new(Arc::new(KeyCodec::new(types.iter().cloned())), &types),
             counts: vec![],
@@ -79,6 +84,24 @@ impl SemiJoiner {
 }
 
 impl Counts {
+    /// What nothing has written for so long is gone.
+    fn expire(&mut self, ttl_ms: i64, now_ms: i64) {
+        let over = |at: i64| ttl_ms > 0 && at.saturating_add(ttl_ms) <= now_ms;
+        if over(self.left_ms) {
+            self.left = 0;
+        }
+        if over(self.right_ms) {
+            self.right = 0;
+        }
+    }
+
+    fn write(&mut self, port: usize, now_ms: i64) {
+        self.left_ms = now_ms;
+        if port == RIGHT {
+            self.right_ms = now_ms;
+        }
+    }
+
     /// How often a row of this kind on this side is told, and as what.
     fn step(&mut self, port: usize, kind: RowKind, anti: bool) -> Option<(i64, RowKind)> {
         let by = if kind.adds() { 1 } else { -1 };
@@ -106,7 +129,10 @@ impl Operator for SemiJoiner {
         let mut picks: Vec<u32> = vec![];
         let mut kinds: Vec<RowKind> = vec![];
         for (row, &slot) in slots.iter().enumerate() {
-            if let Some((times, kind)) = self.counts[slot as usize].step(port, batch.kind(row), self.anti) {
+            let counts = &mut self.counts[slot as usize];
+            counts.expire(self.ttl_ms, cx.now_ms());
+            counts.write(port, cx.now_ms());
+            if let Some((times, kind)) = counts.step(port, batch.kind(row), self.anti) {
                 // The key is the whole row: that of the right stands for those of the left.
                 for _ in 0..times {
                     picks.push(row as u32);
@@ -124,14 +150,29 @@ impl Operator for SemiJoiner {
         Ok(())
     }
 
+    fn on_barrier(&mut self, _epoch: u64, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if self.ttl_ms == 0 {
+            return Ok(());
+        }
+        let mut expired = self.table.live();
+        expired.retain(|slot| {
+            let counts = &mut self.counts[*slot as usize];
+            counts.expire(self.ttl_ms, cx.now_ms());
+            counts.left == 0 && counts.right == 0
+        });
+        self.remove_empty(&expired)
+    }
+
     fn freeze(&mut self, state: &mut StateWriter<'_>) -> Result<()> {
         for (group, key) in self.gone.drain(..) {
             state.delete(group, &key);
         }
         let dirty = self.dirty.take();
         for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?) {
-            let Counts { left, right } = self.counts[*slot as usize];
-            state.put(group, &key, &[left.to_le_bytes(), right.to_le_bytes()].concat());
+            let Counts { left, right, left_ms, right_ms } = self.counts[*slot as usize];
+            let times: &[i64] = if self.ttl_ms > 0 { &[left_ms, right_ms] } else { &[] };
+            let value: Vec<u8> = [left, right].iter().chain(times).flat_map(|number| number.to_le_bytes()).collect();
+            state.put(group, &key, &value);
         }
         Ok(())
     }
@@ -141,11 +182,16 @@ impl Operator for SemiJoiner {
         let slots = self.table.assign_canonical(&keys)?;
         self.grow();
         for (slot, entry) in slots.iter().zip(entries) {
-            let (Some((left, rest)), 16) = (entry.value.split_first_chunk::<8>(), entry.value.len()) else {
-                return Err(Error::bug(format!("a joined row's state has {} bytes, expected 16", entry.value.len())));
+            let numbers: Vec<i64> = entry.value.as_chunks::<8>().0.iter().map(|n| i64::from_le_bytes(*n)).collect();
+            self.counts[*slot as usize] = match numbers[..] {
+                // Without times nothing is known: the time to live begins anew.
+                [left, right] => Counts { left, right, left_ms: i64::MAX, right_ms: i64::MAX },
+                [left, right, left_ms, right_ms] => Counts { left, right, left_ms, right_ms },
+                _ => {
+                    let found = entry.value.len();
+                    return Err(Error::bug(format!("a joined row's state has {found} bytes, expected 16 or 32")));
+                }
             };
-            let right = rest.first_chunk::<8>().ok_or_else(|| Error::bug("a joined row's state ends early"))?;
-            self.counts[*slot as usize] = Counts { left: i64::from_le_bytes(*left), right: i64::from_le_bytes(*right) };
             self.dirty.set_persisted(*slot);
         }
         Ok(())

@@ -23,67 +23,86 @@ use crate::state::{StateEntry, StateWriter};
 /// | -U, -D of another row | nothing |
 pub(crate) struct UpsertMaterializer {
     rows: KeptRows,
-    /// By which rows of one primary key are told apart: a codec and its columns; `None`: by the whole row.
-    identity: Option<(KeyCodec, Vec<usize>)>,
+    identity: RowIdentity,
     schema: SchemaRef,
 }
 
-impl UpsertMaterializer {
-    pub(crate) fn new(plan: &UpsertMaterialize, input: &Node) -> Self {
-        let types: Vec<LogicalType> = input.schema.types().cloned().collect();
-        let identity = (!plan.upsert_key.is_empty()).then(|| {
+/// By which rows of one primary key are told apart: a codec and its columns; `None`: by the whole row.
+pub(super) struct RowIdentity(Option<(KeyCodec, Vec<usize>)>);
+
+impl RowIdentity {
+    pub(super) fn new(plan: &UpsertMaterialize, types: &[LogicalType]) -> Self {
+        RowIdentity((!plan.upsert_key.is_empty()).then(|| {
             let codec = KeyCodec::new(plan.upsert_key.iter().map(|k| types[*k].clone()));
             (codec, plan.upsert_key.clone())
-        });
-        UpsertMaterializer {
-            rows: KeptRows::new(&types, &plan.keys, plan.state_ttl_ms),
-            identity,
-            schema: input.schema.to_arrow(),
-        }
+        }))
     }
 
-    fn identities(&self, rows: &RecordBatch) -> Result<Option<EncodedRows>> {
-        let Some((codec, columns)) = &self.identity else { return Ok(None) };
+    pub(super) fn is_key(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn of(&self, rows: &RecordBatch) -> Result<Option<EncodedRows>> {
+        let Some((codec, columns)) = &self.0 else { return Ok(None) };
         let columns: Vec<ArrayRef> = columns.iter().map(|c| rows.column(*c).clone()).collect();
         codec.encode(&columns, rows.num_rows()).map(Some)
     }
 
     /// A kept row is its identity (length, bytes), then the row; without an identity the row alone.
-    fn pack(identity: Option<&[u8]>, row: &[u8]) -> Bytes {
+    pub(super) fn pack(identity: Option<&[u8]>, row: &[u8]) -> Bytes {
         match identity {
             None => row.into(),
             Some(id) => [&(id.len() as u32).to_le_bytes()[..], id, row].concat().into(),
         }
     }
 
-    fn row_of(&self, packed: &Bytes) -> Bytes {
-        match (&self.identity, packed.split_first_chunk::<4>()) {
-            (Some(_), Some((length, rest))) => rest[u32::from_le_bytes(*length) as usize..].into(),
-            _ => packed.clone(),
+    /// Of a kept row its identity and the row.
+    pub(super) fn split<'r>(&self, packed: &'r [u8]) -> (Option<&'r [u8]>, &'r [u8]) {
+        match (&self.0, packed.split_first_chunk::<4>()) {
+            (Some(_), Some((length, rest))) => {
+                let (id, row) = rest.split_at((u32::from_le_bytes(*length) as usize).min(rest.len()));
+                (Some(id), row)
+            }
+            _ => (None, packed),
+        }
+    }
+}
+
+impl UpsertMaterializer {
+    pub(crate) fn new(plan: &UpsertMaterialize, input: &Node) -> Self {
+        let types: Vec<LogicalType> = input.schema.types().cloned().collect();
+        UpsertMaterializer {
+            rows: KeptRows::new(&types, &plan.keys, plan.state_ttl_ms),
+            identity: RowIdentity::new(plan, &types),
+            schema: input.schema.to_arrow(),
         }
     }
 
-    fn is_same(packed: &[u8], identity: Option<&[u8]>, row: &[u8]) -> bool {
-        match (identity, packed.split_first_chunk::<4>()) {
-            (Some(id), Some((length, rest))) => rest.get(..u32::from_le_bytes(*length) as usize) == Some(id),
-            _ => packed == row,
+    fn row_of(&self, packed: &Bytes) -> Bytes {
+        self.identity.split(packed).1.into()
+    }
+
+    fn is_same(&self, packed: &[u8], identity: Option<&[u8]>, row: &[u8]) -> bool {
+        match (self.identity.split(packed), identity) {
+            ((Some(kept), _), Some(id)) => kept == id,
+            ((_, kept), _) => kept == row,
         }
     }
 
     fn steps(&mut self, batch: &ChangeBatch, now_ms: i64) -> Result<Steps> {
         let encoded = self.rows.encode(batch.rows())?;
-        let identities = self.identities(batch.rows())?;
+        let identities = self.identity.of(batch.rows())?;
         let mut steps = Steps::default();
         for row in 0..batch.num_rows() {
             let (key, bytes) = (encoded.keys.get(row), encoded.rows.get(row));
             let identity = identities.as_ref().map(|ids| ids.get(row));
             let mut rows = self.rows.get(key, now_ms).to_vec();
-            let found = rows.iter().position(|kept| Self::is_same(kept, identity, bytes));
+            let found = rows.iter().position(|kept| self.is_same(kept, identity, bytes));
             if batch.kind(row).adds() {
                 steps.input(if rows.is_empty() { RowKind::Insert } else { RowKind::UpdateAfter }, row);
                 match found.filter(|_| identity.is_some()) {
-                    Some(at) => rows[at] = Self::pack(identity, bytes),
-                    None => rows.push(Self::pack(identity, bytes)),
+                    Some(at) => rows[at] = RowIdentity::pack(identity, bytes),
+                    None => rows.push(RowIdentity::pack(identity, bytes)),
                 }
             } else {
                 let Some(at) = found else { continue };

@@ -73,7 +73,7 @@ impl WindowAggregator {
         let layout = Layout::new(keys, &plan.calls, ty, !input.mode.is_insert_only());
         let sharing = match windows.kind {
             _ if plan.window.attached.is_some() => Sharing::None,
-            WindowKind::Hop { .. } => Sharing::Hop(Sums::new(&layout)?),
+            WindowKind::Hop { .. } => Sharing::Hop(Sums::new(&layout, plan.legacy)?),
             WindowKind::Cumulate { .. } => Sharing::Cumulate,
             WindowKind::Tumble { .. } => Sharing::None,
             WindowKind::Session { .. } => return Err(Error::bug("a session without its operator")),

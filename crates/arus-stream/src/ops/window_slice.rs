@@ -226,18 +226,18 @@ pub(crate) enum Sums {
     Running(Option<Box<Running>>),
     /// Two stacks, for what cannot be taken away: each slice is merged about twice.
     Stacks(Option<Box<Stacks>>),
-    /// As in Flink from the newest to the oldest, where the order shows.
-    Whole,
+    /// Where the order shows: as in Flink from the newest to the oldest, those of the older form from the oldest on.
+    Whole { oldest_first: bool },
 }
 
 impl Sums {
-    pub(crate) fn new(layout: &Layout) -> Result<Self> {
+    pub(crate) fn new(layout: &Layout, legacy: bool) -> Result<Self> {
         Ok(if layout.values()?.calls.subtracts() {
             Sums::Running(None)
         } else if layout.regroups() {
             Sums::Stacks(None)
         } else {
-            Sums::Whole
+            Sums::Whole { oldest_first: legacy }
         })
     }
 
@@ -246,7 +246,7 @@ impl Sums {
         match self {
             Sums::Running(sum) => *sum = None,
             Sums::Stacks(sum) => *sum = None,
-            Sums::Whole => {}
+            Sums::Whole { .. } => {}
         }
     }
 
@@ -280,11 +280,13 @@ impl Sums {
                 *stacks = Some(at);
                 Ok(())
             }
-            Sums::Whole => {
+            Sums::Whole { oldest_first } => {
                 let mut sum = layout.slice()?;
-                for (_, slice) in slices.range(start + 1..=end).rev() {
-                    sum.merge(slice)?;
+                let mut parts: Vec<&Slice> = slices.range(start + 1..=end).map(|(_, slice)| slice).collect();
+                if !*oldest_first {
+                    parts.reverse();
                 }
+                parts.into_iter().try_for_each(|slice| sum.merge(slice).map(|_| ()))?;
                 emit(&sum)
             }
         }

@@ -10,7 +10,8 @@ use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
 use arus_core::plan::{
-    LengthEnforcer, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values, WindowAggregate, WindowKind,
+    ConflictStrategy, LengthEnforcer, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values, WindowAggregate,
+    WindowKind,
 };
 use arus_core::types::TimeAttribute;
 use arus_core::{ChangeBatch, Error, Result};
@@ -29,6 +30,7 @@ use crate::ops::group_aggregate::GroupAggregator;
 use crate::ops::rank::Ranker;
 use crate::ops::semi_join::SemiJoiner;
 use crate::ops::sink::{CollectSink, MaterializeSink, TopicSink, WriterSink};
+use crate::ops::sink_conflict::ConflictSink;
 use crate::ops::sink_guard::{ConstraintSink, Length, MaterializedSink, UpsertMaterializer};
 use crate::ops::temporal_sort::TemporalSorter;
 use crate::ops::union::Union;
@@ -243,7 +245,10 @@ fn lateness(plan: &PhysicalPlan, time_zone: &str) -> Result<Lateness> {
     // What takes back the row of a key has that row's time, which no batch of the scan shows.
     let retracts = plan.nodes.iter().any(|node| matches!(node.op, Op::ChangelogNormalize(_)));
     let sorts = plan.nodes.iter().any(|node| matches!(node.op, Op::TemporalSort(_)));
-    let every_advance = reads_watermark(plan) || sorts || (retracts && !windows.is_empty());
+    let decides = plan.sinks().any(|(_, sink)| {
+        sink.materialize.is_some() && matches!(sink.conflict, Some(ConflictStrategy::Nothing | ConflictStrategy::Error))
+    });
+    let every_advance = reads_watermark(plan) || sorts || decides || (retracts && !windows.is_empty());
     Ok(Lateness { windows, every_advance })
 }
 
@@ -290,8 +295,10 @@ fn constant_rows(values: &Values, node: &Node, settings: &PipelineSettings) -> R
     let batches: Vec<RecordBatch> = values
         .rows
         .iter()
-        .map(|row| {
-            let evaluated = Expressions::compile(row, &settings.time_zone)?.run(&one_row, now_ms, WATERMARK_NONE)?;
+        .enumerate()
+        .map(|(number, row)| {
+            let with = settings.compiling(node.uid).part(number as u64);
+            let evaluated = Expressions::compile(row, with)?.run(&one_row, now_ms, WATERMARK_NONE)?;
             match evaluated.failed.first() {
                 Some((_, reason)) => Err(Error::data(format!("VALUES: {reason}"))),
                 None => crate::ops::rows(&schema, evaluated.columns, 1),
@@ -311,14 +318,13 @@ fn operator(
     let node = &plan.nodes[id];
     let first = node.inputs.first().ok_or_else(|| Error::bug(format!("{} without an input", node.op.name())))?;
     let input = &plan.nodes[*first];
-    let zone = settings.time_zone.as_str();
     Ok(match &node.op {
         Op::Scan(_) | Op::Values(_) => return Err(Error::bug("a source is no operator")),
-        Op::Calc(calc) => Box::new(Calculator::new(calc, node, zone)?),
+        Op::Calc(calc) => Box::new(Calculator::new(calc, node, settings.compiling(node.uid))?),
         Op::WindowTableFunction(window) if matches!(window.kind, WindowKind::Session { .. }) => {
             Box::new(SessionRows::new(window, node, input, settings, watermark)?)
         }
-        Op::WindowTableFunction(window) => Box::new(WindowTableFunction::new(window, node, zone)?),
+        Op::WindowTableFunction(window) => Box::new(WindowTableFunction::new(window, node, &settings.time_zone)?),
         Op::Exchange(exchange) => Box::new(Exchanger::new(exchange, input, &settings.key_groups)),
         Op::GroupAggregate(group) => Box::new(GroupAggregator::new(group, node, input)?),
         Op::WindowAggregate(aggregate)
@@ -328,9 +334,9 @@ fn operator(
         }
         Op::WindowAggregate(aggregate) => Box::new(WindowAggregator::new(aggregate, node, input, settings, watermark)?),
         Op::Union => Box::new(Union { schema: node.schema.to_arrow() }),
-        Op::ChangelogNormalize(normalize) => Box::new(Normalizer::new(normalize, node, zone)?),
+        Op::ChangelogNormalize(normalize) => Box::new(Normalizer::new(normalize, node, settings.compiling(node.uid))?),
         Op::DropUpdateBefore => Box::new(DropUpdateBefore),
-        Op::Expand(expand) => Box::new(Expander::new(expand, node, zone)?),
+        Op::Expand(expand) => Box::new(Expander::new(expand, node, settings.compiling(node.uid))?),
         Op::Rank(rank) => Box::new(Ranker::new(rank, node, input, settings.batch_rows)?),
         Op::TemporalSort(sort) => Box::new(TemporalSorter::new(sort, node, input, settings.batch_rows)),
         Op::SemiJoin(join) => Box::new(SemiJoiner::new(join, node)),
@@ -357,6 +363,10 @@ fn operator(
 fn guarded(sink: &Sink, input: &Node, operator: Box<dyn Operator>) -> Box<dyn Operator> {
     let SinkTarget::Table(table) = &sink.target else { return operator };
     let operator = match &sink.materialize {
+        Some(plan) if matches!(sink.conflict, Some(ConflictStrategy::Nothing | ConflictStrategy::Error)) => {
+            let fails = sink.conflict == Some(ConflictStrategy::Error);
+            Box::new(ConflictSink::new(plan, fails, input, operator)) as _
+        }
         Some(plan) => {
             Box::new(MaterializedSink { materializer: UpsertMaterializer::new(plan, input), sink: operator }) as _
         }

@@ -11,7 +11,7 @@ use arus_core::limits::FAR_FUTURE_MS;
 use arus_core::plan::{Node, Scan};
 use arus_core::{ChangeBatch, Error, LogicalType, Result, planted};
 
-use crate::eval::{Evaluation, Expressions, kept, null_violations};
+use crate::eval::{Compiling, Evaluation, Expressions, kept, null_violations};
 use crate::message::WATERMARK_NONE;
 use crate::operator::OperatorContext;
 use crate::ops::window::millis;
@@ -96,7 +96,12 @@ struct Rows {
 }
 
 impl Decoding {
-    pub(crate) fn new(scan: &Scan, node: &Node, decoder: Option<Box<dyn Decoder>>, time_zone: &str) -> Result<Self> {
+    pub(crate) fn new(
+        scan: &Scan,
+        node: &Node,
+        decoder: Option<Box<dyn Decoder>>,
+        with: Compiling<'_>,
+    ) -> Result<Self> {
         let table = &scan.table;
         let physical: Vec<usize> =
             (0..table.columns.len()).filter(|i| matches!(table.columns[*i].kind, ColumnKind::Physical)).collect();
@@ -141,7 +146,7 @@ impl Decoding {
                         .then(|| {
                             let input = Box::new(Expr::column(0, given));
                             let cast = Expr::Cast { input, ty: column.ty.clone(), safe: false };
-                            Expressions::compile(&[cast], time_zone)
+                            Expressions::compile(&[cast], with)
                         })
                         .transpose()?;
                     columns.push(ReadColumn { from: From::Envelope(envelope), cast, schema });
@@ -158,7 +163,7 @@ impl Decoding {
             columns,
             read_schema: read_schema.to_arrow(),
             not_null,
-            output: if identity { None } else { Some(Expressions::compile(&scan.output, time_zone)?) },
+            output: if identity { None } else { Some(Expressions::compile(&scan.output, with)?) },
             output_schema: node.schema.to_arrow(),
             rowtime: scan.watermark.as_ref().map(|w| w.column).filter(|_| table.kind == TableKind::Topic),
         })

@@ -91,6 +91,9 @@ fn aggregated(call: &AggregateCall, rows: &[Vec<Value>], ordered: bool, schema: 
                 _ => unsupported("LISTAGG without its separator"),
             }
         }
+        AggregateFunction::Percentile | AggregateFunction::JsonArrayAgg | AggregateFunction::JsonObjectAgg => {
+            unsupported(format!("{:?}", call.function))
+        }
         AggregateFunction::Collect => {
             let mut counts: Vec<(Value, Value)> = vec![];
             for value in values {

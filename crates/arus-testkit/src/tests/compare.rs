@@ -50,7 +50,7 @@ struct Ways<'a> {
 }
 
 pub(super) fn check(seed: u64) -> Outcome {
-    let evaluator = ConstantEvaluator::new(Arc::new(arus_core::clock::SystemClock::new()), "UTC");
+    let evaluator = ConstantEvaluator::new(Arc::new(arus_core::clock::SystemClock::new()), "UTC", 1);
     let mut world = World::new(&Functions, &evaluator);
     let case = match case(seed, &mut world) {
         Ok(case) => case,

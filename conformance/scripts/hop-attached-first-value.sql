@@ -1,0 +1,6 @@
+-- FIRST_VALUE over rows that carry their window: it is one part.
+-- compare: watermark
+
+CREATE TABLE visits (who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+SELECT who, FIRST_VALUE(n), COUNT(*), window_start, window_end FROM (SELECT who, page, COUNT(*) AS n, window_start, window_end FROM HOP(TABLE visits, DESCRIPTOR(`at`), INTERVAL '5' SECOND, INTERVAL '20' SECOND) GROUP BY who, page, window_start, window_end) GROUP BY who, window_start, window_end;

@@ -1,0 +1,5 @@
+-- JSON_ARRAYAGG takes no DISTINCT.
+
+CREATE TABLE visits (who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+SELECT JSON_ARRAYAGG(DISTINCT page) FROM visits;

@@ -1,0 +1,6 @@
+-- SESSION over updates: values are taken back from their part.
+-- compare: watermark
+
+CREATE TABLE changes (who STRING, page STRING, score INT, `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/visit-changes.json', 'format' = 'debezium-json');
+SELECT who, COUNT(DISTINCT page), LISTAGG(page), ARRAY_AGG(score), PERCENTILE(score, 0.5), window_start, window_end FROM SESSION(TABLE changes PARTITION BY who, DESCRIPTOR(`at`), INTERVAL '6' SECOND) GROUP BY who, window_start, window_end;

@@ -1,0 +1,6 @@
+-- FIRST_VALUE and LAST_VALUE of a window.
+-- compare: watermark
+
+CREATE TABLE visits (who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+SELECT who, FIRST_VALUE(page), LAST_VALUE(score), window_start FROM TUMBLE(TABLE visits, DESCRIPTOR(`at`), INTERVAL '10' SECOND) GROUP BY who, window_start, window_end;

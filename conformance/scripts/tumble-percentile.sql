@@ -1,0 +1,6 @@
+-- TUMBLE: percentiles, one and several.
+-- compare: watermark
+
+CREATE TABLE visits (who STRING, page STRING, score INT, cost DOUBLE, price DECIMAL(10, 2), `at` TIMESTAMP(3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'data/visits.json', 'format' = 'json');
+SELECT who, PERCENTILE(score, 0.5), PERCENTILE(cost, ARRAY[0.1, 0.9]), PERCENTILE(DISTINCT score, 0.25), window_start, window_end FROM TUMBLE(TABLE visits, DESCRIPTOR(`at`), INTERVAL '10' SECOND) GROUP BY who, window_start, window_end;

@@ -44,6 +44,12 @@ pub enum Code {
     DiskFull,
     Corrupt,
     PermissionDenied,
+    /// An idempotent producer that the partition does not know begins in the middle.
+    UnknownProducer,
+    /// An idempotent producer whose place another one has taken.
+    ProducerEpoch,
+    /// An idempotent producer's batch that does not follow its last one.
+    OutOfOrder,
 }
 
 impl Code {
@@ -63,6 +69,7 @@ impl Code {
             Code::DiskFull => "53100",
             Code::Corrupt => "XX001",
             Code::PermissionDenied => "42501",
+            Code::UnknownProducer | Code::ProducerEpoch | Code::OutOfOrder => "40001",
             Code::Other => match kind {
                 ErrorKind::User => "42000",
                 ErrorKind::Data => "22000",

@@ -12,8 +12,41 @@ pub const RECORD_BYTES: usize = 16 << 20;
 pub const HTTP_BODY_BYTES: usize = 64 << 20;
 /// One Kafka request frame.
 pub const KAFKA_FRAME_BYTES: usize = 64 << 20;
-/// Open connections of one door.
+/// Open connections of one door; less where the system gives the process fewer files.
 pub const DOOR_CONNECTIONS: usize = 4_096;
+/// Files that are no connections: segments, state, sources. A quarter of what is left is a door's.
+pub const FILES_RESERVED: usize = 512;
+/// Bytes of requests that one door has taken and not answered. HTTP refuses more with 429, Kafka and Postgres read on later.
+pub const DOOR_BYTES: usize = 96 << 20;
+/// The same of all doors together.
+pub const DOORS_BYTES: usize = 128 << 20;
+/// Rows by HTTP wait as long for a core, plus [`INGEST_WAIT_NS_A_BYTE`]; then the answer is 429. A short queue keeps
+/// the accepted ones fast.
+pub const INGEST_WAIT_MS: u64 = 25;
+/// What a large request may wait in addition: about what its own work takes.
+pub const INGEST_WAIT_NS_A_BYTE: u64 = 40;
+/// A Kafka client is asked to hold back for as long as its request has waited, and at most this.
+pub const THROTTLE_MS: u32 = 1_000;
+/// A begun request whose next bytes do not come ends its connection.
+pub const REQUEST_STALL_MS: u64 = 30_000;
+/// An answer of which the client takes nothing ends its connection.
+pub const ANSWER_STALL_MS: u64 = 60_000;
+/// An HTTP or Kafka connection without a request; Kafka's own default. Postgres sessions may be idle: TCP finds the dead ones.
+pub const IDLE_MS: u64 = 600_000;
+/// From the connection to the end of Postgres' startup.
+pub const STARTUP_MS: u64 = 10_000;
+/// One message of a Postgres client: a statement and its parameters.
+pub const POSTGRES_MESSAGE_BYTES: usize = 16 << 20;
+/// A key is a name, not a document.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
+/// A Kafka consumer may ask to wait as long for news.
+pub const FETCH_WAIT_MS: i32 = 30_000;
+/// Bytes of one answer to a Kafka consumer, whatever it asks.
+pub const FETCH_BYTES: usize = 16 << 20;
+/// Partitions that one Kafka request may name.
+pub const KAFKA_PARTITIONS_A_REQUEST: usize = 10_000;
+/// Rows that a page of the console gets.
+pub const CONSOLE_ROWS: usize = 10_000;
 /// Text of one SQL statement or script.
 pub const SQL_TEXT_BYTES: usize = 4 << 20;
 /// Nesting of parentheses, subqueries and types: keeps recursive descent off the end of the stack.
@@ -40,8 +73,12 @@ pub const CHANGES_EPOCHS: usize = 1_024;
 pub const CHANGES_ROWS: usize = 262_144;
 /// Late and quarantined rows that a table keeps; the oldest go first, the counters go on.
 pub const SIDE_TABLE_ROWS: usize = 100_000;
-/// How long idempotency keys are kept.
+/// How long idempotency keys, and idempotent producers that are silent, are kept.
 pub const IDEMPOTENCY_MS: i64 = 24 * 3_600_000;
+/// Idempotent producers that a partition knows; the longest silent one goes first.
+pub const PRODUCERS_OF_A_PARTITION: usize = 10_000;
+/// Batches of each producer that are known again when they are sent again: Kafka's number, as many as clients have in flight.
+pub const PRODUCER_BATCHES: usize = 5;
 /// The same failure at the same place as often stops the pipeline.
 pub const SAME_FAILURES: u32 = 3;
 /// Before a failed pipeline is started again; twice as long each time in a row.

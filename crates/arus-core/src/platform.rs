@@ -184,8 +184,8 @@ pub struct RejectedRow {
 pub enum ChangeEvent {
     /// What the client holds is void; a snapshot follows.
     Reset { cut: Cut },
-    /// Rows of the snapshot (inserts), or the changes of one epoch.
-    Changes { batch: ChangeBatch, schema: RowSchema, cut: Cut, durable: bool },
+    /// Rows of the snapshot (inserts), or the changes of one epoch. `complete`: no more of them follow at this cut.
+    Changes { batch: ChangeBatch, schema: RowSchema, cut: Cut, durable: bool, complete: bool },
 }
 
 // ---- console -------------------------------------------------------------------------------------------
@@ -237,6 +237,8 @@ pub struct TopicInfo {
 pub struct ProduceAck {
     pub base_offset: i64,
     pub log_start_offset: i64,
+    /// How long the server asks this client to hold back.
+    pub throttle_ms: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -254,6 +256,8 @@ pub trait LogDoor: Send + Sync {
     fn topic(&self, name: &str) -> Option<TopicInfo>;
     /// A topic that a client asked for: readable at once by its envelope.
     async fn create_topic(&self, name: &str, partitions: Option<i32>) -> Result<TopicInfo>;
+    /// An id for an idempotent producer: no other one of this server ever has it.
+    fn new_producer_id(&self) -> i64;
     /// Appends record batches v2; returns once they are synced.
     async fn produce(&self, topic: &str, partition: i32, batches: Bytes) -> Result<ProduceAck>;
     /// What is synced from `offset` on; empty when there is nothing.

@@ -12,9 +12,9 @@ use arus_core::catalog::{ObjectPath, TableKind};
 use arus_core::error::Code;
 use arus_core::plan::PhysicalPlan;
 use arus_core::platform::{ChangeEvent, StreamEvent};
-use arus_core::read::{Cut, ReadTable, Snapshot};
+use arus_core::read::{BatchIterator, Cut, ReadTable, Snapshot};
 use arus_core::settings::Settings;
-use arus_core::{ChangeBatch, Error, Result};
+use arus_core::{ChangeBatch, Error, Result, RowSchema};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
@@ -45,6 +45,7 @@ pub(crate) fn changes(
         first: true,
         broken: false,
         queue: VecDeque::new(),
+        reading: None,
     };
     Ok(stream::unfold(feed, |mut feed| async move { feed.next().await.map(|event| (event, feed)) }).boxed())
 }
@@ -59,6 +60,43 @@ struct Feed {
     /// An error was queued: it is the last event.
     broken: bool,
     queue: VecDeque<Result<ChangeEvent>>,
+    /// Rows that are read as fast as the client takes them.
+    reading: Option<Reading>,
+}
+
+/// A read of a table that goes on when the client has taken a batch.
+struct Reading {
+    rows: BatchIterator,
+    schema: RowSchema,
+    cut: Cut,
+    durable: bool,
+    /// Read, but not handed out: only the last batch completes the cut.
+    next: Option<Result<ChangeBatch>>,
+}
+
+impl Reading {
+    fn start(table: &dyn ReadTable, cut: Cut, durable: bool) -> Result<Reading> {
+        let all: Vec<usize> = (0..table.schema().len()).collect();
+        let rows = table.scan(&all, None)?;
+        let mut reading = Reading { rows, schema: table.schema().clone(), cut, durable, next: None };
+        reading.next = reading.read();
+        Ok(reading)
+    }
+
+    fn read(&mut self) -> Option<Result<ChangeBatch>> {
+        self.rows.next().map(|batch| batch.map(ChangeBatch::inserts))
+    }
+
+    fn event(&mut self) -> Option<Result<ChangeEvent>> {
+        let batch = match self.next.take()? {
+            Ok(batch) => batch,
+            Err(e) => return Some(Err(e)),
+        };
+        self.next = self.read();
+        let complete = self.next.is_none();
+        let (schema, cut, durable) = (self.schema.clone(), self.cut, self.durable);
+        Some(Ok(ChangeEvent::Changes { batch, schema, cut, durable, complete }))
+    }
 }
 
 impl Feed {
@@ -70,6 +108,22 @@ impl Feed {
             }
             if self.broken {
                 return None;
+            }
+            if let Some(mut reading) = self.reading.take() {
+                let read = tokio::task::spawn_blocking(move || (reading.event(), reading)).await;
+                let (event, reading) = match read {
+                    Ok(read) => read,
+                    Err(e) => {
+                        self.broken = true;
+                        return Some(Err(Error::bug(format!("a read has panicked: {e}"))));
+                    }
+                };
+                let Some(event) = event else { continue };
+                match &event {
+                    Ok(_) => self.reading = Some(reading),
+                    Err(_) => self.broken = true,
+                }
+                return Some(event);
             }
             let newest = published.borrow_and_update().clone();
             if self.at.as_ref().is_none_or(|(cut, _)| newest.cut > *cut) {
@@ -136,6 +190,7 @@ impl Feed {
                 schema,
                 cut: epoch.cut,
                 durable: epoch.cut <= durable,
+                complete: true,
             }));
         }
         Ok(true)
@@ -147,7 +202,7 @@ impl Feed {
         Ok(())
     }
 
-    /// All rows of the table, or those of its topic after `ends`; read on a thread that may block.
+    /// Starts to read all rows of the table, or those of its topic after `ends`, on threads that may block.
     async fn queue_rows(
         &mut self,
         newest: &Arc<Published>,
@@ -158,22 +213,14 @@ impl Feed {
         let snapshot = EngineSnapshot { shared: self.shared.clone(), published: newest.clone() };
         let (path, found) = (self.path.clone(), found.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let table = match after {
+            let table: Option<Arc<dyn ReadTable>> = match after {
                 Some(starts) => snapshot.rows_after(&path, &found, starts),
                 None => snapshot.table(&path),
             };
-            let Some(table): Option<Arc<dyn ReadTable>> = table else { return Ok(vec![]) };
-            let all: Vec<usize> = (0..table.schema().len()).collect();
-            let event = |batch| ChangeEvent::Changes {
-                batch: ChangeBatch::inserts(batch),
-                schema: table.schema().clone(),
-                cut: snapshot.published.cut,
-                durable: snapshot.published.cut <= durable,
-            };
-            table.scan(&all, None)?.map(|batch| batch.map(event)).collect::<Result<Vec<_>>>()
+            let cut = snapshot.published.cut;
+            table.map(|table| Reading::start(table.as_ref(), cut, cut <= durable)).transpose()
         });
-        let events = read.await.map_err(|e| Error::bug(format!("a read has panicked: {e}")))??;
-        self.queue.extend(events.into_iter().map(Ok));
+        self.reading = read.await.map_err(|e| Error::bug(format!("a read has panicked: {e}")))??;
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use arus_storage::manifest::Manifest;
 use arus_storage::state::StateStore;
 use tokio::sync::watch;
 
+use crate::admission::Admission;
 use crate::catalog::ServerCatalog;
 use crate::checkpoint::CheckpointTask;
 use crate::config::{EngineConfig, Mode};
@@ -105,6 +106,7 @@ impl Engine {
             published: watch::Sender::new(Arc::new(Published::empty(state.incarnation))),
             durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
             figures: Figures::default(),
+            admission: Admission::new(crate::admission::cores(), config.clock.clone()),
             read_cache: Arc::default(),
             failure,
             ready: AtomicBool::new(false),

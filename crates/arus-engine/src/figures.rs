@@ -16,6 +16,10 @@ pub(crate) struct Figures {
     pub(crate) restarts: AtomicU64,
     pub(crate) rows_accepted: AtomicU64,
     pub(crate) rows_rejected: AtomicU64,
+    /// Requests with rows that were told to come again.
+    pub(crate) requests_refused: AtomicU64,
+    /// Ids that idempotent producers got.
+    pub(crate) producers: AtomicU64,
 }
 
 impl Figures {

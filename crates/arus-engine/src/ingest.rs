@@ -9,13 +9,15 @@ use arus_connect::{split_json, split_ndjson, unknown_fields};
 use arus_core::catalog::{ObjectPath, TableDef};
 use arus_core::connector::{EncodedRecords, RawBatch};
 use arus_core::error::Code;
+use arus_core::limits::IDEMPOTENCY_KEY_BYTES;
 use arus_core::plan::PhysicalPlan;
 use arus_core::platform::{IngestFormat, IngestReply, IngestRequest, RejectedRow};
 use arus_core::settings::Settings;
 use arus_core::{Error, Result};
-use arus_storage::log::{BatchBuilder, IDEMPOTENCY_HEADER, Partition};
+use arus_storage::log::{Appended, BatchBuilder, IDEMPOTENCY_HEADER, Partition};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::admission;
 use crate::bounded;
 use crate::io;
 use crate::shared::Shared;
@@ -24,20 +26,56 @@ use crate::tables::Table;
 /// A table, a partition of its topic, and where what was written to it ends.
 pub(crate) type Written = (ObjectPath, u32, i64);
 
-/// A key is a name, not a document.
-const KEY_BYTES: usize = 256;
+/// What a request has become.
+struct Prepared {
+    reply: IngestReply,
+    /// `None`: no row of it was good.
+    batch: Option<ClientBatch>,
+    key: Option<String>,
+}
+
+struct ClientBatch {
+    bytes: Vec<u8>,
+    rows: usize,
+    now_ms: i64,
+}
+
+struct AppendedBatch {
+    partition: Arc<Partition>,
+    appended: Appended,
+    rows: u64,
+    now_ms: i64,
+}
 
 impl Shared {
     /// One request: one record batch. The reply comes when it is durable.
     pub(crate) async fn ingest(self: &Arc<Self>, request: IngestRequest) -> Result<IngestReply> {
         let table = self.client_table(&request.table)?;
-        let def = &table.def;
         if let Some(key) = &request.idempotency_key
-            && (key.is_empty() || key.len() > KEY_BYTES)
+            && (key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES)
         {
-            let message = format!("Idempotency-Key: expected 1 to {KEY_BYTES} bytes, found {}", key.len());
+            let message = format!("Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES} bytes, found {}", key.len());
             return Err(Error::user(message).with_code(Code::InvalidValue));
         }
+        let bytes = request.body.len();
+        let core = self.admission.enter(bytes).await.inspect_err(|_| {
+            self.figures.requests_refused.fetch_add(1, Relaxed);
+        })?;
+        let (shared, of) = (self.clone(), table.clone());
+        let Prepared { reply, batch, key } = admission::run(bytes, move || shared.prepare(&of, request)).await??;
+        if let Some(batch) = batch {
+            self.ensure_client_writer(&table).await?;
+            let (shared, of) = (self.clone(), table.clone());
+            let appended = admission::run(bytes, move || shared.append_batch(&of, batch, key.as_deref())).await??;
+            drop(core);
+            self.settle(&table, appended).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Checks the request's rows, keeps the bad ones and makes a batch of the others.
+    fn prepare(&self, table: &Arc<Table>, request: IngestRequest) -> Result<Prepared> {
+        let def = &table.def;
         let raw = match request.format {
             IngestFormat::Json => split_json(request.body.clone())?,
             IngestFormat::Ndjson => split_ndjson(request.body.clone()),
@@ -45,15 +83,13 @@ impl Shared {
         let rejected = self.check(def, &raw)?;
         let unknown_fields = unknown_fields(&raw, &def.physical_schema());
         let bad: BTreeSet<usize> = rejected.iter().map(|r| r.index).collect();
-        let good: Vec<&[u8]> = (0..raw.records.len()).filter(|i| !bad.contains(i)).map(|i| bytes_of(&raw, i)).collect();
-        self.keep_rejected(&table, &request, &raw, &rejected)?;
+        self.keep_rejected(table, &request, &raw, &rejected)?;
         self.figures.rows_rejected.fetch_add(rejected.len() as u64, Relaxed);
-        let accepted = good.len();
-        if accepted > 0 {
-            self.ensure_client_writer(&table).await?;
-            self.append(&table, good.into_iter(), request.idempotency_key.as_deref()).await?;
-        }
-        Ok(IngestReply { accepted, rejected, unknown_fields })
+        let good = (0..raw.records.len()).filter(|i| !bad.contains(i)).map(|i| bytes_of(&raw, i));
+        let batch = self.batch(good, request.idempotency_key.as_deref());
+        let accepted = batch.as_ref().map_or(0, |b| b.rows);
+        let reply = IngestReply { accepted, rejected, unknown_fields };
+        Ok(Prepared { reply, batch, key: request.idempotency_key })
     }
 
     /// INSERT INTO .. VALUES by a client: how many rows, and where they ended.
@@ -115,7 +151,13 @@ impl Shared {
         values: impl Iterator<Item = &'a [u8]>,
         key: Option<&str>,
     ) -> Result<(u32, i64)> {
-        let inbox = table.inbox().ok_or_else(|| Error::bug("a table without a topic"))?;
+        let Some(batch) = self.batch(values, key) else { return Ok((0, 0)) };
+        let appended = self.append_batch(table, batch, key)?;
+        self.settle(table, appended).await
+    }
+
+    /// One record batch that carries its key; `None` without rows.
+    fn batch<'a>(&self, values: impl Iterator<Item = &'a [u8]>, key: Option<&str>) -> Option<ClientBatch> {
         let now_ms = self.config.clock.now_ms();
         let mut batch = BatchBuilder::new(now_ms);
         for (i, value) in values.enumerate() {
@@ -124,13 +166,24 @@ impl Shared {
                 None => batch.push(None, Some(value), &[], now_ms),
             }
         }
-        let rows = batch.len() as u64;
-        let Some(bytes) = batch.finish() else { return Ok((0, 0)) };
-        let partition = route(inbox.partitions(), key, now_ms);
+        let rows = batch.len();
+        batch.finish().map(|bytes| ClientBatch { bytes, rows, now_ms })
+    }
+
+    /// Not durable yet: [`Self::settle`] waits for that.
+    fn append_batch(&self, table: &Table, batch: ClientBatch, key: Option<&str>) -> Result<AppendedBatch> {
+        let inbox = table.inbox().ok_or_else(|| Error::bug("a table without a topic"))?;
+        let partition = route(inbox.partitions(), key, batch.now_ms).clone();
         let appended = match key {
-            Some(key) => partition.append_idempotent(key.as_bytes(), &bytes)?,
-            None => partition.append(&bytes)?,
+            Some(key) => partition.append_idempotent(key.as_bytes(), &batch.bytes)?,
+            None => partition.append(&batch.bytes)?,
         };
+        Ok(AppendedBatch { partition, appended, rows: batch.rows as u64, now_ms: batch.now_ms })
+    }
+
+    /// Waits until the batch is durable, also one that an earlier attempt has appended.
+    async fn settle(&self, table: &Table, batch: AppendedBatch) -> Result<(u32, i64)> {
+        let AppendedBatch { partition, appended, rows, now_ms } = batch;
         partition.wait_synced(appended.end()).await?;
         if !appended.duplicate {
             table.note_rows(rows, now_ms);

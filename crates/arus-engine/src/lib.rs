@@ -4,6 +4,7 @@
 //! ([`domain`]) and the checkpoint thread ([`checkpoint`]). A row's way: [`ingest`] or the Kafka door appends it to the log, the data
 //! thread runs it through its pipelines, [`published`] shows the epoch to readers.
 
+mod admission;
 mod alter;
 mod analyze;
 mod bounded;

@@ -14,6 +14,7 @@ use arus_storage::log::{Partition, ReadUpTo};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::admission;
 use crate::ddl::Origin;
 use crate::shared::Shared;
 use crate::tables::{Table, Writer};
@@ -85,16 +86,29 @@ impl LogDoor for EngineLog {
         self.table(name).map(|t| info(&t))
     }
 
+    fn new_producer_id(&self) -> i64 {
+        // No two starts of the server share an incarnation, and it is durable before a client is answered.
+        let number = self.0.figures.producers.fetch_add(1, Relaxed);
+        ((self.0.incarnation << 32 | number & 0xffff_ffff) & i64::MAX as u64) as i64
+    }
+
     async fn produce(&self, topic: &str, partition: i32, batches: Bytes) -> Result<ProduceAck> {
         let (table, partition, _) = self.partition(topic, partition)?;
         table.claim_for_clients()?;
-        let appended = partition.append(&batches)?;
+        let core = self.0.admission.wait().await?;
+        let throttle_ms = core.throttle_ms();
+        let to = partition.clone();
+        let appended = admission::run(batches.len(), move || to.append(&batches)).await??;
+        drop(core);
         partition.wait_synced(appended.end()).await?;
-        let rows = (appended.end() - appended.base_offset).max(0) as u64;
-        table.note_rows(rows, self.0.config.clock.now_ms());
-        self.0.figures.rows_accepted.fetch_add(rows, Relaxed);
+        if !appended.duplicate {
+            let rows = (appended.end() - appended.base_offset).max(0) as u64;
+            table.note_rows(rows, self.0.config.clock.now_ms());
+            self.0.figures.rows_accepted.fetch_add(rows, Relaxed);
+        }
         self.0.wake();
-        Ok(ProduceAck { base_offset: appended.base_offset, log_start_offset: partition.start_offset() })
+        let (base_offset, log_start_offset) = (appended.base_offset, partition.start_offset());
+        Ok(ProduceAck { base_offset, log_start_offset, throttle_ms })
     }
 
     fn fetch(&self, topic: &str, partition: i32, offset: i64, max_bytes: usize) -> Result<FetchedBatches> {

@@ -219,6 +219,9 @@ fn metrics(shared: &Shared) -> String {
         "rows of clients that were refused",
         f.rows_rejected.load(Relaxed) as f64,
     );
+    let refused = f.requests_refused.load(Relaxed) as f64;
+    one("arus_requests_refused_total", "counter", "requests with rows that were told to come again", refused);
+    one("arus_producers_total", "counter", "ids given to idempotent producers", f.producers.load(Relaxed) as f64);
     one("arus_resident_bytes", "gauge", "resident memory", resident_bytes(shared) as f64);
     let running = shared.jobs.all().iter().filter(|j| j.status() == JobStatus::Running).count();
     one("arus_pipelines_running", "gauge", "pipelines that run", running as f64);

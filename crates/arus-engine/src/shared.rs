@@ -19,6 +19,7 @@ use arus_storage::log::Log;
 use arus_stream::{ErrorPolicy, PipelineSettings};
 use tokio::sync::{oneshot, watch};
 
+use crate::admission::Admission;
 use crate::catalog::{Changed, ServerCatalog};
 use crate::config::{EngineConfig, Mode};
 use crate::domain::{Control, Reply};
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) published: watch::Sender<Arc<Published>>,
     pub(crate) durable: watch::Sender<Durable>,
     pub(crate) figures: Figures,
+    pub(crate) admission: Admission,
     /// What queries have read of topics.
     pub(crate) read_cache: Arc<ReadCache>,
     /// Why the server has to stop.

@@ -3,17 +3,18 @@
 //! A door knows the engine only by the traits of [`arus_core::platform`]. Sockets and async live here; every
 //! limit of a door is in [`arus_core::limits`].
 
+mod door;
 mod http;
 mod json;
 mod kafka;
 mod postgres;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use arus_core::platform::Platform;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
+
+pub use door::DoorContext;
 
 /// Where the doors of this server are, for the pages that name them.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +31,7 @@ pub struct Endpoint {
     /// For the flag: `--http-port`.
     pub flag: &'static str,
     pub port: u16,
-    pub serve: fn(TcpListener, Arc<dyn Platform>, Addresses) -> BoxFuture<'static, ()>,
+    pub serve: fn(TcpListener, DoorContext) -> BoxFuture<'static, ()>,
 }
 
 /// Adding a door is a folder and a line.
@@ -39,18 +40,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         name: "http",
         flag: "--http-port",
         port: 8080,
-        serve: |listener, platform, addresses| Box::pin(http::serve(listener, platform, addresses)),
+        serve: |listener, context| Box::pin(http::serve(listener, context)),
     },
     Endpoint {
         name: "postgres",
         flag: "--pg-port",
         port: 5432,
-        serve: |listener, platform, _| Box::pin(postgres::serve(listener, platform)),
+        serve: |listener, context| Box::pin(postgres::serve(listener, context)),
     },
     Endpoint {
         name: "kafka",
         flag: "--kafka-port",
         port: 9092,
-        serve: |listener, platform, addresses| Box::pin(kafka::serve(listener, platform, addresses.kafka)),
+        serve: |listener, context| Box::pin(kafka::serve(listener, context)),
     },
 ];

@@ -140,3 +140,13 @@ impl Fs for DiskFs {
         }
     }
 }
+
+/// Lets this process open as many files as the system allows it to ask for; how many these are.
+pub fn raise_open_files() -> io::Result<usize> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(maximum.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)))
+}

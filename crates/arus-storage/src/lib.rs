@@ -16,7 +16,7 @@ mod wire;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use folder::DataFolder;
-pub use fs::DiskFs;
+pub use fs::{DiskFs, raise_open_files};
 pub use table::{KeyedTable, TableMode, TableSnapshot};
 
 /// A panic elsewhere does not make the data behind the lock worse: every change under a lock is whole.

@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use arus_core::limits::{DOOR_CONNECTIONS, FILES_RESERVED};
 use arus_core::{Error, Result};
 use arus_engine::{Engine, EngineConfig};
-use arus_serve::{Addresses, ENDPOINTS, Endpoint};
-use tokio::net::TcpListener;
+use arus_serve::{Addresses, DoorContext, ENDPOINTS, Endpoint};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Flags;
 use crate::{output, settings_file};
 
 const DEFAULT_DATA: &str = "arus-data";
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 1_024;
 
 /// What to do when a door's port is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,8 +102,9 @@ impl Doors {
 
     /// From now on the doors answer.
     pub(crate) fn open(self, engine: &Arc<Engine>) {
+        let context = DoorContext::new(engine.platform(), self.addresses, connections());
         for (endpoint, listener) in self.listeners {
-            tokio::spawn((endpoint.serve)(listener, engine.platform(), self.addresses));
+            tokio::spawn((endpoint.serve)(listener, context.clone()));
         }
     }
 
@@ -118,10 +122,19 @@ impl Doors {
     }
 }
 
+/// Connections of a door: each is an open file, of which the process gets as many as the system lets it.
+fn connections() -> usize {
+    let files = arus_storage::raise_open_files().unwrap_or_else(|e| {
+        tracing::warn!("cannot raise the limit of open files: {e}");
+        1_024
+    });
+    (files.saturating_sub(FILES_RESERVED) / 4).clamp(8, DOOR_CONNECTIONS)
+}
+
 async fn bind(endpoint: &Endpoint, listen: IpAddr, port: u16, ports: Ports) -> Result<TcpListener> {
     let last = if ports == Ports::NextFree && port != 0 { port.saturating_add(100) } else { port };
     for candidate in port..=last {
-        match TcpListener::bind((listen, candidate)).await {
+        match listener(listen, candidate) {
             Ok(listener) => return Ok(listener),
             Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && candidate < last => {}
             Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
@@ -132,4 +145,13 @@ async fn bind(endpoint: &Endpoint, listen: IpAddr, port: u16, ports: Ports) -> R
         }
     }
     Err(Error::user(format!("no port from {port} to {last} is free for the {} door", endpoint.name)))
+}
+
+fn listener(listen: IpAddr, port: u16) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it: one whose other side is gone without a word is found in the end.
+    socket.set_keepalive(true)?;
+    socket.bind(SocketAddr::new(listen, port))?;
+    socket.listen(BACKLOG)
 }

@@ -60,7 +60,7 @@ fn events(event: &ChangeEvent) -> Vec<Event> {
             let data = json!({"incarnation": cut.incarnation, "epoch": cut.epoch});
             vec![Event::default().event("reset").data(data.to_string())]
         }
-        ChangeEvent::Changes { batch, cut, durable, .. } => (0..batch.num_rows())
+        ChangeEvent::Changes { batch, cut, durable, complete, .. } => (0..batch.num_rows())
             .map(|row| {
                 let data = json!({
                     "op": batch.kind(row).short(),
@@ -71,7 +71,11 @@ fn events(event: &ChangeEvent) -> Vec<Event> {
                 });
                 let event = Event::default().data(data.to_string());
                 // Only the last row of an epoch completes it.
-                if row + 1 == batch.num_rows() { event.id(format!("{}.{}", cut.incarnation, cut.epoch)) } else { event }
+                if *complete && row + 1 == batch.num_rows() {
+                    event.id(format!("{}.{}", cut.incarnation, cut.epoch))
+                } else {
+                    event
+                }
             })
             .collect(),
     }

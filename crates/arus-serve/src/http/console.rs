@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use arus_core::Error;
 use arus_core::error::Code;
+use arus_core::limits::CONSOLE_ROWS;
 use arus_core::platform::QueryRows;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
@@ -16,12 +16,10 @@ use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::body::Body;
 use super::error::HttpError;
 use super::{Server, table_path};
 use crate::json;
-
-/// Rows that one answer holds at most: a page cannot show more.
-const QUERY_ROWS: usize = 10_000;
 
 pub(super) async fn get_events(State(server): State<Server>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let events = server.platform.ticks().map(|tick| {
@@ -39,8 +37,8 @@ struct QueryRequest {
     params: BTreeMap<String, Value>,
 }
 
-pub(super) async fn post_query(State(server): State<Server>, request: Bytes) -> Result<Json<Value>, HttpError> {
-    let request: QueryRequest = serde_json::from_slice(&request).map_err(|e| {
+pub(super) async fn post_query(State(server): State<Server>, request: Body) -> Result<Json<Value>, HttpError> {
+    let request: QueryRequest = serde_json::from_slice(&request.bytes).map_err(|e| {
         Error::user(format!("expected {{\"sql\": \"..\", \"params\": {{}}}}: {e}")).with_code(Code::InvalidValue)
     })?;
     let rows = server.platform.query(&request.sql, &request.params).await?;
@@ -57,7 +55,7 @@ pub(super) async fn get_newest(
     Path(name): Path<String>,
     Query(query): Query<Newest>,
 ) -> Result<Json<Value>, HttpError> {
-    let limit = query.limit.unwrap_or(50).min(QUERY_ROWS);
+    let limit = query.limit.unwrap_or(50).min(CONSOLE_ROWS);
     Ok(Json(answer(&server.platform.newest(&table_path(&name), limit).await?)))
 }
 
@@ -68,7 +66,7 @@ fn answer(rows: &QueryRows) -> Value {
         .batches
         .iter()
         .flat_map(|b| (0..b.num_rows()).map(move |row| b.columns().iter().map(|c| json::value(c, row)).collect()))
-        .take(QUERY_ROWS)
+        .take(CONSOLE_ROWS)
         .collect();
     json!({
         "incarnation": rows.cut.incarnation,

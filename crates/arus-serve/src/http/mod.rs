@@ -1,7 +1,9 @@
 //! HTTP: rows in, SQL, changes by server-sent events, health, metrics, and the console.
 
 mod assets;
+mod body;
 mod changes;
+mod connection;
 mod console;
 mod error;
 mod guard;
@@ -11,10 +13,9 @@ mod sql;
 use std::sync::Arc;
 
 use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath};
-use arus_core::limits::HTTP_BODY_BYTES;
 use arus_core::platform::Platform;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -22,21 +23,27 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tower_http::decompression::RequestDecompressionLayer;
 
+use self::connection::{Activity, HttpListener};
 use crate::Addresses;
+use crate::door::{Door, DoorContext};
 
 #[derive(Clone)]
 struct Server {
     platform: Arc<dyn Platform>,
     addresses: Addresses,
+    door: Door,
 }
 
-pub(crate) async fn serve(listener: TcpListener, platform: Arc<dyn Platform>, addresses: Addresses) {
-    if let Err(e) = axum::serve(listener, router(platform, addresses)).await {
+pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {
+    let door = context.door("http");
+    let server = Server { platform: context.platform, addresses: context.addresses, door: door.clone() };
+    let service = router(server).into_make_service_with_connect_info::<Activity>();
+    if let Err(e) = axum::serve(HttpListener { listener, door }, service).await {
         tracing::error!("http door ended: {e}");
     }
 }
 
-fn router(platform: Arc<dyn Platform>, addresses: Addresses) -> Router {
+fn router(server: Server) -> Router {
     Router::new()
         .route("/v1/tables/{name}/rows", post(rows::post_rows))
         .route("/v1/tables/{name}/changes", get(changes::get_changes))
@@ -53,9 +60,9 @@ fn router(platform: Arc<dyn Platform>, addresses: Addresses) -> Router {
         .route("/metrics", get(metrics))
         .fallback(assets::get_asset)
         .layer(RequestDecompressionLayer::new())
-        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
         .layer(middleware::from_fn(guard::same_machine))
-        .with_state(Server { platform, addresses })
+        .layer(middleware::from_fn(connection::busy))
+        .with_state(server)
 }
 
 async fn ready(State(server): State<Server>) -> Response {

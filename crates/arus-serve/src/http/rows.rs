@@ -2,11 +2,11 @@
 
 use arus_core::platform::{IngestFormat, IngestRequest};
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::body::Body;
 use super::error::HttpError;
 use super::{Server, table_path};
 
@@ -14,14 +14,16 @@ pub(super) async fn post_rows(
     State(server): State<Server>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, HttpError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let format =
         if content_type.to_ascii_lowercase().contains("ndjson") { IngestFormat::Ndjson } else { IngestFormat::Json };
     let idempotency_key = headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_string);
-    let reply =
-        server.platform.ingest(IngestRequest { table: table_path(&name), format, body, idempotency_key }).await?;
+    let Body { bytes, held } = body;
+    let request = IngestRequest { table: table_path(&name), format, body: bytes, idempotency_key };
+    let reply = server.platform.ingest(request).await?;
+    drop(held);
     let status = if reply.accepted == 0 && !reply.rejected.is_empty() {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {

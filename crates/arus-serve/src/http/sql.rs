@@ -1,21 +1,25 @@
 //! `POST /v1/sql`: one statement or a script in Flink's dialect.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arus_core::change::ChangeBatch;
 use arus_core::error::Code;
 use arus_core::platform::{Done, Door, Session, StatementOutput, StreamEvent};
 use arus_core::{Error, Result};
-use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Server;
+use super::body::Body;
+use super::connection::Busy;
 use super::error::{HttpError, body};
 use crate::json;
 
@@ -39,8 +43,13 @@ struct CompleteRequest {
     after: String,
 }
 
-pub(super) async fn post_sql(State(server): State<Server>, request: Bytes) -> Result<Response, HttpError> {
-    let request: SqlRequest = serde_json::from_slice(&request).map_err(|e| {
+pub(super) async fn post_sql(
+    State(server): State<Server>,
+    Extension(busy): Extension<Arc<Busy>>,
+    request: Body,
+) -> Result<Response, HttpError> {
+    let Body { bytes, held } = request;
+    let request: SqlRequest = serde_json::from_slice(&bytes).map_err(|e| {
         Error::user(format!("expected {{\"sql\": \"..\", \"stream\": false}}: {e}")).with_code(Code::InvalidValue)
     })?;
     let mut session = server.platform.session(Door::Http);
@@ -56,13 +65,19 @@ pub(super) async fn post_sql(State(server): State<Server>, request: Bytes) -> Re
         }
         let is_last = rest.trim().is_empty();
         if request.stream && is_last {
-            return live(session, statement, request.arrays).await;
+            // A live query holds nothing of the request.
+            drop((bytes, held));
+            return live(session, statement, request.arrays, busy).await;
         }
         match session.execute(statement, &[]).await? {
             StatementOutput::Rows(rows) if is_last => {
                 let arrays = request.arrays;
                 let head = arrays.then(|| columns_line(rows.schema.fields().iter().map(|f| f.name().as_str())));
-                let lines = rows.batches.map(move |b| b.map(|b| lines(&b, arrays)));
+                let lines = rows.batches.map(move |b| {
+                    // A query may think for long: the connection is not idle.
+                    let _busy = &busy;
+                    b.map(|b| lines(&b, arrays))
+                });
                 return Ok(ndjson(stream::iter(head.map(Ok)).chain(lines).boxed()));
             }
             StatementOutput::Rows(_) => {}
@@ -76,12 +91,17 @@ pub(super) async fn post_sql(State(server): State<Server>, request: Bytes) -> Re
     Ok(Json(json!({"ok": true, "job": last.job, "notices": last.notices})).into_response())
 }
 
-async fn live(mut session: Box<dyn Session>, statement: &str, arrays: bool) -> Result<Response, HttpError> {
+async fn live(
+    mut session: Box<dyn Session>,
+    statement: &str,
+    arrays: bool,
+    busy: Arc<Busy>,
+) -> Result<Response, HttpError> {
     let (schema, changes) = session.stream(statement).await?;
     let head = arrays.then(|| columns_line(schema.columns().iter().map(|c| c.name.as_str())));
     let lines = changes.map(move |event| {
-        // The session lives as long as its stream.
-        let _session = &session;
+        // The session lives as long as its stream, and the connection is not idle when there is no news.
+        let _alive = (&session, &busy);
         event.map(|event| match event {
             StreamEvent::Changes(batch) => change_lines(&batch, arrays),
             StreamEvent::Note(note) => format!("{}\n", json!({"note": note})),
@@ -91,8 +111,8 @@ async fn live(mut session: Box<dyn Session>, statement: &str, arrays: bool) -> R
 }
 
 /// `POST /v1/complete` `{"before":"SELECT * FR","after":""}`: what may be typed there.
-pub(super) async fn post_complete(State(server): State<Server>, request: Bytes) -> Result<Response, HttpError> {
-    let request: CompleteRequest = serde_json::from_slice(&request).map_err(|e| {
+pub(super) async fn post_complete(State(server): State<Server>, request: Body) -> Result<Response, HttpError> {
+    let request: CompleteRequest = serde_json::from_slice(&request.bytes).map_err(|e| {
         Error::user(format!("expected {{\"before\": \"..\", \"after\": \"..\"}}: {e}")).with_code(Code::InvalidValue)
     })?;
     let session = server.platform.session(Door::Http);
@@ -105,7 +125,7 @@ fn ndjson(lines: BoxStream<'static, Result<String>>) -> Response {
         Ok(text) => Ok::<_, std::convert::Infallible>(Bytes::from(text)),
         Err(e) => Ok(Bytes::from(format!("{}\n", body(&e)))),
     });
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(bytes)).into_response()
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::from_stream(bytes)).into_response()
 }
 
 fn columns_line<'a>(names: impl Iterator<Item = &'a str>) -> String {

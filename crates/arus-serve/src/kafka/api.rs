@@ -4,12 +4,12 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
-    RequestHeader, ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 
-use super::{Broker, ended, fetch, list_offsets, metadata, produce};
+use super::{Broker, ended, fetch, init_producer_id, list_offsets, metadata, produce};
 
 /// (request, first version, last version): those that are tested with real clients.
 pub(super) const APIS: &[(ApiKey, i16, i16)] = &[
@@ -18,10 +18,25 @@ pub(super) const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::ListOffsets, 1, 7),
     (ApiKey::Metadata, 1, 12),
     (ApiKey::ApiVersions, 0, 3),
+    (ApiKey::InitProducerId, 0, 4),
 ];
 
-/// `None`: the request wants no answer (acks=0).
-pub(super) async fn answer(broker: &Broker, mut frame: Bytes) -> ended::Result<Option<Bytes>> {
+/// What goes back to the client.
+#[derive(Default)]
+pub(super) struct Answer {
+    /// `None`: the request wants no answer (acks=0).
+    pub(super) bytes: Option<Bytes>,
+    /// For how long the connection is not read.
+    pub(super) throttle_ms: u32,
+}
+
+impl From<Bytes> for Answer {
+    fn from(bytes: Bytes) -> Self {
+        Answer { bytes: Some(bytes), throttle_ms: 0 }
+    }
+}
+
+pub(super) async fn answer(broker: &Broker, mut frame: Bytes) -> ended::Result<Answer> {
     if frame.len() < 8 {
         return Err("the request has no header".into());
     }
@@ -38,32 +53,38 @@ pub(super) async fn answer(broker: &Broker, mut frame: Bytes) -> ended::Result<O
         // A newer client asks again with a version of this answer.
         let correlation = i32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]);
         let error = ResponseError::UnsupportedVersion.code();
-        return Ok(Some(encode(api, 0, correlation, &api_versions().with_error_code(error))?));
+        return Ok(encode(api, 0, correlation, &api_versions().with_error_code(error))?.into());
     }
     let header = RequestHeader::decode(&mut frame, api.request_header_version(version))?;
     let correlation = header.correlation_id;
     Ok(match api {
         ApiKey::ApiVersions => {
             ApiVersionsRequest::decode(&mut frame, version)?;
-            Some(encode(api, version, correlation, &api_versions())?)
+            encode(api, version, correlation, &api_versions())?.into()
         }
         ApiKey::Metadata => {
             let request = MetadataRequest::decode(&mut frame, version)?;
-            Some(encode(api, version, correlation, &metadata::answer(broker, request).await)?)
+            encode(api, version, correlation, &metadata::answer(broker, request).await)?.into()
         }
         ApiKey::Produce => {
             let request = ProduceRequest::decode(&mut frame, version)?;
             let wants_answer = request.acks != 0;
             let response = produce::answer(broker, request).await;
-            if wants_answer { Some(encode(api, version, correlation, &response)?) } else { None }
+            let throttle_ms = response.throttle_time_ms.max(0) as u32;
+            let bytes = wants_answer.then(|| encode(api, version, correlation, &response)).transpose()?;
+            Answer { bytes, throttle_ms }
         }
         ApiKey::Fetch => {
             let request = FetchRequest::decode(&mut frame, version)?;
-            Some(encode(api, version, correlation, &fetch::answer(broker, request).await)?)
+            encode(api, version, correlation, &fetch::answer(broker, request).await)?.into()
+        }
+        ApiKey::InitProducerId => {
+            let request = InitProducerIdRequest::decode(&mut frame, version)?;
+            encode(api, version, correlation, &init_producer_id::answer(broker, &request))?.into()
         }
         ApiKey::ListOffsets => {
             let request = ListOffsetsRequest::decode(&mut frame, version)?;
-            Some(encode(api, version, correlation, &list_offsets::answer(broker, &request))?)
+            encode(api, version, correlation, &list_offsets::answer(broker, &request))?.into()
         }
         other => return Err(format!("{other:?} is not supported").into()),
     })

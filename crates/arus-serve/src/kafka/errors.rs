@@ -11,6 +11,9 @@ pub(super) fn code(error: &Error) -> i16 {
         Code::InvalidValue => ResponseError::OffsetOutOfRange,
         Code::DiskFull => ResponseError::KafkaStorageError,
         Code::Corrupt => ResponseError::CorruptMessage,
+        Code::UnknownProducer => ResponseError::UnknownProducerId,
+        Code::ProducerEpoch => ResponseError::InvalidProducerEpoch,
+        Code::OutOfOrder => ResponseError::OutOfOrderSequenceNumber,
         _ => match error.kind() {
             ErrorKind::Data => ResponseError::InvalidRecord,
             ErrorKind::Exhausted => ResponseError::ThrottlingQuotaExceeded,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use arus_core::limits::{FETCH_BYTES, FETCH_WAIT_MS, KAFKA_PARTITIONS_A_REQUEST};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
@@ -9,18 +10,17 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse};
 
 use super::{Broker, errors};
 
-/// A client may not hold a connection for longer.
-const WAIT_MS_MAX: i32 = 30_000;
-/// Bytes of one answer, whatever the client asks.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
-
 pub(super) async fn answer(broker: &Broker, request: FetchRequest) -> FetchResponse {
-    let budget = usize::try_from(request.max_bytes).unwrap_or(0).clamp(1, ANSWER_BYTES_MAX);
+    let partitions: usize = request.topics.iter().map(|t| t.partitions.len()).sum();
+    if partitions > KAFKA_PARTITIONS_A_REQUEST {
+        return FetchResponse::default().with_error_code(ResponseError::InvalidRequest.code());
+    }
+    let budget = usize::try_from(request.max_bytes).unwrap_or(0).clamp(1, FETCH_BYTES);
     let first = read(broker, &request.topics, budget);
     if first.bytes > 0 || first.failed || request.min_bytes <= 0 {
         return first.response;
     }
-    let wait = Duration::from_millis(request.max_wait_ms.clamp(0, WAIT_MS_MAX) as u64);
+    let wait = Duration::from_millis(request.max_wait_ms.clamp(0, FETCH_WAIT_MS) as u64);
     let news = request.topics.iter().flat_map(|topic| {
         topic
             .partitions

@@ -24,17 +24,26 @@ use tokio::sync::Mutex;
 use super::client_settings::{ClientStatement, recognise};
 use super::encode;
 use super::error::to_error_info;
+use super::progress::Progress;
 
 pub(super) struct Handlers {
     connection: Arc<Connection>,
     cancel: Arc<DefaultCancelHandler>,
+    progress: Arc<Progress>,
 }
 
 impl Handlers {
     pub(super) fn new(platform: Arc<dyn Platform>, manager: Arc<ConnectionManager>) -> Self {
-        let state = State { session: platform.session(Door::Postgres), pending: String::new() };
+        let progress = Arc::<Progress>::default();
+        let session = platform.session(Door::Postgres);
+        let state = State { session, pending: String::new(), progress: progress.clone() };
         let connection = Connection { state: Arc::new(Mutex::new(state)), manager: manager.clone() };
-        Handlers { connection: Arc::new(connection), cancel: Arc::new(DefaultCancelHandler::new(manager)) }
+        Handlers { connection: Arc::new(connection), cancel: Arc::new(DefaultCancelHandler::new(manager)), progress }
+    }
+
+    /// Whether the client takes what it is sent.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
     }
 }
 
@@ -65,6 +74,7 @@ struct State {
     session: Box<dyn Session>,
     /// The beginning of a statement whose end has not come yet.
     pending: String,
+    progress: Arc<Progress>,
 }
 
 impl State {
@@ -92,7 +102,8 @@ impl State {
             Some(ClientStatement::Show(name, value)) => Ok(Answer::of(Response::Query(one_value(name, &value)?))),
             None => match self.session.execute(statement, params).await {
                 Ok(StatementOutput::Rows(rows)) => {
-                    Ok(Answer::of(Response::Query(encode::rows(rows, format, connection)?)))
+                    let progress = self.progress.clone();
+                    Ok(Answer::of(Response::Query(encode::rows(rows, format, connection, progress)?)))
                 }
                 Ok(StatementOutput::Done(done)) => Ok(Answer::done(done)),
                 Err(e) => Err(PgWireError::UserError(Box::new(to_error_info(&e, Some(statement))))),

@@ -17,6 +17,7 @@ use pgwire::api::{ConnectionHandle, Type};
 use pgwire::error::PgWireResult;
 
 use super::error::to_pg_error;
+use super::progress::Progress;
 use crate::json;
 
 /// The columns as Postgres describes them; nested ones are jsonb in text and json in binary, whose bytes are
@@ -38,6 +39,7 @@ pub(super) fn rows(
     stream: QueryStream,
     format: &Format,
     connection: Option<Arc<ConnectionHandle>>,
+    progress: Arc<Progress>,
 ) -> PgWireResult<QueryResponse> {
     let fields = Arc::new(describe(&stream.schema, format)?);
     let described = fields.clone();
@@ -45,7 +47,7 @@ pub(super) fn rows(
         let fields = fields.clone();
         batch.map(move |batch| stream::iter(encode_recordbatch(fields, with_json(&batch))))
     });
-    Ok(QueryResponse::new(described, batches.try_flatten()))
+    Ok(QueryResponse::new(described, progress.watch(Box::pin(batches.try_flatten()))))
 }
 
 type Batches = BoxStream<'static, Result<RecordBatch>>;

@@ -7,37 +7,44 @@ mod client_settings;
 mod connection;
 mod encode;
 mod error;
+mod progress;
+mod wire;
 
 use std::sync::Arc;
 
-use arus_core::limits::DOOR_CONNECTIONS;
-use arus_core::platform::Platform;
 use pgwire::api::ConnectionManager;
-use pgwire::tokio::process_socket;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::door::{Arrival, DoorContext, REFUSAL};
 
 const SERVER_VERSION: &str = "15.0 (Arus)";
 
 /// Accepts connections for ever.
-pub(crate) async fn serve(listener: TcpListener, platform: Arc<dyn Platform>) {
-    let connections = Arc::new(Semaphore::new(DOOR_CONNECTIONS));
+pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {
+    let door = context.door("postgres");
     let manager = Arc::new(ConnectionManager::new());
     loop {
-        let Ok(permit) = connections.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                let handlers = connection::Handlers::new(platform.clone(), manager.clone());
+        let (socket, peer, arrival) = door.accept(&listener).await;
+        match arrival {
+            Arrival::Welcome(permit) => {
+                let handlers = connection::Handlers::new(context.platform.clone(), manager.clone());
+                let door = door.clone();
                 tokio::spawn(async move {
                     let _permit = permit;
-                    if let Err(e) = process_socket(socket, None, handlers).await {
+                    if let Err(e) = wire::serve(socket, handlers, &door).await {
                         tracing::debug!("postgres connection of {peer} ended: {e}");
                     }
                 });
             }
-            Err(e) => {
-                tracing::warn!("postgres door cannot accept: {e}");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            Arrival::Refused(permit) => {
+                let message = door.too_many();
+                tokio::spawn(async move {
+                    let _permit = permit;
+                    if !timeout(REFUSAL, wire::refuse(socket, &message)).await.is_ok_and(|told| told.is_ok()) {
+                        tracing::debug!("{peer} went before it was refused");
+                    }
+                });
             }
         }
     }

@@ -4,10 +4,14 @@
 //! was written since its last turn, so that appends of many clients share a sync. Opened without that thread (simulator),
 //! [`Log::sync_all`] does its work. Formats: docs/formats/log.md.
 
+mod carried;
 mod damage;
 #[cfg(test)]
 mod fault_tests;
 mod partition;
+#[cfg(test)]
+mod producer_tests;
+mod producers;
 mod read;
 mod record_batch;
 mod records;

@@ -19,7 +19,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::SyncQueue;
+use super::carried::{self, Carried, carried_path, is_carried};
 use super::damage::Damage;
+use super::producers::Producers;
 use super::record_batch::{self, CheckedBatch};
 use super::records::decode_batches;
 use super::recovery::{self, KnownEnd};
@@ -64,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) keys: HashMap<Box<[u8]>, HeldKey>,
     /// Keys by age.
     pub(crate) key_order: VecDeque<(i64, Box<[u8]>)>,
+    pub(crate) producers: Producers,
     pub(crate) damages: Vec<Damage>,
     /// Where recent reads ended: (segment, offset, position).
     pub(crate) cursors: VecDeque<(i64, i64, u64)>,
@@ -78,7 +81,7 @@ pub(crate) struct Inner {
 pub struct Appended {
     pub base_offset: i64,
     pub last_offset: i64,
-    /// The idempotency key was there already: these are the offsets of the batch that holds it.
+    /// The idempotency key or the producer's sequence was there already: these are the offsets of the batch that holds it.
     pub duplicate: bool,
 }
 
@@ -194,10 +197,20 @@ impl Partition {
     }
 
     /// Appends whole record batches of a client or pipeline. They are in the page cache now, and durable when
-    /// [`Partition::wait_synced`] of [`Appended::end`] returns.
+    /// [`Partition::wait_synced`] of [`Appended::end`] returns. A batch that its idempotent producer sends again is found.
     pub fn append(self: &Arc<Self>, batches: &[u8]) -> Result<Appended> {
         let checked = self.check(batches)?;
-        self.append_checked(&mut locked(&self.inner), batches, checked)
+        let mut inner = locked(&self.inner);
+        if let [one] = checked.as_slice()
+            && one.header.is_idempotent()
+        {
+            let now_ms = self.place.clock.now_ms();
+            if let Some(held) = inner.producers.admit(&one.header, now_ms, &self.place.label())? {
+                let (base_offset, last_offset) = (held.base_offset, held.last_offset);
+                return Ok(Appended { base_offset, last_offset, duplicate: true });
+            }
+        }
+        self.append_checked(&mut inner, batches, checked)
     }
 
     /// Appends one batch that carries `key` in the header [`record_batch::IDEMPOTENCY_HEADER`] of its first record, unless
@@ -260,10 +273,12 @@ impl Partition {
         }
         let mut offset = base_offset;
         let mut held = vec![];
+        let producers = &mut inner.producers;
         for batch in checked {
             let header = batch.header;
             let next = offset + i64::from(header.count);
             segment.facts.add(offset, next, header.bytes, header.max_timestamp);
+            producers.note(&header, offset, now_ms);
             if let Some(key) = batch.idempotency_key {
                 held.push(HeldKey { key, base_offset: offset, last_offset: next - 1, time_ms: now_ms });
             }
@@ -291,6 +306,7 @@ impl Partition {
             self.place.create_segment(inner.last().facts.end).map_err(|e| self.place.io("start a segment of", e))?;
         let sealed = inner.segments.last_mut().expect("a partition has a segment");
         sealed.sealed = true;
+        sealed.facts.producers = inner.producers.since(sealed.base);
         inner.footers_due.push(sealed.base);
         inner.unsynced.push(segment.base);
         inner.names_dirty = true;
@@ -341,6 +357,7 @@ impl Partition {
                     Some(segment) if segment.facts.end <= synced => {
                         let footer = encode_footer(self.place.topic, self.place.number, base, &segment.facts);
                         segment.facts.keys = vec![];
+                        segment.facts.producers = vec![];
                         due.push((footer_path(&segment.path), footer));
                     }
                     Some(_) => inner.footers_due.push(base),
@@ -496,6 +513,7 @@ impl Partition {
         if gone == 0 {
             return Ok(inner.segments[0].base);
         }
+        self.carry(&inner, inner.segments[gone].base)?;
         // Forgotten first: whoever reads one of them now has its file open.
         let removed: Vec<_> = inner.segments.drain(..gone).collect();
         let start = inner.segments[0].base;
@@ -510,5 +528,25 @@ impl Partition {
         }
         self.place.fs.sync_dir(&self.place.dir).map_err(|e| self.place.io("sync the folder of", e))?;
         Ok(start)
+    }
+
+    /// Keeps what the segments below `start` say of keys and producers; they are about to be removed.
+    fn carry(&self, inner: &Inner, start: i64) -> Result<()> {
+        let oldest_ms = self.place.clock.now_ms() - IDEMPOTENCY_MS;
+        let counts = |held: &&HeldKey| held.base_offset < start && held.time_ms >= oldest_ms;
+        let mut keys: Vec<HeldKey> = inner.keys.values().filter(counts).cloned().collect();
+        keys.sort_unstable_by_key(|held| held.base_offset);
+        let carried = Carried { keys, producers: inner.producers.before(start) };
+        let (fs, dir) = (&self.place.fs, &self.place.dir);
+        if carried != Carried::default() {
+            let bytes = carried.encode(self.place.topic, self.place.number);
+            carried::write(fs.as_ref(), dir, start, &bytes)
+                .map_err(|e| self.place.io("keep the idempotency keys of an old segment of", e))?;
+        }
+        let entries = fs.list(dir).map_err(|e| self.place.io("list the folder of", e))?;
+        for old in entries.iter().filter(|e| is_carried(&e.path) && e.path != carried_path(dir, start)) {
+            fs.remove_file(&old.path).map_err(|e| self.place.io("remove an old file of", e))?;
+        }
+        Ok(())
     }
 }

@@ -66,6 +66,10 @@ pub struct BatchHeader {
     pub last_offset_delta: i32,
     pub base_timestamp: i64,
     pub max_timestamp: i64,
+    /// Of an idempotent producer; below 0 there is none.
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub base_sequence: i32,
     pub count: i32,
 }
 
@@ -97,6 +101,9 @@ impl BatchHeader {
             last_offset_delta: i32::from_be_bytes(array(bytes, 23)),
             base_timestamp: i64::from_be_bytes(array(bytes, 27)),
             max_timestamp: i64::from_be_bytes(array(bytes, 35)),
+            producer_id: i64::from_be_bytes(array(bytes, 43)),
+            producer_epoch: i16::from_be_bytes(array(bytes, 51)),
+            base_sequence: i32::from_be_bytes(array(bytes, 53)),
             count: i32::from_be_bytes(array(bytes, 57)),
         };
         let ends = header.base_offset.checked_add(i64::from(header.last_offset_delta) + 1);
@@ -110,6 +117,11 @@ impl BatchHeader {
     /// The offset after its last record.
     pub fn next_offset(&self) -> i64 {
         self.base_offset + i64::from(self.last_offset_delta) + 1
+    }
+
+    /// Whether a producer with an id of its own numbers its batches.
+    pub fn is_idempotent(&self) -> bool {
+        self.producer_id >= 0
     }
 
     /// Checks the sum over `batch`, which is exactly this batch.
@@ -184,6 +196,9 @@ pub(crate) fn check_batches(bytes: &[u8]) -> Result<Vec<CheckedBatch>, BatchFaul
         }
         let idempotency_key = idempotency_key(&header, &rest[..header.bytes])?;
         start += header.bytes;
+        if header.is_idempotent() && (start < bytes.len() || !checked.is_empty()) {
+            return Err(BatchFault::Unsupported("an idempotent producer sends one batch a partition and request"));
+        }
         checked.push(CheckedBatch { start: start - header.bytes, header, idempotency_key });
     }
     Ok(checked)

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use arus_core::error::Code;
 use arus_core::{Error, Result, planted};
 
+use super::carried::{Carried, is_carried};
 use super::partition::{Inner, Place};
 use super::record_batch::{BatchFault, idempotency_key};
 use super::scan::{BatchScanner, Step};
@@ -50,9 +51,11 @@ pub(crate) fn recover(place: &Place, known: KnownEnd) -> Result<Inner> {
     }
     let mut bases = vec![];
     let mut footers = vec![];
+    let mut carried = vec![];
     for entry in place.fs.list(&place.dir).map_err(io("list the folder of"))? {
         match base_of(&entry.path) {
             Some(base) => bases.push((base, entry.path)),
+            None if is_carried(&entry.path) => carried.push(entry.path),
             None => footers.push(entry.path),
         }
     }
@@ -71,6 +74,8 @@ pub(crate) fn recover(place: &Place, known: KnownEnd) -> Result<Inner> {
     let known = known.max(bases.first().map_or(0, |b| b.0));
     let now_ms = place.clock.now_ms();
     let mut recovery = Recovery { place, known, keep_beyond, inner: Inner::default(), known_at: None, now_ms };
+    carried.sort();
+    recovery.take_carried(&carried)?;
     recovery.load_all(bases)?;
     recovery.finish()
 }
@@ -78,6 +83,20 @@ pub(crate) fn recover(place: &Place, known: KnownEnd) -> Result<Inner> {
 impl Recovery<'_> {
     fn io(&self, action: &str, error: io::Error) -> Error {
         self.place.io(action, error)
+    }
+
+    /// What segments that are gone have said. An older file has less than a newer one.
+    fn take_carried(&mut self, paths: &[PathBuf]) -> Result<()> {
+        for path in paths {
+            let bytes = self.place.fs.read(path).map_err(|e| self.io("read a file of", e))?;
+            let Some(carried) = Carried::decode(&bytes, self.place.topic, self.place.number) else {
+                tracing::error!(path = %path.display(), "damaged: retried requests of removed segments are not known any more");
+                continue;
+            };
+            carried.keys.into_iter().for_each(|held| self.inner.hold_key(held));
+            carried.producers.into_iter().for_each(|p| self.inner.producers.put(p, self.now_ms));
+        }
+        Ok(())
     }
 
     /// Takes the segments in order, up to the first that is to be cut.
@@ -147,6 +166,8 @@ impl Recovery<'_> {
         if let Some(mut facts) = facts {
             self.known = self.known.max(facts.end);
             std::mem::take(&mut facts.keys).into_iter().for_each(|key| self.inner.hold_key(key));
+            let producers = std::mem::take(&mut facts.producers);
+            producers.into_iter().for_each(|producer| self.inner.producers.put(producer, self.now_ms));
             self.inner.segments.push(Segment { base, path: path.to_path_buf(), file, facts, sealed: true });
             return Ok(true);
         }
@@ -199,6 +220,7 @@ impl Recovery<'_> {
                     let facts = &mut self.inner.segments[index].facts;
                     facts.len = position;
                     facts.add(header.base_offset, header.next_offset(), header.bytes, header.max_timestamp);
+                    self.inner.producers.note(&header, header.base_offset, self.now_ms);
                     if let Ok(Some(key)) = idempotency_key(&header, batch) {
                         let held = HeldKey {
                             key,

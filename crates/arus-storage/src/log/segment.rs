@@ -1,6 +1,6 @@
 //! One segment of a partition: a file of record batches with a header, and once sealed a footer beside it.
 //!
-//! The footer holds only what the segment's bytes say too (index, times, idempotency keys), so a missing or damaged one is
+//! The footer holds only what the segment's bytes say too (index, times, idempotency keys, producers), so a missing or damaged one is
 //! made again by reading the segment; it is written after the segment was synced, so a valid one proves the length.
 
 use std::path::{Path, PathBuf};
@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use arus_core::fs::File;
 
+use super::producers::{self, Producer};
 use crate::wire::{WireReader, put_bytes};
 
 pub(crate) const SEGMENT_HEADER_BYTES: u64 = 36;
 const SEGMENT_MAGIC: &[u8; 8] = b"ARUSLOG\0";
 const FOOTER_MAGIC: &[u8; 8] = b"ARUSFTR\0";
 const VERSION: u32 = 1;
+/// Of a footer that names producers; without any it is of version 1.
+const VERSION_WITH_PRODUCERS: u32 = 2;
 /// Bytes between two entries of the index: what a read at a random offset skips at most.
 pub(crate) const INDEX_BYTES: u64 = 64 << 10;
 
@@ -55,6 +58,8 @@ pub(crate) struct Facts {
     pub(crate) last_append_ms: i64,
     pub(crate) index: Vec<IndexEntry>,
     pub(crate) keys: Vec<HeldKey>,
+    /// Idempotent producers of this segment, as they stood at its end. Only while the footer is written or read.
+    pub(crate) producers: Vec<Producer>,
 }
 
 impl Facts {
@@ -66,6 +71,7 @@ impl Facts {
             last_append_ms: i64::MIN,
             index: vec![],
             keys: vec![],
+            producers: vec![],
         }
     }
 
@@ -120,7 +126,8 @@ pub(crate) fn segment_header(topic: u64, partition: u32, base: i64) -> Vec<u8> {
 
 pub(crate) fn encode_footer(topic: u64, partition: u32, base: i64, facts: &Facts) -> Vec<u8> {
     let mut out = FOOTER_MAGIC.to_vec();
-    out.extend_from_slice(&VERSION.to_le_bytes());
+    let version = if facts.producers.is_empty() { VERSION } else { VERSION_WITH_PRODUCERS };
+    out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&topic.to_le_bytes());
     out.extend_from_slice(&partition.to_le_bytes());
     out.extend_from_slice(&base.to_le_bytes());
@@ -134,16 +141,36 @@ pub(crate) fn encode_footer(topic: u64, partition: u32, base: i64, facts: &Facts
         out.extend_from_slice(&entry.position.to_le_bytes());
         out.extend_from_slice(&entry.max_timestamp.to_le_bytes());
     }
-    out.extend_from_slice(&(facts.keys.len() as u32).to_le_bytes());
-    for held in &facts.keys {
-        put_bytes(&mut out, &held.key);
-        out.extend_from_slice(&held.base_offset.to_le_bytes());
-        out.extend_from_slice(&held.last_offset.to_le_bytes());
-        out.extend_from_slice(&held.time_ms.to_le_bytes());
+    encode_keys(&mut out, &facts.keys);
+    if !facts.producers.is_empty() {
+        producers::encode(&mut out, &facts.producers);
     }
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
+}
+
+pub(crate) fn encode_keys(out: &mut Vec<u8>, keys: &[HeldKey]) {
+    out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
+    for held in keys {
+        put_bytes(out, &held.key);
+        out.extend_from_slice(&held.base_offset.to_le_bytes());
+        out.extend_from_slice(&held.last_offset.to_le_bytes());
+        out.extend_from_slice(&held.time_ms.to_le_bytes());
+    }
+}
+
+pub(crate) fn decode_keys(fields: &mut WireReader<'_>) -> Option<Vec<HeldKey>> {
+    let mut keys = vec![];
+    for _ in 0..fields.u32()? {
+        keys.push(HeldKey {
+            key: fields.bytes()?.into(),
+            base_offset: fields.i64()?,
+            last_offset: fields.i64()?,
+            time_ms: fields.i64()?,
+        });
+    }
+    Some(keys)
 }
 
 /// `None`: not the footer of this segment, or damaged.
@@ -153,8 +180,11 @@ pub(crate) fn decode_footer(bytes: &[u8], topic: u64, partition: u32, base: i64)
         return None;
     }
     let mut fields = WireReader::new(body);
-    let same = fields.take(8)? == FOOTER_MAGIC
-        && fields.u32()? == VERSION
+    if fields.take(8)? != FOOTER_MAGIC {
+        return None;
+    }
+    let version = fields.u32()?;
+    let same = (version == VERSION || version == VERSION_WITH_PRODUCERS)
         && fields.u64()? == topic
         && fields.u32()? == partition
         && fields.i64()? == base;
@@ -168,17 +198,14 @@ pub(crate) fn decode_footer(bytes: &[u8], topic: u64, partition: u32, base: i64)
         last_append_ms: fields.i64()?,
         index: vec![],
         keys: vec![],
+        producers: vec![],
     };
     for _ in 0..fields.u32()? {
         facts.index.push(IndexEntry { offset: fields.i64()?, position: fields.u64()?, max_timestamp: fields.i64()? });
     }
-    for _ in 0..fields.u32()? {
-        facts.keys.push(HeldKey {
-            key: fields.bytes()?.into(),
-            base_offset: fields.i64()?,
-            last_offset: fields.i64()?,
-            time_ms: fields.i64()?,
-        });
+    facts.keys = decode_keys(&mut fields)?;
+    if version == VERSION_WITH_PRODUCERS {
+        facts.producers = producers::decode(&mut fields)?;
     }
     (fields.remaining() == 0).then_some(facts)
 }

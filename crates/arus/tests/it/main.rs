@@ -19,6 +19,8 @@ mod faults;
 mod http;
 mod ingest;
 mod kafka;
+mod kafka_wire;
+mod producers;
 mod restarts;
 mod server;
 mod shell;

@@ -1,0 +1,74 @@
+//! Rows of clients take a core each while they are checked and appended: no more requests at a time than cores.
+//!
+//! The wait for a core is the server's measure of load. HTTP is refused when it is too long, so that those who are accepted
+//! stay fast; Kafka clients wait and are asked to hold back as long. Waiting for the disk needs no core: many share a sync.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arus_core::clock::SharedClock;
+use arus_core::limits::{INGEST_WAIT_MS, INGEST_WAIT_NS_A_BYTE, THROTTLE_MS};
+use arus_core::{Error, ErrorKind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Less is done at once where it is; more on a thread that may be busy for a while, since two threads serve all clients.
+const INLINE_BYTES: usize = 64 << 10;
+
+pub(crate) struct Admission {
+    cores: Arc<Semaphore>,
+    clock: SharedClock,
+}
+
+/// A core, until it is dropped.
+pub(crate) struct Admitted {
+    _core: OwnedSemaphorePermit,
+    pub(crate) waited: Duration,
+}
+
+impl Admitted {
+    /// What a Kafka client is asked to hold back; a wait that nobody notices is none.
+    pub(crate) fn throttle_ms(&self) -> u32 {
+        match self.waited.as_millis() as u64 {
+            ms if ms < INGEST_WAIT_MS => 0,
+            ms => ms.min(u64::from(THROTTLE_MS)) as u32,
+        }
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(cores: usize, clock: SharedClock) -> Self {
+        Admission { cores: Arc::new(Semaphore::new(cores.max(1))), clock }
+    }
+
+    /// Waits for as long as it takes.
+    pub(crate) async fn wait(&self) -> Result<Admitted> {
+        let began_ns = self.clock.monotonic_ns();
+        let core = self.cores.clone().acquire_owned().await;
+        let core = core.map_err(|_| Error::bug("the cores of clients are closed"))?;
+        let waited = Duration::from_nanos(self.clock.monotonic_ns().saturating_sub(began_ns));
+        Ok(Admitted { _core: core, waited })
+    }
+
+    /// Waits a moment, longer for a large request; then the client has to come again.
+    pub(crate) async fn enter(&self, bytes: usize) -> Result<Admitted> {
+        let patience =
+            Duration::from_millis(INGEST_WAIT_MS) + Duration::from_nanos(INGEST_WAIT_NS_A_BYTE * bytes as u64);
+        match tokio::time::timeout(patience, self.wait()).await {
+            Ok(admitted) => admitted,
+            Err(_) => Err(Error::new(ErrorKind::Exhausted, "more rows come than the server can take")
+                .with_hint("send the request again after the time in Retry-After; an Idempotency-Key counts it once")),
+        }
+    }
+}
+
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs what takes time in proportion to `bytes`.
+pub(crate) async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if bytes < INLINE_BYTES {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::bug(format!("a request has panicked: {e}")))
+}

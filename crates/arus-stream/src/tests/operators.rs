@@ -273,7 +273,8 @@ fn smallest_two() -> Case {
     let scan = keyed_values(&mut plan, ChangelogMode::INSERT_ONLY);
     let strategy = RankStrategy::AppendFast;
     let order = vec![by(1, false)];
-    let plan_of = Rank { partition: vec![], order, offset: 0, end: Some(2), strategy, update_before: true };
+    let plan_of =
+        Rank { partition: vec![], order, offset: 0, end: Some(2), strategy, update_before: true, state_ttl_ms: 0 };
     let ranked = rank(&mut plan, scan, plan_of);
     let expected = &["+I[a, 5]", "+I[b, 3]", "-D[a, 5]", "+I[c, 4]", "-D[c, 4]", "+I[e, 1]", "-D[b, 3]", "+I[f, 1]"];
     let lines = ["a 5", "b 3", "c 4", "d 9", "e 1", "f 1"];
@@ -286,7 +287,8 @@ fn highest_counts() -> Case {
     let counts = plan.group(scan, &[0], &[(Count, None)], false);
     let strategy = RankStrategy::UpdateFast { key: vec![0] };
     let order = vec![by(1, true)];
-    let plan_of = Rank { partition: vec![], order, offset: 0, end: Some(2), strategy, update_before: true };
+    let plan_of =
+        Rank { partition: vec![], order, offset: 0, end: Some(2), strategy, update_before: true, state_ttl_ms: 0 };
     let ranked = rank(&mut plan, counts, plan_of);
     let expected = &["+I[a, 1]", "+I[b, 1]", "-U[b, 1]", "+U[b, 2]", "-D[a, 1]", "+I[c, 2]", "-U[c, 2]", "+U[c, 3]"];
     let lines = ["a", "b", "b", "c", "c", "c", "a"];
@@ -298,7 +300,8 @@ fn second_of_each() -> Case {
     let scan = keyed_values(&mut plan, ChangelogMode::ALL);
     let strategy = RankStrategy::Retract;
     let order = vec![by(1, false)];
-    let plan_of = Rank { partition: vec![0], order, offset: 1, end: Some(2), strategy, update_before: true };
+    let plan_of =
+        Rank { partition: vec![0], order, offset: 1, end: Some(2), strategy, update_before: true, state_ttl_ms: 0 };
     let ranked = rank(&mut plan, scan, plan_of);
     let expected = &["+I[x, 5]", "-U[x, 5]", "+U[x, 4]", "-U[x, 4]", "+U[x, 5]", "+I[y, 1]", "-D[x, 5]", "+I[x, 4]"];
     let lines = ["x 5", "x 3", "y 1", "x 4", "-D x 3", "y 0", "-U x 5", "+U x 2"];
@@ -328,7 +331,8 @@ fn equal_rows(anti: bool) -> Case {
     };
     let (left, right) = (side("l"), side("r"));
     let columns = plan.nodes[left].schema.columns().to_vec();
-    let joined = plan.push(Op::SemiJoin(SemiJoin { anti }), vec![left, right], columns, ChangelogMode::ALL);
+    let joined =
+        plan.push(Op::SemiJoin(SemiJoin { anti, state_ttl_ms: 0 }), vec![left, right], columns, ChangelogMode::ALL);
     let lines = ["l a", "r b", "l b", "l a", "r a", "l null", "-D r b", "r null", "-D l a", "l c", "r d"];
     let (name, expected): (_, &[&str]) =
         if anti { ("EXCEPT", &["[b]", "[c]"]) } else { ("INTERSECT", &["[a]", "[null]"]) };

@@ -148,6 +148,7 @@ fn declared(case: &Case, bad: Option<(&str, &str)>) -> TableDef {
 fn polled_lines(table: &TableDef, decoder: Option<&mut Box<dyn Decoder>>, polled: Polled) -> Vec<String> {
     let rows = match polled {
         Polled::Rows(rows) => rows,
+        Polled::Changes(_) => panic!("a connector makes no changes"),
         Polled::Raw(raw) => {
             let decoded = decoder.expect("a format").decode(&raw).expect("decodes");
             assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);

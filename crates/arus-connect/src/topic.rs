@@ -223,7 +223,7 @@ mod tests {
                 }
                 Polled::Idle => return (values, false),
                 Polled::End => return (values, true),
-                Polled::Rows(_) => panic!("topics hand out records"),
+                Polled::Rows(_) | Polled::Changes(_) => panic!("topics hand out records"),
             }
         }
         panic!("no end");

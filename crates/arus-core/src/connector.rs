@@ -177,6 +177,9 @@ pub enum Polled {
     Raw(RawBatch),
     /// Rows that need no decoding: all physical columns of the table, in order.
     Rows(RecordBatch),
+    /// Changes that need no decoding: the physical columns that are read, in order. They come in no order of time, so the
+    /// watermark waits until nothing more is there for now.
+    Changes(ChangeBatch),
     /// Nothing now.
     Idle,
     /// Nothing ever again.
@@ -189,6 +192,9 @@ pub trait SourceReader: Send {
 
     /// Where the next poll goes on, after all that was handed out.
     fn position(&self) -> Position;
+
+    /// A barrier has come: all that was handed out belongs to its epoch.
+    fn on_barrier(&mut self) {}
 
     /// All rows before the position of this checkpoint are durable in their results.
     fn on_durable(&mut self, _position: &Position) -> Result<()> {

@@ -71,6 +71,8 @@ pub const STATE_BLOCK_BYTES: usize = 64 << 10;
 pub const CHANGES_EPOCHS: usize = 1_024;
 /// Rows of changes that a keyed table keeps for `/changes`.
 pub const CHANGES_ROWS: usize = 262_144;
+/// Bytes of these: rows may be large.
+pub const CHANGES_BYTES: usize = 32 << 20;
 /// Late and quarantined rows that a table keeps; the oldest go first, the counters go on.
 pub const SIDE_TABLE_ROWS: usize = 100_000;
 /// How long idempotency keys, and idempotent producers that are silent, are kept.

@@ -16,6 +16,7 @@ use arus_core::{Error, Result};
 use arus_sql::Planned;
 use arus_sql::ast::ObjectKind;
 use arus_storage::manifest::{CatalogItem, Change};
+use arus_storage::table::KeyedTable;
 use serde_json::{Value, json};
 
 use crate::catalog::Changed;
@@ -46,20 +47,18 @@ impl Shared {
         self.refuse_changed_plans(&old, &CatalogObject::Table(def.clone()), |job| {
             job.spec.sources.contains(&old) || job.spec.targets.contains(&old)
         })?;
+        let relaid = |rows: &KeyedTable| *rows.schema() != def.physical_schema() || rows.key() != def.primary_key;
+        let relaid = table.keyed().is_some_and(|rows| relaid(rows));
+        if relaid && let Some(reader) = self.jobs.readers(&old).first() {
+            return Err(in_use(&old, "read", &reader.spec.name));
+        }
         let settings = in_database_of(origin.settings, &def.path);
         let item =
             self.table_item(table.id, crate::ddl::TABLE, &def, &Origin { sql, settings: &settings, undeclared: false });
         let item = CatalogItem { topic: item.topic.and(self.topic_of(&table)), ..item };
         let changes = vec![Change::Put(item)];
         self.ask(|reply| Control::Catalog { changes, reply }).await?;
-        let keyed = match &table.store {
-            Store::Keyed { table: rows, .. }
-                if *rows.schema() != def.physical_schema() || rows.key() != def.primary_key =>
-            {
-                Some(Arc::new(keyed_table(&def)))
-            }
-            _ => None,
-        };
+        let keyed = relaid.then(|| Arc::new(keyed_table(&def)));
         self.tables.remove(&old);
         self.catalog.remove(&old);
         self.tables.put(table.with_definition(def.clone(), keyed));

@@ -205,7 +205,7 @@ impl BoundedIo {
     fn live_scan(&self, scan: &Scan) -> Result<ScanHandle> {
         let connect = self.shared.connect_context(&self.settings);
         Ok(ScanHandle {
-            source: io::running_source(&self.shared, scan, &connect)?,
+            source: io::running_source(&self.shared, scan, &connect, None)?,
             decoder: io::decoder(&self.shared, scan, &connect)?,
         })
     }

@@ -24,6 +24,7 @@ use arus_stream::{Budget, Checkpoint, Pipeline, PipelineRestore};
 use tokio::sync::oneshot;
 
 use crate::checkpoint::{CheckpointDone, Work};
+use crate::follow;
 use crate::io::EngineIo;
 use crate::jobs::{Job, JobStatus};
 use crate::restore::RestoredState;
@@ -90,8 +91,8 @@ struct Running {
     id: u64,
     job: Arc<Job>,
     pipeline: Pipeline,
-    /// Whether it reads a topic that another pipeline writes.
-    reads_pipeline_topics: bool,
+    /// Whether it reads what another pipeline writes.
+    reads_pipelines: bool,
 }
 
 pub(crate) struct Domain {
@@ -267,6 +268,7 @@ impl Domain {
             Control::Stop { job, changes, reply } => {
                 self.running.retain(|r| !Arc::ptr_eq(&r.job, &job));
                 self.restarts.forget(&job);
+                follow::leave(&self.shared, &job);
                 if let Some(item) = &job.spec.item {
                     self.records.remove(&item.id);
                 }
@@ -303,10 +305,8 @@ impl Domain {
         let settings = self.shared.pipeline_settings(&job.spec.settings)?;
         let pipeline = Pipeline::build(&job.spec.plan, &io, settings, restore)?;
         *job.stats.lock().expect("no holder of this lock panics") = Some(pipeline.stats());
-        let reads_pipeline_topics = job.spec.sources.iter().any(|source| {
-            self.shared.tables.get(source).is_some_and(|t| t.topic().is_some() && t.is_written_by_pipeline())
-        });
-        self.running.push(Running { id, job, pipeline, reads_pipeline_topics });
+        let reads_pipelines = follow::reads_pipelines(&self.shared, &job);
+        self.running.push(Running { id, job, pipeline, reads_pipelines });
         self.order();
         Ok(())
     }

@@ -15,6 +15,7 @@ use arus_storage::log::Topic;
 use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle};
 
 use crate::change::InboxDecoder;
+use crate::follow::KeyedSource;
 use crate::jobs::Job;
 use crate::shared::Shared;
 use crate::tables::{Store, Table, late_schema, quarantine_schema, side_id};
@@ -34,9 +35,9 @@ impl EngineIo {
 }
 
 impl PipelineIo for EngineIo {
-    fn scan(&self, _node: NodeId, scan: &Scan) -> Result<ScanHandle> {
+    fn scan(&self, node: NodeId, scan: &Scan) -> Result<ScanHandle> {
         Ok(ScanHandle {
-            source: running_source(&self.shared, scan, &self.connect)?,
+            source: running_source(&self.shared, scan, &self.connect, Some((self.job.as_ref(), node)))?,
             decoder: decoder(&self.shared, scan, &self.connect)?,
         })
     }
@@ -69,8 +70,13 @@ impl PipelineIo for EngineIo {
     }
 }
 
-/// The source of a pipeline that runs.
-pub(crate) fn running_source(shared: &Shared, scan: &Scan, connect: &ConnectContext) -> Result<Arc<dyn Source>> {
+/// The source of a pipeline that runs; `of`: the job whose checkpoints hold its position.
+pub(crate) fn running_source(
+    shared: &Shared,
+    scan: &Scan,
+    connect: &ConnectContext,
+    of: Option<(&Job, NodeId)>,
+) -> Result<Arc<dyn Source>> {
     let def = &scan.table;
     let Some((table, is_inbox)) = shared.table_of(&def.path) else {
         return Err(Error::bug(format!("table '{}' of a plan does not exist", def.path)));
@@ -89,9 +95,7 @@ pub(crate) fn running_source(shared: &Shared, scan: &Scan, connect: &ConnectCont
                 None => Err(Error::user(format!("connector '{name}' does not exist"))),
             }
         }
-        (Store::Keyed { .. }, false) => {
-            Err(Error::not_supported(format!("a pipeline that reads keyed table '{}'", def.path)))
-        }
+        (Store::Keyed { table, .. }, false) => Ok(Arc::new(KeyedSource::new(table, scan, of)?)),
     }
 }
 
@@ -124,6 +128,11 @@ pub(crate) fn as_topic(def: &TableDef) -> TableDef {
     topic
 }
 
+/// Whether the rows of a keyed table are read, not those that wait to become its rows.
+fn is_keyed(shared: &Shared, def: &TableDef) -> bool {
+    shared.table_of(&def.path).is_some_and(|(table, inbox)| table.keyed().is_some() && !inbox)
+}
+
 /// The physical columns that a scan reads.
 fn read_columns(scan: &Scan) -> RowSchema {
     let columns = scan.read.iter().map(|i| &scan.table.columns[*i]);
@@ -139,6 +148,9 @@ pub(crate) fn decoder(shared: &Shared, scan: &Scan, connect: &ConnectContext) ->
     let through_topic =
         shared.tables.get(&def.path).is_some_and(|t| matches!(t.store, Store::Connector { inbox: Some(_) }));
     if def.kind == TableKind::Connector && def.option("format").is_none() && !through_topic {
+        return Ok(None);
+    }
+    if is_keyed(shared, def) {
         return Ok(None);
     }
     let columns = read_columns(scan);

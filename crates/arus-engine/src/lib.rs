@@ -19,6 +19,7 @@ mod domain;
 mod engine;
 mod explain;
 mod figures;
+mod follow;
 mod ingest;
 mod io;
 mod jobs;

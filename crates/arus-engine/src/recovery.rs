@@ -15,6 +15,7 @@ use arus_stream::Checkpoint as TaskCheckpoint;
 
 use crate::ddl::{CLIENT_WRITER, DATABASE_ITEM, MATERIALIZED, PIPELINE, TABLE, VIEW, settings_of};
 use crate::domain::Domain;
+use crate::follow;
 use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
 use crate::restore::RestoredState;
 use crate::shared::Shared;
@@ -253,6 +254,12 @@ pub(crate) fn resume(
 ) {
     let mut replayed = 0;
     for RecoveredJob { id, job, cut, suspended } in jobs {
+        if cut.is_some()
+            && let Err(e) = follow::recover(shared, &job, restored)
+        {
+            // It reads those tables anew.
+            tracing::error!("pipeline '{}': {e}", job.spec.name);
+        }
         if suspended {
             domain.stall(id, job);
             continue;

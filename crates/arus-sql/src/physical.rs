@@ -10,7 +10,7 @@ pub(crate) use keys::projected;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arus_core::catalog::{ConnectorCatalog, TableDef};
+use arus_core::catalog::{ConnectorCatalog, TableDef, TableKind};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::function::AggregateFunction;
@@ -35,12 +35,13 @@ pub(crate) struct Root {
     pub(crate) at: Location,
 }
 
-/// `collect` is what the one who asked takes of a bare SELECT.
+/// `collect` is what the one who asked takes of a bare SELECT; `snapshot`: keyed tables are read at one epoch.
 pub(crate) fn physical(
     roots: Vec<Root>,
     settings: &Settings,
     connectors: &dyn ConnectorCatalog,
     collect: ChangelogMode,
+    snapshot: bool,
 ) -> Result<PhysicalPlan> {
     let duplicates = settings.flag(CDC_EVENTS_DUPLICATE)?;
     let mut rels = vec![];
@@ -56,7 +57,7 @@ pub(crate) fn physical(
         sinks.push((builder.build(rel)?, at));
     }
     let mut plan = PhysicalPlan { version: PLAN_VERSION, nodes: builder.nodes };
-    let kinds = changelog::kinds(&plan, connectors);
+    let kinds = changelog::kinds(&plan, connectors, snapshot);
     for (sink, at) in &sinks {
         sinks::check_kinds(&plan, &kinds, *sink, connectors).map_err(|e| e.with_location(*at))?;
     }
@@ -71,6 +72,9 @@ pub(crate) fn physical(
 
 /// Whether a source's changes are told apart by its primary key: it gives upserts, or changes may come twice.
 fn by_key(table: &TableDef, connectors: &dyn ConnectorCatalog, duplicates: bool) -> Result<bool> {
+    if table.kind == TableKind::Keyed {
+        return Ok(false);
+    }
     let mode = changelog::source_mode(table, connectors);
     let upserts = mode.update_after && !mode.update_before;
     if mode.is_insert_only() || !(upserts || duplicates) {

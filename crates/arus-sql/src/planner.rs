@@ -299,12 +299,12 @@ impl Planner<'_> {
             StatementKind::Update(update) => {
                 let (rel, table) = binder.updated_rows(update)?;
                 let at = binder.at(update.table.span);
-                Planned::Change { table, delete: false, plan: self.physical(vec![Root { rel, at }])?, tag: "UPDATE" }
+                Planned::Change { table, delete: false, plan: self.over_snapshot(Root { rel, at })?, tag: "UPDATE" }
             }
             StatementKind::Delete(delete) => {
                 let (rel, table) = binder.deleted_rows(&delete.table, delete.condition.as_ref(), "DELETE")?;
                 let at = binder.at(delete.table.span);
-                Planned::Change { table, delete: true, plan: self.physical(vec![Root { rel, at }])?, tag: "DELETE" }
+                Planned::Change { table, delete: true, plan: self.over_snapshot(Root { rel, at })?, tag: "DELETE" }
             }
             StatementKind::Truncate(name) => {
                 let (rel, table) = binder.deleted_rows(name, None, "TRUNCATE TABLE")?;
@@ -312,7 +312,7 @@ impl Planner<'_> {
                 Planned::Change {
                     table,
                     delete: true,
-                    plan: self.physical(vec![Root { rel, at }])?,
+                    plan: self.over_snapshot(Root { rel, at })?,
                     tag: "TRUNCATE TABLE",
                 }
             }
@@ -357,7 +357,12 @@ impl Planner<'_> {
     }
 
     fn physical(&self, roots: Vec<Root>) -> Result<PhysicalPlan> {
-        physical(roots, self.settings, self.connectors, ChangelogMode::ALL)
+        physical(roots, self.settings, self.connectors, ChangelogMode::ALL, self.options.batch_snapshot)
+    }
+
+    /// The rows of a keyed table that a statement changes.
+    fn over_snapshot(&self, root: Root) -> Result<PhysicalPlan> {
+        physical(vec![root], self.settings, self.connectors, ChangelogMode::ALL, true)
     }
 
     fn select(&self, query: &Query, binder: &Binder<'_>) -> Result<Root> {
@@ -441,7 +446,7 @@ impl Planner<'_> {
                 let root = self.select(query, binder)?;
                 let rel = root.rel.clone();
                 // As in Flink nobody asks for -U: the query is explained without the one who takes its rows.
-                (vec![rel], physical(vec![root], self.settings, self.connectors, ChangelogMode::UPSERT)?)
+                (vec![rel], physical(vec![root], self.settings, self.connectors, ChangelogMode::UPSERT, false)?)
             }
             ExplainTarget::Insert(insert) => self.explained(self.inserts(std::slice::from_ref(insert), binder)?.0)?,
             ExplainTarget::StatementSet(inserts) => self.explained(self.inserts(inserts, binder)?.0)?,

@@ -190,7 +190,10 @@ impl Pipeline {
     pub fn barrier(&mut self, epoch: u64) -> Result<()> {
         self.flush_side()?;
         for at in 0..self.sources.len() {
-            self.drive(self.sources[at], |_, cx| {
+            self.drive(self.sources[at], |kind, cx| {
+                if let Kind::Scan(scan) = kind {
+                    scan.on_barrier();
+                }
                 cx.outputs.push(Message::Barrier(epoch));
                 Ok(())
             })?;

@@ -12,6 +12,7 @@ pub(crate) mod watermark;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray};
+use arrow::compute::max;
 use arus_core::catalog::{TableDef, TableKind};
 use arus_core::connector::{PollLimit, Polled, Position, Source, SourceReader, Split};
 use arus_core::limits::POLL_BYTES;
@@ -48,6 +49,9 @@ pub struct SplitState {
     pub watermark: i64,
     pub idle: bool,
     pub finished: bool,
+    /// The highest watermark of rows that came in no order of time, not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<i64>,
 }
 
 pub(crate) struct ScanTask {
@@ -103,7 +107,8 @@ impl ScanTask {
         restore: Option<&ScanState>,
     ) -> Result<Self> {
         let connector = scan.table.connector().unwrap_or_default();
-        let in_source = scan.table.kind == TableKind::Topic || matches!(connector, "kafka" | "upsert-kafka");
+        let in_source = matches!(scan.table.kind, TableKind::Topic | TableKind::Keyed)
+            || matches!(connector, "kafka" | "upsert-kafka");
         let watermark = scan
             .watermark
             .as_ref()
@@ -158,6 +163,10 @@ impl ScanTask {
             })
             .collect();
         ScanState { splits, watermark: self.emitted, idle: self.idle, ended: self.ended }
+    }
+
+    pub(crate) fn on_barrier(&mut self) {
+        self.splits.iter_mut().filter_map(|s| s.reader.as_mut()).for_each(|reader| reader.on_barrier());
     }
 
     pub(crate) fn on_durable(&mut self, state: &ScanState) -> Result<()> {
@@ -229,7 +238,14 @@ impl ScanTask {
         let new = self.source.enumerate(&known)?;
         let found = !new.is_empty();
         for split in new {
-            let state = SplitState { split, position: None, watermark: WATERMARK_NONE, idle: false, finished: false };
+            let state = SplitState {
+                split,
+                position: None,
+                watermark: WATERMARK_NONE,
+                idle: false,
+                finished: false,
+                held: None,
+            };
             self.splits.push(SplitTask { state, reader: None, nothing_since_ms: None });
         }
         Ok(found)
@@ -258,6 +274,12 @@ impl ScanTask {
         let polled = reader.poll(limit)?;
         let arrived = match polled {
             Polled::Idle => {
+                // What came in no order is complete for now.
+                if let Some(held) = task.state.held.take() {
+                    task.state.watermark = task.state.watermark.max(held);
+                    self.advance(cx);
+                    return Ok(PollReport { rows: 0, moved: true });
+                }
                 let since = *task.nothing_since_ms.get_or_insert(cx.now_ms());
                 let timeout = self.watermark.as_ref().map_or(0, |w| w.idle_timeout_ms);
                 if timeout > 0 && cx.now_ms().saturating_sub(since) >= timeout {
@@ -274,15 +296,20 @@ impl ScanTask {
             }
             Polled::Raw(raw) => Arrived::Raw(raw),
             Polled::Rows(rows) => Arrived::Rows(rows),
+            Polled::Changes(batch) => Arrived::Changes(batch),
         };
         task.nothing_since_ms = None;
         task.state.idle = false;
         let reader = reader.as_ref();
         let place = Place { table: &self.table, split: &task.state.split.id, reader };
-        let count = arrived.len();
+        let (count, in_order) = (arrived.len(), !matches!(arrived, Arrived::Changes(_)));
         cx.stats.add_in(count);
         let batch = self.decoding.decode(arrived, place, cx)?;
-        self.emit(index, batch, cx)?;
+        if in_order {
+            self.emit(index, batch, cx)?;
+        } else {
+            self.emit_unordered(index, batch, cx)?;
+        }
         Ok(PollReport { rows: count, moved: true })
     }
 
@@ -318,6 +345,24 @@ impl ScanTask {
         self.emitted = cutter.emitted;
         self.splits[index].state.watermark = cutter.split;
         self.idle = false;
+        Ok(())
+    }
+
+    /// Emits rows that come in no order of time: the watermark is not told before they are complete.
+    fn emit_unordered(&mut self, index: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.idle = false;
+        let Some(watermark) = &self.watermark else {
+            cx.emit(batch);
+            return Ok(());
+        };
+        let batch = watermark.with_rowtime(batch, cx)?;
+        let (marks, batch) = watermark.expr.run_or_set_aside(batch, cx)?;
+        let held = &mut self.splits[index].state.held;
+        *held = (*held).max(max(&millis(&marks[0])?));
+        cx.emit(batch);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use arus_stream::Checkpoint;
 use super::{Domain, Reply, answer};
 use crate::checkpoint::{CheckpointDone, CheckpointJob, Work};
 use crate::ddl::MATERIALIZED;
+use crate::follow;
 use crate::jobs::{Job, JobKind, JobStatus};
 use crate::published::Durable;
 use crate::shared::Shared;
@@ -111,6 +112,7 @@ impl Domain {
                     }
                     if running.pipeline.ended() && cut.scans.values().all(|s| s.ended) {
                         running.job.status.send_replace(JobStatus::Finished);
+                        follow::leave(&self.shared, &running.job);
                         if let Some(change) = finished(&running.job) {
                             self.records.remove(id);
                             release(&self.shared, &running.job);

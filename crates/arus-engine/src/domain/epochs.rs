@@ -8,6 +8,7 @@ use arus_core::read::Cut;
 
 use super::retention::positions;
 use super::{Domain, TURN};
+use crate::follow;
 use crate::jobs::JobStatus;
 use crate::published::{Published, PublishedTable};
 
@@ -15,7 +16,7 @@ use crate::published::{Published, PublishedTable};
 const EPOCH_QUIET_NS: u64 = 5_000_000;
 /// Epochs take at most a twentieth of the time.
 const EPOCH_SHARE: u64 = 20;
-/// A reader of a pipeline's topic that is not at the marker after this long takes the barrier where it stands.
+/// A reader of what a pipeline writes that is not at the marker after this long takes the barrier where it stands.
 const PATIENCE_NS: u64 = 100_000_000;
 
 impl Domain {
@@ -45,15 +46,17 @@ impl Domain {
             if !usable(self) {
                 continue;
             }
-            if self.running[at].reads_pipeline_topics {
+            // Nobody waits for the first snapshot of a reader.
+            if self.running[at].reads_pipelines && !follow::in_snapshot(&self.shared, &self.running[at].job) {
                 self.catch_up(at);
                 if !usable(self) {
                     continue;
                 }
             }
             let running = &mut self.running[at];
-            if let Err(e) = running.pipeline.barrier(epoch) {
-                self.failed.push((running.id, e));
+            match running.pipeline.barrier(epoch) {
+                Ok(()) => follow::show(&self.shared, &running.job, Cut { incarnation: self.shared.incarnation, epoch }),
+                Err(e) => self.failed.push((running.id, e)),
             }
         }
         self.take_down();
@@ -72,7 +75,7 @@ impl Domain {
         Ok(())
     }
 
-    /// Lets a reader come to the markers of the topics that it reads, while patience lasts.
+    /// Lets a reader come to the markers of what it reads, while patience lasts.
     fn catch_up(&mut self, at: usize) {
         let until = self.now_ns() + PATIENCE_NS;
         let running = &mut self.running[at];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arus_core::catalog::ObjectPath;
+use arus_core::catalog::{ObjectPath, TableKind};
 use arus_core::plan::Uid;
 use arus_stream::ScanState;
 
@@ -31,7 +31,11 @@ impl Domain {
         for table in self.shared.tables.all() {
             let Some(topic) = table.topic().or(table.inbox()) else { continue };
             let (time_ms, bytes) = table.retention();
-            let reads = |path: &ObjectPath| self.shared.table_of(path).is_some_and(|(t, _)| Arc::ptr_eq(&t, &table));
+            // Who reads the rows of a keyed table does not read the records that they came from.
+            let reads = |path: &ObjectPath| {
+                let found = self.shared.table_of(path);
+                found.is_some_and(|(t, inbox)| Arc::ptr_eq(&t, &table) && (inbox || t.keyed().is_none()))
+            };
             for (number, partition) in topic.partitions().iter().enumerate() {
                 let readers = covered.iter().filter(|((_, path), _)| reads(path));
                 let floor = readers.map(|(_, ends)| ends.get(number).copied().unwrap_or(0)).min();
@@ -53,6 +57,10 @@ fn offsets(job: &Job, scans: &BTreeMap<Uid, ScanState>) -> Vec<((String, ObjectP
     let mut found = vec![];
     for (id, scan) in job.spec.plan.scans() {
         let Some(uid) = job.spec.plan.nodes.get(id).map(|n| n.uid) else { continue };
+        // A version is no offset.
+        if scan.table.kind == TableKind::Keyed {
+            continue;
+        }
         let splits = scans.get(&uid).map_or(&[][..], |state| &state.splits);
         let offsets =
             splits.iter().map(|s| s.position.as_ref().and_then(|p| p.as_u64()).map_or(0, |n| n as i64)).collect();

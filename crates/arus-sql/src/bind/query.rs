@@ -334,11 +334,8 @@ impl Binder<'_> {
 
     fn check_readable(&self, table: &TableDef, span: Span) -> Result<()> {
         match table.kind {
-            TableKind::Topic => Ok(()),
-            TableKind::Keyed | TableKind::System if self.planner.options.batch_snapshot => Ok(()),
-            TableKind::Keyed => Err(self
-                .unsupported(format!("a pipeline that reads the keyed table '{}'", table.path), span)
-                .with_hint("read the topic that it is made from; a plain SELECT reads it as it is now")),
+            TableKind::Topic | TableKind::Keyed => Ok(()),
+            TableKind::System if self.planner.options.batch_snapshot => Ok(()),
             TableKind::System => {
                 Err(self.unsupported(format!("a pipeline that reads the system table '{}'", table.path), span))
             }

@@ -42,7 +42,7 @@ pub(super) fn unique_keys(rel: &Rel) -> Vec<Vec<usize>> {
         RelOp::Scan { table, columns } => {
             let place = |c: &usize| columns.iter().position(|o| o == c);
             let key: Option<Vec<usize>> = table.primary_key.iter().map(place).collect();
-            key.into_iter().filter(|k| !k.is_empty()).collect()
+            key.into_iter().filter(|k| !k.is_empty() && !table.hidden_count).collect()
         }
         RelOp::Calc { input, projection, .. } => projected(&unique_keys(input), projection),
         RelOp::Aggregate { keys, .. } => vec![(0..keys.len()).collect()],

@@ -36,13 +36,16 @@ enum Updates {
 pub(crate) fn source_mode(table: &TableDef, connectors: &dyn ConnectorCatalog) -> ChangelogMode {
     let format = match table.kind {
         TableKind::Topic | TableKind::Connector => table.option("format").and_then(|f| connectors.format(f)),
-        TableKind::Keyed | TableKind::System => None,
+        TableKind::System => None,
+        // Its versions tell what stood there before; one that counts equal rows only adds and takes away.
+        TableKind::Keyed if table.hidden_count => return ChangelogMode { delete: true, ..ChangelogMode::INSERT_ONLY },
+        TableKind::Keyed => return ChangelogMode::ALL,
     };
     format.map_or(ChangelogMode::INSERT_ONLY, |f| f.changelog_mode())
 }
 
-/// The kinds of changes of every node.
-pub(super) fn kinds(plan: &PhysicalPlan, connectors: &dyn ConnectorCatalog) -> Vec<Kinds> {
+/// The kinds of changes of every node; `snapshot`: keyed tables are read at one epoch.
+pub(super) fn kinds(plan: &PhysicalPlan, connectors: &dyn ConnectorCatalog, snapshot: bool) -> Vec<Kinds> {
     let mut found: Vec<Kinds> = vec![];
     for node in &plan.nodes {
         let below = node.inputs.iter().fold(Kinds::default(), |a, i| {
@@ -50,6 +53,7 @@ pub(super) fn kinds(plan: &PhysicalPlan, connectors: &dyn ConnectorCatalog) -> V
             Kinds { update: a.update || b.update, delete: a.delete || b.delete }
         });
         found.push(match &node.op {
+            Op::Scan(scan) if snapshot && scan.table.kind == TableKind::Keyed => Kinds::default(),
             Op::Scan(scan) => {
                 let mode = source_mode(&scan.table, connectors);
                 Kinds { update: mode.update_after, delete: mode.delete }

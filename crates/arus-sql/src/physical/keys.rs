@@ -17,7 +17,7 @@ pub(super) fn upsert_keys(op: &Op, inputs: &[NodeId], nodes: &[Node]) -> Vec<Vec
                 scan.output.iter().position(|e| matches!(e, Expr::Column { index, .. } if scan.read[*index] == *c))
             };
             let key: Option<Vec<usize>> = scan.table.primary_key.iter().map(place).collect();
-            key.into_iter().filter(|k| !k.is_empty()).collect()
+            key.into_iter().filter(|k| !k.is_empty() && !scan.table.hidden_count).collect()
         }
         Op::Values(_) | Op::Union | Op::WindowTableFunction(_) | Op::Expand(_) | Op::Correlate(_) => vec![],
         Op::Calc(calc) => projected(&below(), &calc.projection),

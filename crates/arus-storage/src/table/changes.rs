@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arus_core::Result;
 use arus_core::change::{ChangeBatch, RowKind};
-use arus_core::limits::{CHANGES_EPOCHS, CHANGES_ROWS};
+use arus_core::limits::{CHANGES_BYTES, CHANGES_EPOCHS, CHANGES_ROWS};
 use arus_core::read::Cut;
 
 use super::layout::{Layout, count};
@@ -20,7 +20,7 @@ pub(super) struct RowChange {
 
 impl RowChange {
     /// The rows and kinds that say it.
-    fn expand<'a>(&'a self, mode: TableMode, out: &mut Vec<(&'a [u8], &'a [u8], RowKind)>) {
+    pub(super) fn expand<'a>(&'a self, mode: TableMode, out: &mut Vec<(&'a [u8], &'a [u8], RowKind)>) {
         let row = |value: &'a Bytes, kind| (self.key.as_ref(), value.as_ref(), kind);
         if mode == TableMode::Counted {
             let times = |value: &Option<Bytes>| value.as_ref().map_or(0, |v| count(v).max(0));
@@ -41,6 +41,11 @@ impl RowChange {
             (None, None) => {}
         }
     }
+}
+
+/// A change and what stood there before; what came is the table's own.
+fn bytes_of(changes: &[RowChange]) -> usize {
+    changes.iter().map(|c| size_of::<RowChange>() + c.before.as_ref().map_or(0, |row| row.len() + 16)).sum()
 }
 
 /// What one epoch changed in a table.
@@ -85,11 +90,44 @@ pub(super) struct History {
     /// Epochs that changed something.
     epochs: VecDeque<(Cut, i64, Arc<[RowChange]>)>,
     rows: usize,
+    bytes: usize,
 }
 
 impl History {
     pub(super) fn new(base: Cut) -> Self {
-        History { base, unchanged_since: None, last_change: base, last: base, epochs: VecDeque::new(), rows: 0 }
+        History {
+            base,
+            unchanged_since: None,
+            last_change: base,
+            last: base,
+            epochs: VecDeque::new(),
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Whether these changes push out those of older epochs.
+    pub(super) fn is_full(&self, more: &[RowChange]) -> bool {
+        let full = self.epochs.len() >= CHANGES_EPOCHS
+            || self.rows + more.len() > CHANGES_ROWS
+            || self.bytes + bytes_of(more) > CHANGES_BYTES;
+        full && !more.is_empty() && !self.epochs.is_empty()
+    }
+
+    /// Memory that is not shared with the rows of the table.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The newest version.
+    pub(super) fn last(&self) -> Cut {
+        self.last
+    }
+
+    /// The epochs after `cut` that changed something and are still here, oldest first.
+    pub(super) fn after(&self, cut: Cut) -> impl Iterator<Item = (Cut, &Arc<[RowChange]>)> {
+        let start = self.epochs.partition_point(|(epoch, ..)| *epoch <= cut);
+        self.epochs.range(start..).map(|(epoch, _, changes)| (*epoch, changes))
     }
 
     pub(super) fn push(&mut self, cut: Cut, as_of_ms: i64, changes: Vec<RowChange>) {
@@ -99,12 +137,16 @@ impl History {
         }
         self.last_change = cut;
         self.rows += changes.len();
+        self.bytes += bytes_of(&changes);
         self.epochs.push_back((cut, as_of_ms, changes.into()));
-        while self.epochs.len() > CHANGES_EPOCHS || (self.rows > CHANGES_ROWS && self.epochs.len() > 1) {
+        while self.epochs.len() > CHANGES_EPOCHS
+            || ((self.rows > CHANGES_ROWS || self.bytes > CHANGES_BYTES) && self.epochs.len() > 1)
+        {
             let Some((cut, _, changes)) = self.epochs.pop_front() else { break };
             self.base = cut;
             self.unchanged_since = None;
             self.rows -= changes.len();
+            self.bytes -= bytes_of(&changes);
         }
     }
 

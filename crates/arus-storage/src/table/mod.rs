@@ -5,6 +5,9 @@
 //! last freeze goes into the next checkpoint's delta.
 
 mod changes;
+mod follower;
+#[cfg(test)]
+mod follower_tests;
 mod key_hash;
 mod layout;
 mod snapshot;
@@ -23,13 +26,18 @@ use imbl::OrdMap;
 use tokio::sync::watch;
 
 pub use changes::EpochChanges;
+pub use follower::{Reading, TableReader};
 pub use snapshot::{SnapshotTable, TableSnapshot};
 
 use crate::locked;
 use crate::state::StateDelta;
 use changes::{History, RowChange};
+use follower::Follower;
 use key_hash::KeyHash;
 use layout::Layout;
+
+/// Of a row in memory, beside the bytes of its key and value.
+const ENTRY_BYTES: usize = 96;
 
 pub(crate) type Bytes = Arc<[u8]>;
 pub(crate) type Rows = OrdMap<Bytes, Bytes>;
@@ -55,6 +63,10 @@ pub struct KeyedTable {
     writer: Mutex<Writer>,
     published: Mutex<Published>,
     newest: watch::Sender<Cut>,
+    /// Pipelines that read the table. Locked after `published`.
+    followers: Mutex<Vec<Arc<Follower>>>,
+    /// Those that do no more, until the next checkpoint says so.
+    gone: Mutex<Vec<Arc<Follower>>>,
 }
 
 /// The open version.
@@ -69,6 +81,8 @@ struct Writer {
     dirty: Vec<Bytes>,
     /// The touched ones are in the last freeze too.
     touched_are_frozen: bool,
+    /// Memory of the rows.
+    bytes: usize,
     /// By age, of a capped table.
     order: BTreeMap<u64, Bytes>,
     /// Rows that came to a capped table since it was made or restored, those that went again included.
@@ -91,6 +105,8 @@ impl KeyedTable {
             writer: Mutex::default(),
             published: Mutex::new(Published { snapshot, history: History::new(cut) }),
             newest: watch::Sender::new(cut),
+            followers: Mutex::default(),
+            gone: Mutex::default(),
         }
     }
 
@@ -162,6 +178,9 @@ impl KeyedTable {
         let snapshot =
             TableSnapshot::new(self.layout.clone(), cut, as_of_ms, writer.rows.clone(), writer.len(self.layout.mode));
         let mut published = locked(&self.published);
+        if published.history.is_full(&changed) {
+            locked(&self.followers).iter().for_each(|follower| follower.absorb(&published.history));
+        }
         published.history.push(cut, as_of_ms, changed);
         published.snapshot = snapshot;
         drop(published);
@@ -178,6 +197,14 @@ impl KeyedTable {
     /// version of this table that counts: then a snapshot is due.
     pub fn changes_since(&self, cut: Cut) -> Option<Vec<EpochChanges>> {
         locked(&self.published).history.since(cut, &self.layout)
+    }
+
+    /// Memory of the newest version, of the changes that are kept, and of what readers have still to read. A version that
+    /// somebody pins costs what has changed since.
+    pub fn memory_bytes(&self) -> usize {
+        let history = locked(&self.published).history.bytes();
+        let readers: usize = locked(&self.followers).iter().map(|follower| follower.memory_bytes()).sum();
+        locked(&self.writer).bytes + history + readers
     }
 
     /// Of a capped table: how many rows have come since it was made or restored. Only grows.
@@ -212,6 +239,8 @@ impl KeyedTable {
             delta.put(uid, key, writer.rows.get(key).map(AsRef::as_ref));
         }
         writer.touched_are_frozen = true;
+        drop(guard);
+        self.freeze_followers(delta);
     }
 
     /// Goes back to the rows of a checkpoint, as changes of the open version: readers see them with the next epoch.
@@ -247,6 +276,7 @@ impl KeyedTable {
                 writer.order.insert(age, key.into());
             }
         }
+        writer.bytes += key.len() + value.len() + ENTRY_BYTES;
         writer.rows.insert(key.into(), value.into());
         Ok(())
     }
@@ -272,6 +302,8 @@ impl Writer {
     /// One way down the tree where the key is known.
     fn set(&mut self, key: &[u8], value: Option<Bytes>) {
         let is_some = value.is_some();
+        let entry = |value: &Option<Bytes>| value.as_ref().map_or(0, |value| key.len() + value.len() + ENTRY_BYTES);
+        self.bytes += entry(&value);
         let before = match value {
             Some(value) => match self.rows.get_mut(key) {
                 Some(slot) => Some(std::mem::replace(slot, value)),
@@ -279,6 +311,7 @@ impl Writer {
             },
             None => self.rows.remove(key),
         };
+        self.bytes = self.bytes.saturating_sub(entry(&before));
         // Nothing happens where an unknown key is deleted.
         if (is_some || before.is_some()) && !self.touched.contains_key(key) {
             self.touched.insert(key.into(), before);

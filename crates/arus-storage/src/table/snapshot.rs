@@ -18,7 +18,7 @@ pub struct TableSnapshot {
     layout: Arc<Layout>,
     cut: Cut,
     as_of_ms: i64,
-    rows: Rows,
+    pub(super) rows: Rows,
     row_count: u64,
 }
 

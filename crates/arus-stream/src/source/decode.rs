@@ -23,6 +23,8 @@ pub(crate) enum Arrived {
     Raw(RawBatch),
     /// All physical columns of the table.
     Rows(RecordBatch),
+    /// The physical columns that are read.
+    Changes(ChangeBatch),
 }
 
 impl Arrived {
@@ -30,6 +32,7 @@ impl Arrived {
         match self {
             Arrived::Raw(raw) => raw.records.len(),
             Arrived::Rows(rows) => rows.num_rows(),
+            Arrived::Changes(batch) => batch.num_rows(),
         }
     }
 }
@@ -178,21 +181,16 @@ impl Decoding {
     ) -> Result<ChangeBatch> {
         match arrived {
             Arrived::Rows(rows) => {
-                let columns: Result<Vec<ArrayRef>> = self
-                    .columns
-                    .iter()
-                    .map(|c| match &c.from {
-                        From::Physical { in_table, .. } => Ok(rows.column(*in_table).clone()),
-                        From::Envelope(_) | From::Value(_) => Err(Error::user(format!(
-                            "table {}: its connector makes rows, which have no metadata of records",
-                            place.table.path
-                        ))),
-                        From::Split { key, ty } => place.constant(key, ty, rows.num_rows()),
-                    })
-                    .collect();
-                let read = crate::ops::rows(&self.read_schema, columns?, rows.num_rows())?;
+                let columns = self.made(place, rows.num_rows(), |_, in_table| rows.column(in_table).clone())?;
+                let read = crate::ops::rows(&self.read_schema, columns, rows.num_rows())?;
                 let read = Rows { batch: ChangeBatch::inserts(read), records: vec![] };
                 self.finish(read, None, place.split, cx)
+            }
+            Arrived::Changes(batch) => {
+                let rows = batch.rows();
+                let columns = self.made(place, rows.num_rows(), |decoded, _| rows.column(decoded).clone())?;
+                let read = crate::ops::rows(&self.read_schema, columns, rows.num_rows())?;
+                self.finish(Rows { batch: batch.with_rows(read), records: vec![] }, None, place.split, cx)
             }
             Arrived::Raw(raw) => {
                 let decoded = self.decode_records(&raw)?;
@@ -221,6 +219,25 @@ impl Decoding {
                 self.finish(Rows { batch, records: decoded.records }, Some(&raw), place.split, cx)
             }
         }
+    }
+
+    /// The read columns of rows that their source has made; `physical` gives one by its place among those that are read, and
+    /// among all of the table.
+    fn made(
+        &self,
+        place: Place<'_>,
+        rows: usize,
+        physical: impl Fn(usize, usize) -> ArrayRef,
+    ) -> Result<Vec<ArrayRef>> {
+        let columns = self.columns.iter().map(|c| match &c.from {
+            From::Physical { decoded, in_table } => Ok(physical(*decoded, *in_table)),
+            From::Envelope(_) | From::Value(_) => Err(Error::user(format!(
+                "table {}: its connector makes rows, which have no metadata of records",
+                place.table.path
+            ))),
+            From::Split { key, ty } => place.constant(key, ty, rows),
+        });
+        columns.collect()
     }
 
     fn decode_records(&mut self, raw: &RawBatch) -> Result<Decoded> {

@@ -20,7 +20,9 @@ mod http;
 mod ingest;
 mod kafka;
 mod kafka_wire;
+mod keyed;
 mod producers;
+
 mod restarts;
 mod server;
 mod shell;

@@ -22,7 +22,6 @@ mod kafka;
 mod kafka_wire;
 mod keyed;
 mod producers;
-
 mod restarts;
 mod server;
 mod shell;

@@ -29,6 +29,8 @@ pub(crate) struct KeyTable {
     free: Vec<u32>,
     normalizes: bool,
     hasher: FixedState,
+    /// Of keys that are not of fixed width.
+    key_bytes: usize,
 }
 
 enum Keys {
@@ -68,6 +70,7 @@ impl KeyTable {
             free: vec![],
             normalizes: types.iter().any(normalizes),
             hasher: FixedState::with_seed(HASH_SEED),
+            key_bytes: 0,
         }
     }
 
@@ -101,10 +104,10 @@ impl KeyTable {
         let keys = match &self.keys {
             Keys::Global => 0,
             Keys::Fixed { values, .. } => values.capacity() * size_of::<i64>(),
-            Keys::Text { values, .. } => values.iter().map(|k| k.len() + size_of::<Box<str>>()).sum(),
-            Keys::Bytes(keys) => keys.iter().map(|k| k.len() + size_of::<Box<[u8]>>()).sum(),
+            Keys::Text { values, .. } => values.capacity() * size_of::<Box<str>>(),
+            Keys::Bytes(keys) => keys.capacity() * size_of::<Box<[u8]>>(),
         };
-        keys + self.index.capacity() * 5 + self.hashes.capacity() * 8 + self.live.capacity()
+        self.key_bytes + keys + self.index.capacity() * 5 + self.hashes.capacity() * 8 + self.live.capacity()
     }
 
     /// The slot of each of `rows` rows; new keys get one.
@@ -208,6 +211,7 @@ impl KeyTable {
             return *slot;
         }
         let slot = self.new_slot(hash);
+        self.key_bytes += text.len();
         if let Keys::Text { values, .. } = &mut self.keys {
             set(values, slot, text.into());
         }
@@ -243,6 +247,7 @@ impl KeyTable {
             return slot;
         }
         let slot = self.new_slot(hash);
+        self.key_bytes += key.len();
         if let Keys::Bytes(keys) = &mut self.keys {
             set(keys, slot, key.into());
         }
@@ -287,8 +292,8 @@ impl KeyTable {
             }
         }
         match &mut self.keys {
-            Keys::Text { values, .. } => values[slot as usize] = Box::default(),
-            Keys::Bytes(keys) => keys[slot as usize] = Box::default(),
+            Keys::Text { values, .. } => self.key_bytes -= std::mem::take(&mut values[slot as usize]).len(),
+            Keys::Bytes(keys) => self.key_bytes -= std::mem::take(&mut keys[slot as usize]).len(),
             Keys::Global | Keys::Fixed { .. } => {}
         }
         self.free.push(slot);

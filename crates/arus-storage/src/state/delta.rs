@@ -99,12 +99,14 @@ impl StateDelta {
             })
         });
         let mut sorted: Vec<DeltaEntry<'_>> = Vec::with_capacity(order.len());
-        for (.., number) in order {
+        let mut before = None;
+        for (uid, group, head, number) in order {
             let entry = self.entry(&self.entries[number as usize]);
             match sorted.last_mut() {
-                Some(last) if place(last) == place(&entry) => *last = entry,
+                Some(last) if before == Some((uid, group, head)) && last.key == entry.key => *last = entry,
                 _ => sorted.push(entry),
             }
+            before = Some((uid, group, head));
         }
         sorted
     }

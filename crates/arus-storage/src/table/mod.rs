@@ -318,12 +318,23 @@ impl Writer {
         }
     }
 
+    /// One way down the tree where the key is new, as it mostly is.
     fn put_aged(&mut self, key: &[u8], row: &[u8], limit: usize) {
-        let known = self.rows.get(key).and_then(|value| layout::aged(value)).map(|(age, _)| age);
-        self.came += u64::from(known.is_none());
-        let age = known.unwrap_or_else(|| self.order.last_key_value().map_or(0, |(age, _)| age + 1));
-        self.set(key, Some(layout::aged_bytes(age, row)));
-        self.order.insert(age, key.into());
+        let key: Bytes = key.into();
+        let next = self.order.last_key_value().map_or(0, |(age, _)| age + 1);
+        let before = self.rows.insert(key.clone(), layout::aged_bytes(next, row));
+        match before.as_ref().and_then(|value| layout::aged(value)).map(|(age, _)| age) {
+            // A known row keeps its age.
+            Some(age) => {
+                self.rows.insert(key.clone(), layout::aged_bytes(age, row));
+                self.order.insert(age, key.clone());
+            }
+            None => {
+                self.came += 1;
+                self.order.insert(next, key.clone());
+            }
+        }
+        self.touched.entry(key).or_insert(before);
         while self.order.len() > limit {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.set(&oldest, None);

@@ -53,10 +53,6 @@ impl Calls {
         Ok(Calls { calls: made, sets })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.calls.len()
-    }
-
     pub(crate) fn grow(&mut self, slots: usize) {
         self.calls.iter_mut().for_each(|call| call.accumulator.grow(slots));
         self.sets.iter_mut().for_each(|set| set.values.grow(slots));

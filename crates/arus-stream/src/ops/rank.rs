@@ -53,6 +53,8 @@ pub(crate) struct Ranker {
     /// Entries that were put and taken away since the last freeze.
     pending: BTreeMap<Vec<u8>, (u16, Option<Vec<u8>>)>,
     batch_rows: usize,
+    /// Of the rows that are kept.
+    bytes: usize,
 }
 
 /// The rows of one partition in their order.
@@ -89,6 +91,7 @@ impl Ranker {
             frozen_number: 0,
             pending: BTreeMap::new(),
             batch_rows: batch_rows.max(1),
+            bytes: 0,
         })
     }
 
@@ -112,7 +115,14 @@ impl Ranker {
         value.extend_from_slice(&(place.0.len() as u32).to_le_bytes());
         value.extend_from_slice(&row);
         self.pending.insert(entry_key(partition, &place), (key_group(partition), Some(value)));
-        self.partitions.entry(partition.clone()).or_default().rows.insert(place, row);
+        self.keep(partition, place, row);
+    }
+
+    fn keep(&mut self, partition: &Bytes, place: Place, row: Bytes) {
+        let (order, length) = (place.0.len(), row.len());
+        let before = self.ranked(partition).rows.insert(place, row);
+        self.bytes += weight(order, length);
+        self.bytes -= before.map_or(0, |row| weight(order, row.len()));
     }
 
     fn remove(&mut self, partition: &Bytes, place: &Place) -> Option<Bytes> {
@@ -124,6 +134,7 @@ impl Ranker {
         }
         let ranked = self.partitions.get_mut(partition)?;
         let row = ranked.rows.remove(place);
+        self.bytes -= row.as_ref().map_or(0, |row| weight(place.0.len(), row.len()));
         if ranked.rows.is_empty() {
             self.partitions.remove(partition);
         }
@@ -297,12 +308,13 @@ impl Ranker {
     }
 
     fn forget(&mut self, partition: &Bytes) {
-        let group = key_group(partition);
-        for place in self.partitions.remove(partition).into_iter().flat_map(|ranked| ranked.rows.into_keys()) {
-            self.pending.insert(entry_key(partition, &place), (group, None));
+        let places = |ranked: &Ranked| ranked.rows.keys().cloned().collect();
+        let places: Vec<Place> = self.partitions.get(partition).map_or(vec![], places);
+        for place in places {
+            self.remove(partition, &place);
         }
         self.touched.remove(partition);
-        self.pending.insert(touched_key(partition), (group, None));
+        self.pending.insert(touched_key(partition), (key_group(partition), None));
     }
 
     /// From 1.
@@ -386,15 +398,14 @@ impl Operator for Ranker {
                 let key: Bytes = self.key_codec.encode(&key, 1)?.get(0).into();
                 self.ranked(&partition).by_key.insert(key, place.clone());
             }
-            self.ranked(&partition).rows.insert(place, row);
+            self.keep(&partition, place, row);
         }
         self.frozen_number = self.next_number;
         Ok(())
     }
 
     fn memory_bytes(&self) -> usize {
-        let row = |(place, row): (&Place, &Bytes)| place.0.len() + row.len() + 64;
-        self.partitions.values().map(|ranked| ranked.rows.iter().map(row).sum::<usize>()).sum()
+        self.bytes
     }
 }
 
@@ -410,6 +421,11 @@ fn split_touched(entry: &StateEntry) -> Option<(Bytes, i64)> {
     let (partition, _) = entry.key.split_last_chunk::<8>()?;
     let at = i64::from_le_bytes(at.try_into().ok()?);
     (u32::from_le_bytes(*marker) == NO_ROW).then(|| (partition.into(), at))
+}
+
+/// Bytes of memory that a row costs.
+fn weight(order: usize, row: usize) -> usize {
+    order + row + 64
 }
 
 /// Partition, order, number (big endian).

@@ -37,6 +37,8 @@ pub(crate) struct TemporalSorter {
     /// Keys of rows that left since the last freeze, but stand in a checkpoint.
     gone: Vec<Vec<u8>>,
     batch_rows: usize,
+    /// Of the rows that wait.
+    bytes: usize,
 }
 
 struct Waiting {
@@ -59,7 +61,14 @@ impl TemporalSorter {
             left_changed: false,
             gone: vec![],
             batch_rows: batch_rows.max(1),
+            bytes: 0,
         }
+    }
+
+    fn wait(&mut self, key: Vec<u8>, waiting: Waiting) {
+        self.bytes += weight(&key, &waiting.row);
+        // The number at its end makes every key another one.
+        self.waiting.insert(key, waiting);
     }
 
     fn sorted_at_once(&self, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -97,7 +106,7 @@ impl Operator for TemporalSorter {
                 orders.get(row),
                 &self.next_number.to_be_bytes()[..],
             ];
-            self.waiting.insert(key.concat(), Waiting { time_ms, row: rows.get(row).into(), persisted: false });
+            self.wait(key.concat(), Waiting { time_ms, row: rows.get(row).into(), persisted: false });
         }
         if !late.is_empty() {
             let late_times: Vec<i64> = late.iter().map(|row| times.value(*row as usize)).collect();
@@ -113,6 +122,7 @@ impl Operator for TemporalSorter {
                 break;
             }
             let (key, waiting) = entry.remove_entry();
+            self.bytes -= weight(&key, &waiting.row);
             self.left_ms = Some(waiting.time_ms);
             self.left_changed = true;
             if waiting.persisted {
@@ -157,12 +167,17 @@ impl Operator for TemporalSorter {
             let time_ms = (u64::from_be_bytes(*time) ^ (1 << 63)) as i64;
             self.next_number = self.next_number.max(u64::from_be_bytes(*number));
             let waiting = Waiting { time_ms, row: value.as_slice().into(), persisted: true };
-            self.waiting.insert(key.clone(), waiting);
+            self.wait(key.clone(), waiting);
         }
         Ok(())
     }
 
     fn memory_bytes(&self) -> usize {
-        self.waiting.iter().map(|(key, waiting)| key.len() + waiting.row.len() + 64).sum()
+        self.bytes
     }
+}
+
+/// Bytes of memory that a waiting row costs.
+fn weight(key: &[u8], row: &[u8]) -> usize {
+    key.len() + row.len() + 64
 }

@@ -40,6 +40,8 @@ pub(crate) struct SessionRows {
     fresh: bool,
     gone: Vec<(u16, Vec<u8>)>,
     batch_rows: usize,
+    /// Of the rows that wait.
+    bytes: usize,
 }
 
 struct Session {
@@ -82,6 +84,7 @@ impl SessionRows {
             fresh: false,
             gone: vec![],
             batch_rows: settings.batch_rows.max(1),
+            bytes: 0,
         })
     }
 
@@ -111,6 +114,7 @@ impl SessionRows {
                 }
             }
         }
+        self.bytes += row.weight();
         rows.push(row);
         self.timers.insert((end, key.clone(), start));
         self.sessions.insert((key.clone(), start), Session { end, rows });
@@ -138,6 +142,7 @@ impl SessionRows {
             }
             let group = arus_core::key_group::key_group(&key);
             for row in &session.rows {
+                self.bytes -= row.weight();
                 if row.persisted {
                     self.gone.push((group, state_key(row.number, &key)));
                 }
@@ -232,7 +237,13 @@ impl Operator for SessionRows {
     }
 
     fn memory_bytes(&self) -> usize {
-        let rows = self.sessions.values().flat_map(|session| &session.rows);
-        rows.map(|row| row.bytes.len() + size_of::<Waiting>()).sum()
+        self.bytes
+    }
+}
+
+impl Waiting {
+    /// Bytes of memory that it costs.
+    fn weight(&self) -> usize {
+        self.bytes.len() + size_of::<Waiting>()
     }
 }

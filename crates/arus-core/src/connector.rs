@@ -310,7 +310,7 @@ pub trait Format: Send + Sync {
     fn encoder(&self, table: &TableDef, schema: &RowSchema, cx: &ConnectContext) -> Result<Box<dyn Encoder>>;
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decoded {
     pub rows: RecordBatch,
     /// `None`: inserts.

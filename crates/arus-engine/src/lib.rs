@@ -15,6 +15,7 @@ mod check;
 mod checkpoint;
 mod config;
 mod ddl;
+mod decoded;
 mod domain;
 mod engine;
 mod explain;

@@ -13,6 +13,7 @@ mod partition;
 mod producer_tests;
 mod producers;
 mod read;
+mod recent;
 mod record_batch;
 mod records;
 mod recovery;

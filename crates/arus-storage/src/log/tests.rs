@@ -519,3 +519,42 @@ fn a_pipelines_records_are_taken_back_to_the_marker() {
     let topic = log.open_topic(1, "t", &[KnownEnd::Pipeline(9), KnownEnd::Pipeline(0)]).expect("opens");
     assert_eq!(readable(&topic.partitions()[0]), kept);
 }
+
+/// Readers that follow each other share a read; what was appended, cut or found at the end meanwhile is seen.
+#[test]
+fn a_shared_read_is_as_fresh_as_its_own() {
+    let disk = disk();
+    let log = Log::open(disk.shared(), ManualClock::at(1), Path::new(DIR), options(1 << 20)).expect("opens");
+    let topic = log.create_topic(1, "t", 1).expect("creates");
+    let partition = topic.partition(0).expect("it");
+    let append = |text: &str| {
+        let mut batch = BatchBuilder::new(1);
+        batch.push(None, Some(text.as_bytes()), &[], 1);
+        partition.append(&batch.finish().expect("a batch")).expect("appends");
+    };
+    let read = |from: i64, upto: ReadUpTo| {
+        let raw = partition.read_shared(from, 1 << 16, upto).expect("reads");
+        let texts: Vec<String> = raw
+            .records
+            .iter()
+            .map(|r| String::from_utf8_lossy(raw.bytes(r.value.expect("a value"))).into_owned())
+            .collect();
+        (texts.join(" "), raw.data.as_ptr())
+    };
+    append("a");
+    append("b");
+    assert_eq!(read(0, ReadUpTo::Synced).0, "", "nothing is durable");
+    let (texts, place) = read(0, ReadUpTo::End);
+    assert_eq!(texts, "a b");
+    append("c");
+    assert_eq!(read(0, ReadUpTo::End), ("a b".into(), place), "the same buffer for who asks for the same");
+    assert_eq!(read(2, ReadUpTo::End).0, "c");
+    topic.cut(&[1]).expect("cuts");
+    append("d");
+    assert_eq!(read(1, ReadUpTo::End).0, "d");
+    assert_eq!(read(0, ReadUpTo::End).0, "a d");
+    assert_eq!(read(2, ReadUpTo::End).0, "", "the end");
+    append("e");
+    assert_eq!(read(2, ReadUpTo::End).0, "e");
+    assert_eq!(read(0, ReadUpTo::End).0, "a d e", "nothing is kept once somebody stood at the end");
+}

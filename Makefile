@@ -9,7 +9,7 @@ help:
 	@echo "make test         everything; installs the clients and the browser that it needs"
 	@echo "make lint         format, and clippy with warnings as errors"
 	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
-	@echo "make bench SUITE=first  (or decode, nexmark)"
+	@echo "make bench SUITE=first  (or one of bench/README.md)"
 	@echo "make picture      the README's picture, after five minutes of the demo"
 
 # ---- building

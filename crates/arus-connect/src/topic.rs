@@ -156,10 +156,7 @@ impl SourceReader for TopicReader {
         let mut batch = match self.pending.take() {
             Some(batch) => batch,
             None => {
-                let mut batch = match self.bound {
-                    None => self.partition.read_shared(self.next, limit.bytes, self.upto)?,
-                    Some(_) => self.partition.read_raw(self.next, limit.bytes, self.upto)?,
-                };
+                let mut batch = self.partition.read_raw(self.next, limit.bytes, self.upto)?;
                 if let Some(bound) = self.bound {
                     batch.records.retain(|r| r.offset < bound);
                 }

@@ -310,7 +310,7 @@ pub trait Format: Send + Sync {
     fn encoder(&self, table: &TableDef, schema: &RowSchema, cx: &ConnectContext) -> Result<Box<dyn Encoder>>;
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Decoded {
     pub rows: RecordBatch,
     /// `None`: inserts.

@@ -89,7 +89,5 @@ pub const RESTART_PAUSE_MS: u64 = 500;
 pub const RESTART_PAUSE_MAX_MS: u64 = 60_000;
 /// Decoded rows of topics that queries have read: what a dashboard asks for again and again.
 pub const READ_CACHE_BYTES: usize = 64 << 20;
-/// Decoded records of topics that several pipelines read: those that follow each other within a turn find them here.
-pub const DECODED_CACHE_BYTES: usize = 8 << 20;
 /// An event of a managed topic so far ahead of its append is set aside: its watermark would close every window.
 pub const FAR_FUTURE_MS: i64 = 24 * 3_600_000;

@@ -108,7 +108,6 @@ impl Engine {
             figures: Figures::default(),
             admission: Admission::new(crate::admission::cores(), config.clock.clone()),
             read_cache: Arc::default(),
-            decoded: Arc::default(),
             failure,
             ready: AtomicBool::new(false),
             ddl: tokio::sync::Mutex::new(()),

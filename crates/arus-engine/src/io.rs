@@ -32,23 +32,13 @@ impl EngineIo {
         let connect = shared.connect_context(&job.spec.settings);
         EngineIo { shared, job, connect }
     }
-
-    /// Pipelines that read the same of a topic decode it once.
-    fn shared_decoder(&self, scan: &Scan, decoder: Box<dyn Decoder>) -> Box<dyn Decoder> {
-        match self.shared.table_of(&scan.table.path) {
-            Some((table, _)) if matches!(table.store, Store::Topic(_)) => {
-                self.shared.decoded.share(table.id, &scan.table, &scan.read, decoder)
-            }
-            _ => decoder,
-        }
-    }
 }
 
 impl PipelineIo for EngineIo {
     fn scan(&self, node: NodeId, scan: &Scan) -> Result<ScanHandle> {
         Ok(ScanHandle {
             source: running_source(&self.shared, scan, &self.connect, Some((self.job.as_ref(), node)))?,
-            decoder: decoder(&self.shared, scan, &self.connect)?.map(|decoder| self.shared_decoder(scan, decoder)),
+            decoder: decoder(&self.shared, scan, &self.connect)?,
         })
     }
 

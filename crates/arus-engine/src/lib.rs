@@ -15,7 +15,6 @@ mod check;
 mod checkpoint;
 mod config;
 mod ddl;
-mod decoded;
 mod domain;
 mod engine;
 mod explain;

@@ -22,7 +22,6 @@ use tokio::sync::{oneshot, watch};
 use crate::admission::Admission;
 use crate::catalog::{Changed, ServerCatalog};
 use crate::config::{EngineConfig, Mode};
-use crate::decoded::DecodedCache;
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
 use crate::jobs::{Job, JobKind, Jobs};
@@ -54,7 +53,6 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     /// What queries have read of topics.
     pub(crate) read_cache: Arc<ReadCache>,
-    pub(crate) decoded: Arc<DecodedCache>,
     /// Why the server has to stop.
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) ready: AtomicBool,

@@ -13,7 +13,6 @@ mod partition;
 mod producer_tests;
 mod producers;
 mod read;
-mod recent;
 mod record_batch;
 mod records;
 mod recovery;

@@ -22,7 +22,6 @@ use super::SyncQueue;
 use super::carried::{self, Carried, carried_path, is_carried};
 use super::damage::Damage;
 use super::producers::Producers;
-use super::recent::{Recent, Wanted};
 use super::record_batch::{self, CheckedBatch};
 use super::records::decode_batches;
 use super::recovery::{self, KnownEnd};
@@ -51,7 +50,6 @@ pub struct Partition {
     synced: watch::Sender<SyncState>,
     queue: Arc<SyncQueue>,
     queued: AtomicBool,
-    recent: Recent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +166,6 @@ impl Partition {
             synced,
             queue,
             queued: AtomicBool::new(false),
-            recent: Recent::default(),
         }
     }
 
@@ -458,24 +455,11 @@ impl Partition {
         })
     }
 
-    /// The same for one of several readers that follow each other: who asks for what another one has just read gets it.
-    pub fn read_shared(&self, from: i64, max_bytes: usize, upto: ReadUpTo) -> Result<RawBatch> {
-        let wanted = Wanted { from, max_bytes, upto };
-        let generation = match self.recent.get(wanted) {
-            Ok(batch) => return Ok(batch),
-            Err(generation) => generation,
-        };
-        let batch = self.read_raw(from, max_bytes, upto)?;
-        self.recent.keep(generation, wanted, &batch);
-        Ok(batch)
-    }
-
     /// Takes back what a pipeline wrote after a checkpoint: the records from `marker` on are gone, as after a restart. Nobody
     /// but the pipelines that fall back with it has seen them, so their offsets are given again.
     pub(crate) fn cut(&self, marker: i64) -> Result<()> {
         let _one = locked(&self.syncing);
         let mut inner = locked(&self.inner);
-        self.recent.forget();
         if let Some(reason) = &inner.failed {
             return Err(self.closed(reason));
         }

@@ -75,7 +75,7 @@ fn run(position: Option<&Position>, step_ms: i64) -> (Vec<String>, Vec<Position>
             }
             Polled::Idle => {}
             Polled::End => return (out.lines().map(str::to_string).collect(), positions),
-            Polled::Raw(_) => panic!("generated rows need no decoding"),
+            Polled::Raw(_) | Polled::Changes(_) => panic!("generated rows need no decoding"),
         }
         clock.0.fetch_add(step_ms, Ordering::SeqCst);
     }

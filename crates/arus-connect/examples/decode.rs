@@ -145,6 +145,7 @@ fn decoder(columns: usize) -> Box<dyn Decoder> {
         stderr: Arc::new(Still),
         time_zone: "UTC".into(),
         mark_watermarks: false,
+        task: None,
     };
     let json = Registry.format("json").expect("json is registered");
     json.decoder(&table, &table.physical_schema(), &cx).expect("plain columns")

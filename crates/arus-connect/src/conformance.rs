@@ -57,6 +57,7 @@ pub(crate) fn context(lines: &Arc<Lines>) -> ConnectContext {
         stderr: lines.clone(),
         time_zone: "UTC".into(),
         mark_watermarks: false,
+        task: None,
     }
 }
 

@@ -66,6 +66,8 @@ pub struct ConnectContext {
     pub time_zone: String,
     /// print writes `~ watermark N` lines too, so that a test can cut its output.
     pub mark_watermarks: bool,
+    /// The task of a pipeline that has several, from 0.
+    pub task: Option<usize>,
 }
 
 /// Which files a statement may touch.
@@ -114,6 +116,11 @@ pub trait Connector: Send + Sync {
     }
 
     fn sink(&self, table: &TableDef, cx: &ConnectContext) -> Result<Box<dyn SinkWriter>>;
+
+    /// Whether each task of a pipeline may have a writer of its own. Else all rows come to one.
+    fn parallel_sink(&self) -> bool {
+        false
+    }
 }
 
 // ---- sources -------------------------------------------------------------------------------------------

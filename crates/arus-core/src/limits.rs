@@ -4,6 +4,8 @@
 pub const BATCH_ROWS: usize = 8_192;
 /// Windows that a table function puts one row into: each is a copy of the row.
 pub const WINDOWS_OF_A_ROW: i64 = 1_000;
+/// Rows waiting between two data threads, of one edge: a few batches, so that neither waits and latency stays low.
+pub const EXCHANGE_BYTES: usize = 2 << 20;
 /// Bytes that a source hands out in one poll.
 pub const POLL_BYTES: usize = 1 << 20;
 /// One record (a JSON object, a Kafka value).

@@ -77,7 +77,7 @@ pub const KEYS: &[Key] = &[
     noted("execution.checkpointing.tolerable-failed-checkpoints", "0"),
     noted("execution.checkpointing.unaligned.enabled", "false"),
     on(RUNTIME_MODE, "streaming", "streaming; batch is refused"),
-    noted(PARALLELISM, "1"),
+    on(PARALLELISM, "1", "tasks of the next pipeline, 1 to 128; on the server as many as cores unless set"),
     noted("pipeline.auto-watermark-interval", "0 ms"),
     on(PIPELINE_NAME, "", "the name of the next pipeline"),
     noted("pipeline.watermark-alignment.buffer-size", "3"),

@@ -17,7 +17,7 @@ const MEMORY_MIN: u64 = 1 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Server,
-    /// `arus run`: parallelism 1, the user's own rights, sources are read directly.
+    /// `arus run`: parallelism 1 unless set, the user's own rights, sources are read directly.
     Run,
 }
 
@@ -28,6 +28,10 @@ pub struct EngineConfig {
     /// Shown by the console.
     pub name: String,
     pub memory_bytes: u64,
+    /// Data threads.
+    pub threads: usize,
+    /// Tasks of a pipeline whose session does not say.
+    pub parallelism: usize,
     pub allow_paths: Vec<PathBuf>,
     pub working_dir: PathBuf,
     /// (name, YAML text).
@@ -52,7 +56,10 @@ impl EngineConfig {
     /// A server on this machine's disk and clock.
     pub fn new(data: PathBuf) -> Result<Self> {
         let working_dir = std::env::current_dir().map_err(|e| Error::io("find", "the working folder", e))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(EngineConfig {
+            threads: cores,
+            parallelism: cores,
             data: working_dir.join(data),
             mode: Mode::Server,
             name: working_dir.file_name().map_or_else(|| "arus".into(), |n| n.to_string_lossy().into_owned()),
@@ -72,6 +79,7 @@ impl EngineConfig {
     #[must_use]
     pub fn for_run(mut self, mark_watermarks: bool) -> Self {
         self.mode = Mode::Run;
+        self.parallelism = 1;
         self.mark_watermarks = mark_watermarks;
         self
     }

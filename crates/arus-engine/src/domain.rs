@@ -1,41 +1,43 @@
-//! The data thread: runs every pipeline, makes epochs, starts checkpoints.
+//! The coordinator: spreads pipelines over the data threads, makes epochs, starts checkpoints.
 //!
-//! Nothing here waits for a disk or a client. Statements reach it by [`Control`]; what readers see leaves it as
-//! [`crate::published::Published`]. All pipelines share one stream of barriers.
+//! It is a state machine that waits for nobody: statements and the [`worker::Report`]s of data threads reach it by
+//! [`Control`], it answers with [`Order`]s, and what readers see leaves it as [`crate::published::Published`]. All
+//! pipelines share one stream of barriers. While an epoch is under way statements wait in its inbox.
 
 mod checkpoints;
 mod epochs;
+pub(crate) mod mailbox;
 mod restart;
 mod retention;
+mod running;
 mod suspend;
+pub(crate) mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
 
-use arus_core::limits::BATCH_ROWS;
 use arus_core::read::Cut;
 use arus_core::settings::{CHECKPOINT_INTERVAL, EPOCH_INTERVAL, Settings};
 use arus_core::{Error, Result};
 use arus_storage::manifest::{Change, Checkpoint as ManifestCheckpoint, PipelineCheckpoint};
 use arus_storage::state::StateDelta;
-use arus_stream::{Budget, Checkpoint, Pipeline, PipelineRestore};
+use arus_stream::{Checkpoint, PipelineRestore};
 use tokio::sync::oneshot;
 
 use crate::checkpoint::{CheckpointDone, Work};
 use crate::follow;
-use crate::io::EngineIo;
 use crate::jobs::{Job, JobStatus};
 use crate::restore::RestoredState;
 use crate::shared::Shared;
 use checkpoints::InFlight;
+use epochs::Passing;
+use mailbox::{Mailbox, Order};
 use restart::{Positions, Restarts, reason_of};
-
-/// Rows and time of one turn of a pipeline: short enough that its neighbours do not wait.
-const TURN: Budget = Budget { rows: 4 * BATCH_ROWS, ns: 5_000_000 };
-/// How long an idle source is left alone.
-const IDLE_POLL: Duration = Duration::from_millis(5);
+use running::{Drain, Running};
+use worker::{Report, Signals};
 
 pub(crate) type Reply = oneshot::Sender<Result<()>>;
 
@@ -78,6 +80,8 @@ pub(crate) enum Control {
         changes: Vec<Change>,
         reply: Reply,
     },
+    /// A data thread has something to say.
+    Report(Box<Report>),
     CheckpointDone(Box<CheckpointDone>),
     /// What pipelines that failed start again from.
     StateRead(Result<RestoredState>),
@@ -87,25 +91,30 @@ pub(crate) enum Control {
     },
 }
 
-struct Running {
-    id: u64,
-    job: Arc<Job>,
-    pipeline: Pipeline,
-    /// Whether it reads what another pipeline writes.
-    reads_pipelines: bool,
-}
-
 pub(crate) struct Domain {
     shared: Arc<Shared>,
     control: Receiver<Control>,
     checkpoints: SyncSender<Work>,
+    /// Of the data threads.
+    mailboxes: Vec<Arc<Mailbox>>,
+    signals: Arc<Signals>,
+    /// What has come and waits for the end of the epoch.
+    inbox: VecDeque<Control>,
+    /// In the order of the data: writers before their readers.
     running: Vec<Running>,
+    last_run: u64,
+    /// By run, threads that have not yet said that its tasks are gone: they may still write.
+    leaving: BTreeMap<u64, usize>,
+    drains: Vec<Drain>,
+    /// The epoch that is under way.
+    passing: Option<Passing>,
     epoch: u64,
     /// Rows moved or were appended since the last epoch.
     moved: bool,
     /// Something changed since the last checkpoint.
     changed: bool,
-    last_moved_ns: u64,
+    /// A pipeline has come to its end: the next checkpoint need not wait.
+    hurry: bool,
     next_epoch_ns: u64,
     last_checkpoint_ns: u64,
     writing: Option<InFlight>,
@@ -124,7 +133,7 @@ pub(crate) struct Domain {
     checkpoint_interval_ns: u64,
     next_retention_ns: u64,
     /// What happened in this turn, taken care of at its end.
-    failed: Vec<(u64, Error)>,
+    failed: Vec<(u64, Error, Positions)>,
     restarts: Restarts,
     /// Pipelines that stand still after the next cut.
     suspending: Vec<u64>,
@@ -135,6 +144,7 @@ impl Domain {
         shared: Arc<Shared>,
         control: Receiver<Control>,
         checkpoints: SyncSender<Work>,
+        signals: Arc<Signals>,
         epoch: u64,
     ) -> Result<Self> {
         let settings = Settings::default();
@@ -145,11 +155,18 @@ impl Domain {
         Ok(Domain {
             control,
             checkpoints,
+            mailboxes: shared.mailboxes.clone(),
+            signals,
+            inbox: VecDeque::new(),
             running: vec![],
+            last_run: 0,
+            leaving: BTreeMap::new(),
+            drains: vec![],
+            passing: None,
             epoch,
             moved: true,
             changed: true,
-            last_moved_ns: 0,
+            hurry: false,
             next_epoch_ns: 0,
             last_checkpoint_ns: shared.config.clock.monotonic_ns(),
             writing: None,
@@ -187,28 +204,27 @@ impl Domain {
 
     /// The thread's loop.
     pub(crate) fn run(mut self) {
-        loop {
-            let wait = self.wait();
-            if !self.turn(wait) {
-                return;
-            }
+        while self.turn() {
+            self.rest();
         }
     }
 
-    /// Everything that is due once, after a wait of at most so long for what is asked; `false` at the end.
-    pub(crate) fn turn(&mut self, wait: Duration) -> bool {
-        if !self.receive(wait) {
+    /// Everything that is due once; `false` at the end. Waits for nothing.
+    pub(crate) fn turn(&mut self) -> bool {
+        if !self.receive() || !self.committed() {
             return false;
         }
-        self.restart_due();
-        if self.step() {
-            self.moved = true;
-            self.last_moved_ns = self.now_ns();
+        if self.passing.is_none() {
+            self.restart_due();
+            let moved = self.signals.moved.load(Relaxed);
+            self.moved |= moved;
+            self.changed |= moved | self.signals.commit.swap(false, Relaxed);
+            let checkpoint = self.checkpoint_due();
+            if checkpoint || self.epoch_due() {
+                self.begin_epoch(checkpoint);
+            }
         }
-        let checkpoint = self.checkpoint_due();
-        if (checkpoint || self.epoch_due())
-            && let Err(e) = self.make_epoch(checkpoint)
-        {
+        if let Err(e) = self.advance_epoch() {
             self.shared.fail(&e);
             return false;
         }
@@ -221,32 +237,58 @@ impl Domain {
 
     // ---- control ---------------------------------------------------------------------------------------
 
-    /// Takes what came, or what comes within the wait.
-    fn receive(&mut self, mut wait: Duration) -> bool {
-        loop {
-            let message = match self.control.recv_timeout(wait) {
-                Ok(message) => message,
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
-            };
-            wait = Duration::ZERO;
-            if !self.handle(message) {
-                return false;
-            }
+    /// Waits for a message, or until something is due.
+    pub(crate) fn rest(&mut self) {
+        // What was kept for after the epoch goes first.
+        if self.passing.is_none() && !self.inbox.is_empty() {
+            return;
+        }
+        match self.control.recv_timeout(self.wait()) {
+            Ok(message) => self.inbox.push_back(message),
+            Err(RecvTimeoutError::Timeout) => {}
+            // The next turn sees it too.
+            Err(RecvTimeoutError::Disconnected) => {}
         }
     }
 
     /// How long it may wait: not at all while there is something to do.
     fn wait(&self) -> Duration {
         let now = self.now_ns();
-        if self.last_moved_ns + 1_000_000 > now && !self.running.is_empty() {
-            return Duration::ZERO;
+        let until = |due_ns: u64| Duration::from_nanos(due_ns.saturating_sub(now)).max(Duration::from_micros(50));
+        let most = Duration::from_millis(if self.restarts.is_empty() { 500 } else { 50 });
+        if self.passing.is_some() {
+            most
+        } else if self.moved {
+            until(self.next_epoch_ns).min(most)
+        } else if self.changed && self.writing.is_none() {
+            until(self.last_checkpoint_ns.saturating_add(self.checkpoint_interval_ns)).min(most)
+        } else {
+            most
         }
-        let idle = if self.running.is_empty() { Duration::from_millis(100) } else { IDLE_POLL };
-        if self.moved {
-            return idle.min(Duration::from_nanos(self.next_epoch_ns.saturating_sub(now).max(200_000)));
+    }
+
+    /// Takes what has come. What changes the pipelines waits until no epoch is under way.
+    fn receive(&mut self) -> bool {
+        loop {
+            match self.control.try_recv() {
+                Ok(message) => self.inbox.push_back(message),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
         }
-        idle
+        let mut later = VecDeque::new();
+        while let Some(message) = self.inbox.pop_front() {
+            let goes_on = matches!(message, Control::Wake | Control::Report(_));
+            if !goes_on && (self.passing.is_some() || !later.is_empty()) {
+                later.push_back(message);
+                continue;
+            }
+            if !self.handle(message) {
+                return false;
+            }
+        }
+        self.inbox = later;
+        true
     }
 
     fn handle(&mut self, message: Control) -> bool {
@@ -266,7 +308,9 @@ impl Domain {
                 }
             }
             Control::Stop { job, changes, reply } => {
-                self.running.retain(|r| !Arc::ptr_eq(&r.job, &job));
+                while let Some(at) = self.running.iter().position(|r| Arc::ptr_eq(&r.job, &job)) {
+                    self.take_out(at);
+                }
                 self.restarts.forget(&job);
                 follow::leave(&self.shared, &job);
                 if let Some(item) = &job.spec.item {
@@ -285,6 +329,7 @@ impl Domain {
             Control::Resume { id, job, changes, reply } => self.resume(id, &job, changes, reply),
             Control::Drain { job, reply } => self.drain(&job, reply),
             Control::Catalog { changes, reply } => self.request_checkpoint(changes, reply),
+            Control::Report(report) => return self.heard(*report),
             Control::CheckpointDone(done) => return self.checkpoint_done(*done),
             Control::StateRead(state) => self.restart(state),
             Control::Shutdown { reply } => {
@@ -299,64 +344,17 @@ impl Domain {
         self.changes.extend(changes);
         self.replies.push(reply);
     }
-
-    fn add(&mut self, id: u64, job: Arc<Job>, restore: Option<PipelineRestore<'_>>) -> Result<()> {
-        let io = EngineIo::new(self.shared.clone(), job.clone());
-        let settings = self.shared.pipeline_settings(&job.spec.settings)?;
-        let pipeline = Pipeline::build(&job.spec.plan, &io, settings, restore)?;
-        *job.stats.lock().expect("no holder of this lock panics") = Some(pipeline.stats());
-        let reads_pipelines = follow::reads_pipelines(&self.shared, &job);
-        self.running.push(Running { id, job, pipeline, reads_pipelines });
-        self.order();
-        Ok(())
-    }
-
-    /// Writers before their readers, so that a barrier meets them in the order of the data.
-    fn order(&mut self) {
-        let mut rest = std::mem::take(&mut self.running);
-        while !rest.is_empty() {
-            let next = rest.iter().position(|r| {
-                !rest.iter().any(|w| {
-                    !Arc::ptr_eq(&w.job, &r.job) && w.job.spec.targets.iter().any(|t| r.job.spec.sources.contains(t))
-                })
-            });
-            // The plan refuses cycles; were there one, any order does.
-            self.running.push(rest.remove(next.unwrap_or(0)));
-        }
-    }
-
-    // ---- work ------------------------------------------------------------------------------------------
-
-    /// One turn of every pipeline; whether anything moved.
-    fn step(&mut self) -> bool {
-        let mut moved = false;
-        let mut ended = false;
-        for running in &mut self.running {
-            if running.job.status() != JobStatus::Running {
-                continue;
-            }
-            match running.pipeline.step(TURN) {
-                Ok(report) => {
-                    moved |= report.moved;
-                    ended |= report.ended;
-                    self.changed |= running.pipeline.wants_checkpoint();
-                }
-                Err(e) => self.failed.push((running.id, e)),
-            }
-        }
-        self.take_down();
-        self.changed |= moved;
-        // A pipeline whose sources have ended is finished with the next checkpoint, which holds its last rows.
-        if ended && self.running.iter().any(|r| r.job.status() == JobStatus::Running && r.pipeline.ended()) {
-            self.changed = true;
-            self.last_checkpoint_ns = 0;
-        }
-        moved
-    }
 }
 
 fn answer(reply: Reply, result: Result<()>) {
     if reply.send(result).is_err() {
         tracing::debug!("nobody waits for the answer any more");
+    }
+}
+
+impl Drop for Domain {
+    /// Data threads end with their coordinator.
+    fn drop(&mut self) {
+        self.mailboxes.iter().for_each(|mailbox| mailbox.send(Order::Exit));
     }
 }

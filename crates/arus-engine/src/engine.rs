@@ -22,6 +22,8 @@ use crate::admission::Admission;
 use crate::catalog::ServerCatalog;
 use crate::checkpoint::CheckpointTask;
 use crate::config::{EngineConfig, Mode};
+use crate::domain::mailbox::Mailbox;
+use crate::domain::worker::{Signals, Worker};
 use crate::domain::{Control, Domain};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
@@ -44,20 +46,31 @@ pub struct Engine {
 /// What the threads of an engine run.
 pub(crate) struct Parts {
     pub(crate) domain: Domain,
+    /// By the number of their thread.
+    pub(crate) workers: Vec<Worker>,
     pub(crate) checkpoints: CheckpointTask,
+}
+
+#[cfg(test)]
+impl Parts {
+    /// A few turns of coordinator and data threads, enough for an epoch; `false` at the end.
+    pub(crate) fn turns(&mut self) -> bool {
+        (0..6).all(|_| self.domain.turn() && self.workers.iter_mut().all(Worker::turn))
+    }
 }
 
 impl Engine {
     /// Recovers the data folder and starts its pipelines.
     pub fn start(config: EngineConfig) -> Result<Arc<Self>> {
         let (engine, parts) = Engine::assemble(config, true)?;
-        let Parts { domain, checkpoints } = parts;
-        let writer = checkpoints.spawn()?;
-        let data = std::thread::Builder::new()
-            .name("arus-data-0".into())
-            .spawn(move || domain.run())
-            .map_err(|e| Error::io("start", "the data thread", e))?;
-        engine.threads.lock().expect("no holder of this lock panics").extend([data, writer]);
+        let Parts { domain, workers, checkpoints } = parts;
+        // The checkpoint thread ends when nobody can ask it any more.
+        checkpoints.spawn()?;
+        let mut threads = vec![spawn("arus-coordinator".into(), move || domain.run())?];
+        for (number, worker) in workers.into_iter().enumerate() {
+            threads.push(spawn(format!("arus-data-{number}"), move || worker.run())?);
+        }
+        engine.threads.lock().expect("no holder of this lock panics").extend(threads);
         for table in engine.shared.tables.all() {
             engine.shared.start_pump(&table)?;
         }
@@ -85,6 +98,8 @@ impl Engine {
         let cut = state.checkpoint.as_ref().map_or(Cut { incarnation: 0, epoch: 0 }, |c| c.cut);
         let (control, inbox) = sync_channel(CONTROL_QUEUE);
         let (jobs, job_queue) = sync_channel(1);
+        let mailboxes: Vec<Arc<Mailbox>> = (0..config.threads.max(1)).map(|_| Arc::default()).collect();
+        let signals = Arc::new(Signals::default());
         let shared = Arc::new(Shared {
             connect: connect_context(&config),
             folder,
@@ -103,6 +118,7 @@ impl Engine {
             seeds: AtomicU64::new(config.seed),
             item_ids: Mutex::new(BTreeMap::new()),
             control: control.clone(),
+            mailboxes: mailboxes.clone(),
             published: watch::Sender::new(Arc::new(Published::empty(state.incarnation))),
             durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
             figures: Figures::default(),
@@ -116,14 +132,19 @@ impl Engine {
         let files = state.checkpoint.as_ref().map(|c| c.files.as_slice()).unwrap_or_default();
         let restored = RestoredState::read(&store, files)?;
         let recovered = recovery::recover(&shared, &state, &restored)?;
-        let mut domain = Domain::new(shared.clone(), inbox, jobs, cut.epoch)?;
+        let mut domain = Domain::new(shared.clone(), inbox, jobs, signals.clone(), cut.epoch)?;
         recovery::resume(&shared, &mut domain, recovered, state.checkpoint, &restored);
         drop(restored);
         // Whoever reads before the first epoch reads what was restored.
         domain.publish();
-        let checkpoints = CheckpointTask::new(manifest, store, job_queue, control);
-        let engine = Engine { shared, query: OnceLock::new(), threads: Mutex::default() };
-        Ok((Arc::new(engine), Parts { domain, checkpoints }))
+        let checkpoints = CheckpointTask::new(manifest, store, job_queue, control.clone());
+        let worker = |number: usize| {
+            let clock = shared.config.clock.clone();
+            Worker::new(number, clock, mailboxes.clone(), signals.clone(), control.clone())
+        };
+        let workers = (0..mailboxes.len()).map(worker).collect();
+        let engine = Engine { shared: shared.clone(), query: OnceLock::new(), threads: Mutex::default() };
+        Ok((Arc::new(engine), Parts { domain, workers, checkpoints }))
     }
 
     /// A last checkpoint; afterwards nothing is taken any more.
@@ -132,14 +153,14 @@ impl Engine {
         let result = self.shared.ask(|reply| Control::Shutdown { reply }).await;
         let threads = std::mem::take(&mut *self.threads.lock().expect("no holder of this lock panics"));
         let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads.into_iter().take(1) {
+            for thread in threads {
                 if thread.join().is_err() {
-                    tracing::error!("the data thread has panicked");
+                    tracing::error!("a thread of the engine has panicked");
                 }
             }
         });
         if joined.await.is_err() {
-            tracing::error!("the data thread was not awaited");
+            tracing::error!("the threads of the engine were not awaited");
         }
         result
     }
@@ -164,6 +185,11 @@ impl Engine {
     }
 }
 
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let what = format!("thread {name}");
+    std::thread::Builder::new().name(name).spawn(run).map_err(|e| Error::io("start", what, e))
+}
+
 fn connect_context(config: &EngineConfig) -> ConnectContext {
     ConnectContext {
         fs: config.fs.clone(),
@@ -175,6 +201,7 @@ fn connect_context(config: &EngineConfig) -> ConnectContext {
         stderr: config.stderr.clone(),
         time_zone: machine_zone(config),
         mark_watermarks: config.mark_watermarks && config.mode == Mode::Run,
+        task: None,
     }
 }
 

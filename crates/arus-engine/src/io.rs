@@ -8,7 +8,7 @@ use arrow::array::{
 use arus_connect::{RowLines, TopicSource};
 use arus_core::catalog::{ColumnKind, ConnectorCatalog, ObjectPath, TableDef, TableKind};
 use arus_core::change::arrow_bug;
-use arus_core::connector::{ConnectContext, Decoder, Encoder, Format, Source, VALUE_METADATA};
+use arus_core::connector::{ConnectContext, Connector, Decoder, Encoder, Format, Source, VALUE_METADATA};
 use arus_core::plan::{NodeId, Scan, Sink, SinkTarget};
 use arus_core::{ChangeBatch, Column, Error, Result, RowSchema, planted};
 use arus_storage::log::Topic;
@@ -28,8 +28,9 @@ pub(crate) struct EngineIo {
 }
 
 impl EngineIo {
-    pub(crate) fn new(shared: Arc<Shared>, job: Arc<Job>) -> Self {
-        let connect = shared.connect_context(&job.spec.settings);
+    /// `task`: its number, where the job has several.
+    pub(crate) fn new(shared: Arc<Shared>, job: Arc<Job>, task: Option<usize>) -> Self {
+        let connect = ConnectContext { task, ..shared.connect_context(&job.spec.settings) };
         EngineIo { shared, job, connect }
     }
 }
@@ -63,6 +64,12 @@ impl PipelineIo for EngineIo {
             },
             Store::Connector { .. } => return Err(Error::bug(format!("'{}' is no managed table", def.path))),
         })
+    }
+
+    fn sink_is_parallel(&self, sink: &Sink) -> bool {
+        let SinkTarget::Table(def) = &sink.target else { return false };
+        let connector = def.connector().and_then(|name| self.shared.registry.connector(name));
+        connector.is_some_and(Connector::parallel_sink)
     }
 
     fn side_tables(&self) -> Result<Box<dyn SideTables>> {

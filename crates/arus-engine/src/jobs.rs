@@ -1,6 +1,7 @@
 //! Pipelines as everybody but the data thread sees them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 
 use arus_core::catalog::ObjectPath;
@@ -93,6 +94,8 @@ pub(crate) struct Job {
     pub(crate) spec: JobSpec,
     pub(crate) status: watch::Sender<JobStatus>,
     pub(crate) stats: Mutex<Option<PipelineStats>>,
+    /// Rows of other pipelines' topics that it has still to read to where the last epoch ends.
+    pub(crate) behind: AtomicU64,
     pub(crate) rates: Mutex<Rates>,
     pub(crate) operator_rates: Mutex<Rates>,
 }
@@ -103,6 +106,7 @@ impl Job {
             spec,
             status: watch::Sender::new(JobStatus::Running),
             stats: Mutex::new(None),
+            behind: AtomicU64::new(0),
             rates: Mutex::new(Rates::default()),
             operator_rates: Mutex::new(Rates::default()),
         })

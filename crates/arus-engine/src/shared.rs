@@ -9,19 +9,21 @@ use arus_connect::Registry;
 use arus_core::catalog::{Catalog, CatalogDef, CatalogObject, DatabaseDef, ObjectPath, PartitionSpec, TableDef};
 use arus_core::connector::ConnectContext;
 use arus_core::error::Code;
+use arus_core::key_group::KEY_GROUPS;
 use arus_core::rng::Rng;
-use arus_core::settings::{DATABASE, LOCAL_TIME_ZONE, Settings};
+use arus_core::settings::{DATABASE, LOCAL_TIME_ZONE, PARALLELISM, Settings};
 use arus_core::{Error, Result};
 use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::{Planned, PlannedStatement, Planner, PlannerOptions};
 use arus_storage::DataFolder;
 use arus_storage::log::Log;
-use arus_stream::{ErrorPolicy, PipelineSettings};
+use arus_stream::{ErrorPolicy, PipelineSettings, Waker};
 use tokio::sync::{oneshot, watch};
 
 use crate::admission::Admission;
 use crate::catalog::{Changed, ServerCatalog};
 use crate::config::{EngineConfig, Mode};
+use crate::domain::mailbox::Mailbox;
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
 use crate::jobs::{Job, JobKind, Jobs};
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     /// The catalog's items that tables and views stand for.
     pub(crate) item_ids: Mutex<BTreeMap<u64, ObjectPath>>,
     pub(crate) control: SyncSender<Control>,
+    /// Of the data threads.
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) published: watch::Sender<Arc<Published>>,
     pub(crate) durable: watch::Sender<Durable>,
     pub(crate) figures: Figures,
@@ -81,14 +85,15 @@ impl Shared {
         self.next_id.fetch_add(1, Relaxed)
     }
 
-    /// Tells the data thread that there is something to do. A full queue wakes it as well.
+    /// Tells the data threads that there is something to do. A full queue wakes the coordinator as well.
     pub(crate) fn wake(&self) {
+        self.mailboxes.iter().for_each(|mailbox| mailbox.wake());
         if let Err(TrySendError::Disconnected(_)) = self.control.try_send(Control::Wake) {
-            tracing::debug!("the data thread has ended");
+            tracing::debug!("the coordinator has ended");
         }
     }
 
-    /// Sends to the data thread and waits for its answer.
+    /// Sends to the coordinator and waits for its answer.
     pub(crate) async fn ask(self: &Arc<Self>, message: impl FnOnce(Reply) -> Control) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         let gone = || Error::external("the server is stopping");
@@ -118,6 +123,24 @@ impl Shared {
     /// from one seed.
     pub(crate) fn next_seed(&self) -> u64 {
         Rng::seeded(self.seeds.fetch_add(1, Relaxed)).next_u64()
+    }
+
+    /// How many tasks a job runs as.
+    pub(crate) fn tasks_of(&self, job: &Job) -> Result<usize> {
+        // Rows that are written out in the statement, and what clients write to one table, are no work to share.
+        if job.spec.kind == JobKind::ClientWriter || job.spec.plan.scans().next().is_none() {
+            return Ok(1);
+        }
+        let settings = &job.spec.settings;
+        if !settings.is_set(PARALLELISM) {
+            return Ok(self.config.parallelism.clamp(1, KEY_GROUPS as usize));
+        }
+        let text = settings.get(PARALLELISM);
+        let tasks = text.trim().parse().ok().filter(|tasks| (1..=KEY_GROUPS as usize).contains(tasks));
+        tasks.ok_or_else(|| {
+            let expected = format!("expected a number from 1 to {KEY_GROUPS}, found '{text}'");
+            Error::user(format!("setting '{PARALLELISM}': {expected}")).with_code(Code::InvalidValue)
+        })
     }
 
     /// The session's zone by its IANA name.

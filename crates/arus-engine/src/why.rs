@@ -56,6 +56,9 @@ pub(crate) fn of_job(job: &Job) -> String {
         }
         JobStatus::Stopped => format!("pipeline '{name}' is stopped: nothing is read until it is started again"),
         JobStatus::Finished => format!("pipeline '{name}' has finished: its sources have ended"),
+        JobStatus::Running if job.behind.load(Relaxed) > 0 => {
+            format!("pipeline '{name}' is catching up, {} rows behind", job.behind.load(Relaxed))
+        }
         JobStatus::Running => match job.stats() {
             Some(stats) => of_plan(&job.spec.plan, &stats),
             None => format!("pipeline '{name}' is starting"),

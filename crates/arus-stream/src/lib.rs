@@ -3,6 +3,7 @@
 //!
 //! The engine owns the loop: it calls [`Pipeline::step`] while there is work, [`Pipeline::barrier`] to end an epoch,
 //! [`Pipeline::freeze`] for a checkpoint and [`Pipeline::build`] with a [`PipelineRestore`] to go on from one.
+//! [`Pipeline::build_tasks`] spreads a pipeline over several threads.
 
 mod aggregate;
 mod eval;
@@ -22,7 +23,10 @@ mod tests;
 pub use message::{Message, WATERMARK_END, WATERMARK_NONE};
 pub use operator::{Operator, OperatorContext};
 pub use pipeline::io::{CollectFn, PipelineIo, ScanHandle, SinkHandle};
-pub use pipeline::{Alignment, Budget, Checkpoint, FrozenPipeline, Pipeline, PipelineRestore, StepReport};
+pub use pipeline::{
+    Alignment, Budget, Checkpoint, FrozenPipeline, FrozenTask, Pipeline, PipelineRestore, StepReport, Tasks, Waker,
+    merged_scans,
+};
 pub use settings::{ErrorPolicy, PipelineSettings};
 pub use side::{LateRow, QuarantinedRow, RecordOrigin, SideKey, SideTables};
 pub use source::{ScanState, SplitState};

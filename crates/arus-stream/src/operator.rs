@@ -84,6 +84,8 @@ pub(crate) struct NodeInfo {
     pub(crate) table: ObjectPath,
     pub(crate) policy: ErrorPolicy,
     pub(crate) key_groups: Range<u16>,
+    /// The number of this task.
+    pub(crate) task: usize,
 }
 
 impl OperatorContext<'_> {
@@ -93,11 +95,6 @@ impl OperatorContext<'_> {
 
     pub fn watermark(&self) -> i64 {
         self.watermark
-    }
-
-    /// Whether this task owns a key group.
-    pub fn owns(&self, key_group: u16) -> bool {
-        self.node.key_groups.contains(&key_group)
     }
 
     pub fn emit(&mut self, batch: ChangeBatch) {

@@ -3,35 +3,51 @@
 //! A message runs through all operators below before the next one starts, so an edge is a call and never holds rows:
 //! between two calls of [`Pipeline::step`] everything that was polled is in state or out of a sink, and a barrier is a
 //! walk over the graph.
+//!
+//! A pipeline may be spread over several tasks, each a [`Pipeline`] of its own with the same plan: it owns some key groups
+//! and some splits. Where rows change hands they wait in a queue between two tasks ([`exchange`]); [`place`] says where.
+//! A barrier then takes several calls of [`Pipeline::step`]: the task is at it when [`Pipeline::at_barrier`] says so.
 
 mod align;
 mod build;
 mod checks;
+pub(crate) mod cut;
+pub(crate) mod exchange;
+mod flow;
 pub(crate) mod io;
+mod place;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arus_core::connector::{CommitToken, SinkWriter, SyncTask};
-use arus_core::plan::{NodeId, Uid};
+use arus_core::plan::NodeId;
 use arus_core::{ChangeBatch, Error, Result};
-use arus_storage::state::StateDelta;
-use serde::{Deserialize, Serialize};
 
 pub use align::Alignment;
+pub use cut::{Checkpoint, FrozenPipeline, FrozenTask, PipelineRestore, merged_scans};
+pub use exchange::{Tasks, Waker};
 
 use crate::message::{Message, WATERMARK_END};
 use crate::operator::{NodeInfo, Operator, OperatorContext};
 use crate::pipeline::checks::EdgeChecks;
+use crate::pipeline::exchange::Wires;
+use crate::pipeline::flow::{EdgeEnd, Inbound, Outlet};
 use crate::settings::PipelineSettings;
 use crate::side::{SideRows, SideTables};
 use crate::source::{ScanState, ScanTask};
-use crate::state::{StateRead, StateWriter};
 use crate::stats::PipelineStats;
 
 pub struct Pipeline {
+    /// The number of this task.
+    task: usize,
+    wires: Arc<Wires>,
     nodes: Vec<NodeTask>,
-    consumers: Vec<Vec<(NodeId, usize)>>,
+    /// Of each node.
+    outlets: Vec<Vec<Outlet>>,
+    /// Of each edge that begins in this task.
+    ends: Vec<Option<EdgeEnd>>,
+    inbound: Vec<Inbound>,
+    /// Edges that what a node gives out may come to before this task has to read a queue.
+    reach: Vec<Vec<usize>>,
     sources: Vec<NodeId>,
     /// Operators that go by the clock.
     clocked: Vec<NodeId>,
@@ -39,14 +55,26 @@ pub struct Pipeline {
     side: SideRows,
     side_tables: Box<dyn SideTables>,
     settings: PipelineSettings,
+    /// The barrier that the sources have sent and that is not through yet.
+    barrier: Option<u64>,
+    /// The last barrier that was through.
+    completed: u64,
     /// The barrier that nothing has followed yet.
     at_barrier: Option<u64>,
+    /// Operators that have still to tell that nothing follows.
+    ends_due: Vec<NodeId>,
 }
 
 struct NodeTask {
     info: NodeInfo,
     kind: Kind,
     align: Alignment,
+    /// The tasks that each input of the plan comes from, which are so many inputs of `align`.
+    ways: Vec<usize>,
+    /// The input of the plan that each of those belongs to.
+    ports: Vec<usize>,
+    /// The last barrier that it has passed.
+    passed: u64,
     checks: EdgeChecks,
     /// Kept to spare its allocation.
     outputs: Vec<Message>,
@@ -56,20 +84,14 @@ enum Kind {
     Scan(Box<ScanTask>),
     Values(ValuesTask),
     Operator(Box<dyn Operator>),
+    /// It runs in the home task alone.
+    Elsewhere,
 }
 
 /// VALUES: its rows once, then the end.
 struct ValuesTask {
     batch: ChangeBatch,
     done: bool,
-}
-
-/// The outcome of a sink's call. Writers that wait for a network are not run here.
-fn at_once<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
-    match std::pin::pin!(call).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(outcome) => outcome,
-        std::task::Poll::Pending => Err(Error::bug("a sink waits on the data thread")),
-    }
 }
 
 /// How much one step may do; it ends with the poll that reaches either.
@@ -85,35 +107,10 @@ pub struct StepReport {
     pub rows_in: usize,
     /// Whether anything happened: false means that there is nothing to do for now.
     pub moved: bool,
+    /// The same of the sources alone.
+    pub sources_moved: bool,
     /// All sources have ended and everything has left by the sinks.
     pub ended: bool,
-}
-
-/// A pipeline at a barrier: plain data, for the manifest.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    pub epoch: u64,
-    pub scans: BTreeMap<Uid, ScanState>,
-    pub inputs: BTreeMap<Uid, Alignment>,
-    /// Of each topic sink: where the epoch ends in each partition.
-    pub markers: BTreeMap<Uid, Vec<i64>>,
-    /// Of each connector's writer: what commits the rows since the checkpoint before.
-    #[serde(default)]
-    pub sinks: BTreeMap<Uid, CommitToken>,
-}
-
-/// A checkpoint and what changed in the state since the one before.
-pub struct FrozenPipeline {
-    pub state: StateDelta,
-    pub checkpoint: Checkpoint,
-    /// What has to be done before the checkpoint's record is written.
-    pub syncs: Vec<SyncTask>,
-}
-
-/// Where a pipeline goes on.
-pub struct PipelineRestore<'a> {
-    pub checkpoint: &'a Checkpoint,
-    pub state: &'a dyn StateRead,
 }
 
 impl Pipeline {
@@ -122,26 +119,47 @@ impl Pipeline {
     pub fn step(&mut self, budget: Budget) -> Result<StepReport> {
         let start_ns = self.settings.clock.monotonic_ns();
         let mut report = StepReport::default();
+        let mut received = 0;
+        self.tell_ends()?;
         loop {
-            let mut moved = self.fire_timers()?;
-            for at in 0..self.sources.len() {
-                let rows = budget.rows.saturating_sub(report.rows_in);
-                if rows == 0 {
-                    break;
-                }
-                let polled = self.poll(self.sources[at], rows)?;
-                report.rows_in += polled.rows;
-                moved |= polled.moved;
+            let (rows, mut moved) = self.receive()?;
+            received += rows;
+            if self.finish_barrier() {
+                report.moved = true;
+                break;
+            }
+            // What comes between a barrier and its end belongs before it.
+            if self.barrier.is_none() {
+                moved |= self.fire_timers()?;
+                moved |= self.poll_sources(budget, &mut report)?;
             }
             report.moved |= moved;
             let used_ns = self.settings.clock.monotonic_ns().saturating_sub(start_ns);
-            if !moved || report.rows_in >= budget.rows || used_ns >= budget.ns {
+            if !moved || report.rows_in.max(received) >= budget.rows || used_ns >= budget.ns {
                 break;
             }
         }
         self.flush_side()?;
         report.ended = self.ended();
         Ok(report)
+    }
+
+    fn poll_sources(&mut self, budget: Budget, report: &mut StepReport) -> Result<bool> {
+        let mut moved = false;
+        for at in 0..self.sources.len() {
+            let rows = budget.rows.saturating_sub(report.rows_in);
+            if rows == 0 {
+                break;
+            }
+            if !self.has_room(self.sources[at]) {
+                continue;
+            }
+            let polled = self.poll(self.sources[at], rows)?;
+            report.rows_in += polled.rows;
+            moved |= polled.moved;
+        }
+        report.sources_moved |= moved;
+        Ok(moved)
     }
 
     /// Runs the operators whose time has come by the clock.
@@ -154,7 +172,7 @@ impl Pipeline {
             {
                 self.drive(id, |kind, cx| match kind {
                     Kind::Operator(operator) => operator.on_time(cx),
-                    Kind::Scan(_) | Kind::Values(_) => Ok(()),
+                    Kind::Scan(_) | Kind::Values(_) | Kind::Elsewhere => Ok(()),
                 })?;
                 moved = true;
             }
@@ -162,13 +180,23 @@ impl Pipeline {
         Ok(moved)
     }
 
-    /// Whether all sources have ended.
+    /// Whether all sources have ended, and what they gave is through.
     pub fn ended(&self) -> bool {
-        self.sources.iter().all(|id| match &self.nodes[*id].kind {
+        self.nodes.iter().all(|node| match &node.kind {
             Kind::Scan(scan) => scan.ended(),
             Kind::Values(values) => values.done,
-            Kind::Operator(_) => true,
+            Kind::Operator(_) => node.align.ended() || self.wires.tasks.count() == 1,
+            Kind::Elsewhere => true,
         })
+    }
+
+    /// Rows that are known to wait before the sources.
+    pub fn backlog(&self) -> u64 {
+        let backlog = |node: &NodeTask| match &node.kind {
+            Kind::Scan(scan) => scan.backlog(),
+            Kind::Values(_) | Kind::Operator(_) | Kind::Elsewhere => 0,
+        };
+        self.nodes.iter().map(backlog).sum()
     }
 
     /// Ends the input here: the watermark passes every window, timers fire, sinks get the rest.
@@ -178,7 +206,7 @@ impl Pipeline {
                 match kind {
                     Kind::Scan(scan) => scan.end(cx),
                     Kind::Values(values) => values.run(cx),
-                    Kind::Operator(_) => {}
+                    Kind::Operator(_) | Kind::Elsewhere => {}
                 }
                 Ok(())
             })?;
@@ -186,9 +214,12 @@ impl Pipeline {
         self.flush_side()
     }
 
-    /// Sends the barrier of `epoch` from every source through the graph.
+    /// Sends the barrier of `epoch` from every source through the graph. Where nothing comes from other tasks it is through
+    /// at once.
     pub fn barrier(&mut self, epoch: u64) -> Result<()> {
+        self.tell_ends()?;
         self.flush_side()?;
+        self.barrier = Some(epoch);
         for at in 0..self.sources.len() {
             self.drive(self.sources[at], |kind, cx| {
                 if let Kind::Scan(scan) = kind {
@@ -199,89 +230,31 @@ impl Pipeline {
             })?;
         }
         self.flush_side()?;
-        self.side.next_epoch(epoch);
+        self.finish_barrier();
+        Ok(())
+    }
+
+    /// The barrier that is through while nothing has followed it.
+    pub fn at_barrier(&self) -> Option<u64> {
+        self.at_barrier
+    }
+
+    /// Whether all operators have passed the barrier just now.
+    fn finish_barrier(&mut self) -> bool {
+        let Some(epoch) = self.barrier else { return false };
+        if self.nodes.iter().any(|node| matches!(node.kind, Kind::Operator(_)) && node.passed < epoch) {
+            return false;
+        }
+        self.barrier = None;
+        self.completed = epoch;
         self.at_barrier = Some(epoch);
+        self.side.next_epoch(epoch);
         for (node, stats) in self.nodes.iter().zip(self.stats.operators()) {
             if let Kind::Operator(operator) = &node.kind {
-                stats.set_state_bytes(operator.memory_bytes());
+                stats.set_state_bytes(self.task, operator.memory_bytes());
             }
         }
-        Ok(())
-    }
-
-    /// The cut at the last barrier. What is in the delta is not frozen again: whoever abandons a checkpoint keeps its
-    /// delta for the next.
-    pub fn freeze(&mut self) -> Result<FrozenPipeline> {
-        let epoch = self.at_barrier.ok_or_else(|| Error::bug("freeze without a barrier before it"))?;
-        let mut frozen = FrozenPipeline {
-            state: StateDelta::default(),
-            checkpoint: Checkpoint { epoch, ..Checkpoint::default() },
-            syncs: vec![],
-        };
-        let checkpoint = &mut frozen.checkpoint;
-        for node in &mut self.nodes {
-            let uid = node.info.uid;
-            match &mut node.kind {
-                Kind::Scan(scan) => {
-                    checkpoint.scans.insert(uid, scan.state());
-                }
-                Kind::Values(values) => {
-                    checkpoint.scans.insert(uid, values.state());
-                }
-                Kind::Operator(operator) => {
-                    operator.freeze(&mut StateWriter::new(uid, &mut frozen.state))?;
-                    if let Some(markers) = operator.markers() {
-                        checkpoint.markers.insert(uid, markers);
-                    }
-                    if let Some(writer) = operator.sink_writer() {
-                        if let Some(token) = at_once(writer.prepare(epoch))? {
-                            checkpoint.sinks.insert(uid, token);
-                        }
-                        frozen.syncs.extend(writer.take_sync());
-                    }
-                    checkpoint.inputs.insert(uid, node.align.clone());
-                }
-            }
-        }
-        Ok(frozen)
-    }
-
-    /// This checkpoint stands in the manifest.
-    pub fn on_durable(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        for node in &mut self.nodes {
-            if let (Kind::Scan(scan), Some(state)) = (&mut node.kind, checkpoint.scans.get(&node.info.uid)) {
-                scan.on_durable(state)?;
-            }
-        }
-        for (uid, writer) in self.sink_writers() {
-            if let Some(token) = checkpoint.sinks.get(&uid) {
-                at_once(writer.commit(token))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Positions of the scans as they are now.
-    pub fn scans(&self) -> BTreeMap<Uid, ScanState> {
-        let scans = self.nodes.iter().filter_map(|node| match &node.kind {
-            Kind::Scan(scan) => Some((node.info.uid, scan.state())),
-            Kind::Values(values) => Some((node.info.uid, values.state())),
-            Kind::Operator(_) => None,
-        });
-        scans.collect()
-    }
-
-    /// The writers of connectors, for prepare, commit and recover.
-    pub fn sink_writers(&mut self) -> impl Iterator<Item = (Uid, &mut dyn SinkWriter)> {
-        self.nodes.iter_mut().filter_map(|node| match &mut node.kind {
-            Kind::Operator(operator) => operator.sink_writer().map(|writer| (node.info.uid, writer)),
-            Kind::Scan(_) | Kind::Values(_) => None,
-        })
-    }
-
-    /// Whether a sink has something to commit although nothing moves.
-    pub fn wants_checkpoint(&mut self) -> bool {
-        self.sink_writers().any(|(_, writer)| writer.wants_checkpoint())
+        true
     }
 
     /// Counters that other threads may read while the pipeline runs.
@@ -302,123 +275,9 @@ impl Pipeline {
                 values.run(cx);
                 Ok(crate::source::PollReport { rows, moved })
             }
-            Kind::Operator(_) => Err(Error::bug("an operator was polled")),
+            Kind::Operator(_) | Kind::Elsewhere => Err(Error::bug("an operator was polled")),
         })
     }
-
-    /// Runs a source and delivers what it emits.
-    fn drive<T>(
-        &mut self,
-        id: NodeId,
-        run: impl FnOnce(&mut Kind, &mut OperatorContext<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let now_ms = self.settings.clock.now_ms();
-        let start_ns = self.settings.clock.monotonic_ns();
-        let stats = &self.stats.0[id];
-        let node = &mut self.nodes[id];
-        let mut outputs = std::mem::take(&mut node.outputs);
-        let mut cx = OperatorContext {
-            outputs: &mut outputs,
-            side: &mut self.side,
-            stats,
-            node: &node.info,
-            now_ms,
-            watermark: node.align.watermark(),
-        };
-        let result = run(&mut node.kind, &mut cx)?;
-        stats.add_busy(self.settings.clock.monotonic_ns().saturating_sub(start_ns));
-        self.forward(id, outputs, now_ms)?;
-        Ok(result)
-    }
-
-    fn forward(&mut self, id: NodeId, mut outputs: Vec<Message>, now_ms: i64) -> Result<()> {
-        for message in outputs.drain(..) {
-            let node = &mut self.nodes[id];
-            node.checks.check(&message)?;
-            match &message {
-                Message::Batch(batch) => {
-                    self.at_barrier = None;
-                    self.stats.0[id].add_out(batch.num_rows());
-                }
-                Message::Watermark(watermark) => {
-                    self.at_barrier = None;
-                    self.stats.0[id].set_watermark(*watermark);
-                }
-                Message::Idle | Message::End => self.at_barrier = None,
-                Message::Barrier(_) => {}
-            }
-            let consumers = self.consumers[id].len();
-            for at in 0..consumers {
-                let (consumer, port) = self.consumers[id][at];
-                if at + 1 == consumers {
-                    self.deliver(consumer, port, message, now_ms)?;
-                    break;
-                }
-                self.deliver(consumer, port, message.clone(), now_ms)?;
-            }
-        }
-        self.nodes[id].outputs = outputs;
-        Ok(())
-    }
-
-    fn deliver(&mut self, id: NodeId, port: usize, message: Message, now_ms: i64) -> Result<()> {
-        let start_ns = self.settings.clock.monotonic_ns();
-        let stats = &self.stats.0[id];
-        let node = &mut self.nodes[id];
-        let Kind::Operator(operator) = &mut node.kind else {
-            return Err(Error::bug("a source has an input"));
-        };
-        let mut outputs = std::mem::take(&mut node.outputs);
-        let align = &mut node.align;
-        let mut cx = OperatorContext {
-            outputs: &mut outputs,
-            side: &mut self.side,
-            stats,
-            node: &node.info,
-            now_ms,
-            watermark: align.watermark(),
-        };
-        match message {
-            Message::Batch(batch) => {
-                align.on_batch(port);
-                stats.add_in(batch.num_rows());
-                operator.on_batch(port, batch, &mut cx)?;
-            }
-            Message::Watermark(watermark) => {
-                let raised = align.on_watermark(port, watermark);
-                raise(operator.as_mut(), raised, &mut cx)?;
-            }
-            Message::Idle => {
-                let forward = align.on_idle(port);
-                raise(operator.as_mut(), forward.watermark, &mut cx)?;
-                if forward.idle {
-                    cx.outputs.push(Message::Idle);
-                }
-            }
-            Message::Barrier(epoch) => {
-                if align.on_barrier(port, epoch)? {
-                    operator.on_barrier(epoch, &mut cx)?;
-                    cx.outputs.push(Message::Barrier(epoch));
-                }
-            }
-            Message::End => {
-                if align.on_end(port) {
-                    cx.outputs.push(Message::End);
-                }
-            }
-        }
-        stats.add_busy(self.settings.clock.monotonic_ns().saturating_sub(start_ns));
-        self.forward(id, outputs, now_ms)
-    }
-}
-
-fn raise(operator: &mut dyn Operator, watermark: Option<i64>, cx: &mut OperatorContext<'_>) -> Result<()> {
-    if let Some(watermark) = watermark {
-        cx.watermark = watermark;
-        operator.on_watermark(watermark, cx)?;
-        cx.outputs.push(Message::Watermark(watermark));
-    }
-    Ok(())
 }
 
 impl ValuesTask {

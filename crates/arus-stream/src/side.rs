@@ -72,19 +72,26 @@ pub(crate) struct SideRows {
     pub(crate) quarantined: Vec<QuarantinedRow>,
     pub(crate) epoch: u64,
     next_ordinal: u64,
+    task: u64,
+    tasks: u64,
 }
 
 impl SideRows {
+    /// Of one task among several, whose ordinals are others than theirs.
+    pub(crate) fn new(task: usize, tasks: usize) -> Self {
+        SideRows { next_ordinal: task as u64, task: task as u64, tasks: tasks as u64, ..SideRows::default() }
+    }
+
     pub(crate) fn key(&mut self, uid: Uid) -> SideKey {
         let ordinal = self.next_ordinal;
-        self.next_ordinal += 1;
+        self.next_ordinal += self.tasks;
         SideKey { uid, epoch: self.epoch, ordinal }
     }
 
     /// `epoch` has ended; what follows belongs to the next.
     pub(crate) fn next_epoch(&mut self, epoch: u64) {
         self.epoch = epoch + 1;
-        self.next_ordinal = 0;
+        self.next_ordinal = self.task;
     }
 
     pub(crate) fn flush(&mut self, tables: &mut dyn SideTables) -> Result<()> {

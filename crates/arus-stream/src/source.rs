@@ -24,6 +24,7 @@ use crate::eval::Expressions;
 use crate::message::{Message, WATERMARK_END, WATERMARK_NONE};
 use crate::operator::OperatorContext;
 use crate::ops::window::millis;
+use crate::pipeline::exchange::Dealer;
 use crate::pipeline::io::ScanHandle;
 use crate::source::decode::{Arrived, Decoding, Place};
 use crate::source::watermark::{Cutter, Lateness};
@@ -66,7 +67,9 @@ pub(crate) struct ScanTask {
     emitted: i64,
     idle: bool,
     ended: bool,
-    enumerated_ms: Option<i64>,
+    dealer: Arc<Dealer>,
+    /// Of the dealer's list, as many as this task has seen.
+    seen: usize,
     /// The clock at the first poll that found nothing in any split, since the last that found something.
     nothing_since_ms: Option<i64>,
     batch_rows: usize,
@@ -105,6 +108,7 @@ impl ScanTask {
         settings: &crate::PipelineSettings,
         lateness: Lateness,
         restore: Option<&ScanState>,
+        share: (&Arc<Dealer>, usize),
     ) -> Result<Self> {
         let connector = scan.table.connector().unwrap_or_default();
         let in_source = matches!(scan.table.kind, TableKind::Topic | TableKind::Keyed)
@@ -122,12 +126,10 @@ impl ScanTask {
                 })
             })
             .transpose()?;
+        let (dealer, task) = share;
         let splits = restore.map_or(vec![], |state| {
-            state
-                .splits
-                .iter()
-                .map(|split| SplitTask { state: restored(split), reader: None, nothing_since_ms: None })
-                .collect()
+            let own = state.splits.iter().enumerate().filter(|(number, _)| dealer.is_of(*number, task));
+            own.map(|(_, split)| SplitTask { state: restored(split), reader: None, nothing_since_ms: None }).collect()
         });
         Ok(ScanTask {
             table: scan.table.clone(),
@@ -140,7 +142,8 @@ impl ScanTask {
             emitted: restore.filter(|_| !planted("watermark-not-restored")).map_or(WATERMARK_NONE, |s| s.watermark),
             idle: restore.is_some_and(|s| s.idle),
             ended: restore.is_some_and(|s| s.ended),
-            enumerated_ms: None,
+            dealer: dealer.clone(),
+            seen: restore.map_or(0, |s| s.splits.len()),
             nothing_since_ms: None,
             batch_rows: settings.batch_rows.max(1),
         })
@@ -148,6 +151,11 @@ impl ScanTask {
 
     pub(crate) fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// Rows known to wait in the splits that are open.
+    pub(crate) fn backlog(&self) -> u64 {
+        self.splits.iter().filter_map(|s| s.reader.as_ref()?.backlog()).sum()
     }
 
     pub(crate) fn state(&self) -> ScanState {
@@ -184,7 +192,7 @@ impl ScanTask {
         if self.ended {
             return Ok(PollReport::default());
         }
-        let found = self.enumerate(cx.now_ms())?;
+        let found = self.enumerate(cx.now_ms(), cx.node.task)?;
         let was_idle = self.idle;
         let mut report = PollReport { rows: 0, moved: found };
         for _ in 0..self.splits.len() {
@@ -204,9 +212,9 @@ impl ScanTask {
             self.end(cx);
             report.moved = true;
         }
-        cx.stats.set_backlog(self.splits.iter().filter_map(|s| s.reader.as_ref()?.backlog()).sum());
+        cx.stats.set_backlog(cx.node.task, self.backlog());
         if report.moved || self.idle != was_idle {
-            cx.stats.set_splits(self.splits.iter().map(|s| s.figures()));
+            cx.stats.set_splits(cx.node.task, self.splits.iter().map(|s| s.figures()));
         }
         Ok(report)
     }
@@ -223,19 +231,9 @@ impl ScanTask {
         cx.outputs.push(Message::End);
     }
 
-    /// Looks for new splits when it is time; whether there were any.
-    fn enumerate(&mut self, now_ms: i64) -> Result<bool> {
-        let due = match (self.enumerated_ms, self.source.discovery_interval_ms()) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(last), Some(interval)) => now_ms.saturating_sub(last) >= interval as i64,
-        };
-        if !due {
-            return Ok(false);
-        }
-        self.enumerated_ms = Some(now_ms);
-        let known: Vec<Split> = self.splits.iter().map(|s| s.state.split.clone()).collect();
-        let new = self.source.enumerate(&known)?;
+    /// Takes its share of new splits when it is time to look for them; whether there were any.
+    fn enumerate(&mut self, now_ms: i64, task: usize) -> Result<bool> {
+        let new = self.dealer.deal(self.source.as_ref(), now_ms, task, &mut self.seen)?;
         let found = !new.is_empty();
         for split in new {
             let state = SplitState {
@@ -393,7 +391,11 @@ impl ScanTask {
     fn update_idleness(&mut self, moved: bool, cx: &mut OperatorContext<'_>) {
         self.advance(cx);
         let mut open = self.splits.iter().filter(|s| !s.state.finished).peekable();
-        let mut all_idle = open.peek().is_some() && open.all(|s| s.state.idle);
+        // A task without a split holds nobody up; where none can come any more it ends at once.
+        let mut all_idle = match open.peek() {
+            Some(_) => open.all(|s| s.state.idle),
+            None => self.dealer.tasks() > 1 && !self.source.bounded(),
+        };
         if moved {
             self.nothing_since_ms = None;
         } else {

@@ -1,13 +1,13 @@
 //! Counters of each operator, readable from other threads.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use arus_core::plan::{NodeId, Uid};
 
 use crate::message::WATERMARK_NONE;
 
-/// What is known of one operator. The task's thread writes; readers may see one counter ahead of another.
+/// What is known of one operator. The tasks' threads write; readers may see one counter ahead of another.
 #[derive(Debug)]
 pub struct OperatorStats {
     pub node: NodeId,
@@ -19,11 +19,19 @@ pub struct OperatorStats {
     rows_out: AtomicU64,
     batches_in: AtomicU64,
     busy_ns: AtomicU64,
+    late: AtomicU64,
+    quarantined: AtomicU64,
+    tasks: Box<[TaskFigures]>,
+}
+
+/// What each task has its own of.
+#[derive(Debug)]
+struct TaskFigures {
+    /// The operator does not run there, or has nothing to read: it holds no watermark.
+    idle: AtomicBool,
     watermark: AtomicI64,
     state_bytes: AtomicU64,
     backlog: AtomicU64,
-    late: AtomicU64,
-    quarantined: AtomicU64,
     splits: Mutex<Vec<SplitFigures>>,
 }
 
@@ -54,7 +62,14 @@ pub struct OperatorFigures {
 }
 
 impl OperatorStats {
-    pub(crate) fn new(node: NodeId, uid: Uid, name: &'static str, table: Option<String>) -> Self {
+    pub(crate) fn new(node: NodeId, uid: Uid, name: &'static str, table: Option<String>, tasks: usize) -> Self {
+        let task = || TaskFigures {
+            idle: AtomicBool::new(tasks > 1),
+            watermark: AtomicI64::new(WATERMARK_NONE),
+            state_bytes: AtomicU64::new(0),
+            backlog: AtomicU64::new(0),
+            splits: Mutex::new(vec![]),
+        };
         OperatorStats {
             node,
             uid,
@@ -64,12 +79,9 @@ impl OperatorStats {
             rows_out: AtomicU64::new(0),
             batches_in: AtomicU64::new(0),
             busy_ns: AtomicU64::new(0),
-            watermark: AtomicI64::new(WATERMARK_NONE),
-            state_bytes: AtomicU64::new(0),
-            backlog: AtomicU64::new(0),
             late: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
-            splits: Mutex::new(vec![]),
+            tasks: (0..tasks).map(|_| task()).collect(),
         }
     }
 
@@ -79,21 +91,31 @@ impl OperatorStats {
             rows_out: self.rows_out.load(Relaxed),
             batches_in: self.batches_in.load(Relaxed),
             busy_ns: self.busy_ns.load(Relaxed),
-            watermark: self.watermark.load(Relaxed),
-            state_bytes: self.state_bytes.load(Relaxed),
-            backlog: self.backlog.load(Relaxed),
+            watermark: self.watermark(),
+            state_bytes: self.tasks.iter().map(|t| t.state_bytes.load(Relaxed)).sum(),
+            backlog: self.tasks.iter().map(|t| t.backlog.load(Relaxed)).sum(),
             late: self.late.load(Relaxed),
             quarantined: self.quarantined.load(Relaxed),
         }
     }
 
-    /// Of a scan.
-    pub fn splits(&self) -> Vec<SplitFigures> {
-        self.splits.lock().expect("no holder of this lock panics").clone()
+    /// The lowest of the tasks that hold it; the highest where none does.
+    fn watermark(&self) -> i64 {
+        let marks = |idle: bool| {
+            let tasks = self.tasks.iter().filter(move |t| t.idle.load(Relaxed) == idle);
+            tasks.map(|t| t.watermark.load(Relaxed))
+        };
+        marks(false).min().or(marks(true).max()).unwrap_or(WATERMARK_NONE)
     }
 
-    pub(crate) fn set_splits(&self, splits: impl Iterator<Item = SplitFigures>) {
-        let mut known = self.splits.lock().expect("no holder of this lock panics");
+    /// Of a scan.
+    pub fn splits(&self) -> Vec<SplitFigures> {
+        let locked = |t: &TaskFigures| t.splits.lock().expect("no holder of this lock panics").clone();
+        self.tasks.iter().flat_map(locked).collect()
+    }
+
+    pub(crate) fn set_splits(&self, task: usize, splits: impl Iterator<Item = SplitFigures>) {
+        let mut known = self.tasks[task].splits.lock().expect("no holder of this lock panics");
         known.clear();
         known.extend(splits);
     }
@@ -111,16 +133,20 @@ impl OperatorStats {
         self.busy_ns.fetch_add(ns, Relaxed);
     }
 
-    pub(crate) fn set_watermark(&self, watermark: i64) {
-        self.watermark.store(watermark, Relaxed);
+    pub(crate) fn set_watermark(&self, task: usize, watermark: i64) {
+        self.tasks[task].watermark.store(watermark, Relaxed);
     }
 
-    pub(crate) fn set_state_bytes(&self, bytes: usize) {
-        self.state_bytes.store(bytes as u64, Relaxed);
+    pub(crate) fn set_idle(&self, task: usize, idle: bool) {
+        self.tasks[task].idle.store(idle, Relaxed);
     }
 
-    pub(crate) fn set_backlog(&self, rows: u64) {
-        self.backlog.store(rows, Relaxed);
+    pub(crate) fn set_state_bytes(&self, task: usize, bytes: usize) {
+        self.tasks[task].state_bytes.store(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn set_backlog(&self, task: usize, rows: u64) {
+        self.tasks[task].backlog.store(rows, Relaxed);
     }
 
     pub(crate) fn add_late(&self, rows: usize) {

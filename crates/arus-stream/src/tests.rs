@@ -9,5 +9,6 @@ mod random;
 mod run;
 mod sink;
 mod source;
+mod tasks;
 mod window;
 mod window_kinds;

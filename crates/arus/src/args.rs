@@ -81,6 +81,9 @@ pub(crate) struct Flags {
     /// The one memory budget, such as 512m or 4g [default: half of the machine]
     #[arg(long, global = true, value_name = "SIZE", env = "ARUS_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
+    /// Data threads, and tasks of a pipeline, from 1 to 128 [default: the cores; 1 for `arus run`]
+    #[arg(long, global = true, value_name = "N", env = "ARUS_PARALLELISM", value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(crate) parallelism: Option<u16>,
 }
 
 impl Flags {

@@ -16,7 +16,9 @@ pub(crate) fn run(flags: &Flags, args: &RunArgs) -> Result<ExitCode> {
     let text = read_script(&args.file)?;
     server::runtime()?.block_on(async {
         let folder = RunFolder::new(flags)?;
-        let config: EngineConfig = server::config(flags, folder.path().to_path_buf())?.for_run(args.mark_watermarks);
+        let mut config: EngineConfig =
+            server::config(flags, folder.path().to_path_buf())?.for_run(args.mark_watermarks);
+        config.parallelism = flags.parallelism.map_or(config.parallelism, usize::from);
         let engine = Engine::start(config)?;
         let outcome = tokio::select! {
             outcome = engine.run_script(&text) => outcome,

@@ -58,6 +58,10 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     if let Some(bytes) = flags.memory {
         config.memory_bytes = bytes;
     }
+    if let Some(count) = flags.parallelism {
+        config.threads = usize::from(count);
+        config.parallelism = usize::from(count);
+    }
     Ok(config)
 }
 

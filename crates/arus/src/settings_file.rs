@@ -24,6 +24,7 @@ struct File {
     #[serde(default)]
     allow_path: Vec<PathBuf>,
     memory: Option<String>,
+    parallelism: Option<u16>,
 }
 
 /// Fills what is missing in `flags` from `arus.toml` in this folder, where there is one.
@@ -42,6 +43,11 @@ pub(crate) fn complete(mut flags: Flags) -> Result<Flags> {
     flags.pg_port = flags.pg_port.or(file.pg_port);
     flags.kafka_port = flags.kafka_port.or(file.kafka_port);
     flags.allow_path.extend(file.allow_path);
+    if let Some(parallelism) = file.parallelism.filter(|n| !(1..=128).contains(n)) {
+        let found = format!("{FILE}: parallelism: expected 1 to 128, found {parallelism}");
+        return Err(Error::user(found).with_code(Code::InvalidOption));
+    }
+    flags.parallelism = flags.parallelism.or(file.parallelism);
     if flags.memory.is_none()
         && let Some(size) = file.memory
     {

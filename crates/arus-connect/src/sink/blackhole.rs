@@ -39,6 +39,10 @@ impl Connector for Blackhole {
     fn sink(&self, _table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Nothing))
     }
+
+    fn parallel_sink(&self) -> bool {
+        true
+    }
 }
 
 struct Nothing;

@@ -76,12 +76,26 @@ impl Connector for Print {
         Ok(Box::new(PrintSink {
             lines: RowLines::new(
                 table.sink_columns().iter().map(|i| table.columns[*i].ty.clone()).collect(),
-                options.text(IDENTIFIER).filter(|id| !id.is_empty()).map(|id| format!("{id}> ")).unwrap_or_default(),
+                prefix(options.text(IDENTIFIER).unwrap_or_default(), cx.task),
             ),
             output: if to_stderr { cx.stderr.clone() } else { cx.stdout.clone() },
             mark_watermarks: cx.mark_watermarks,
             text: String::new(),
         }))
+    }
+
+    fn parallel_sink(&self) -> bool {
+        true
+    }
+}
+
+/// What stands before a line: `id> `, `id:2> ` and `2> ` where there are several tasks.
+fn prefix(identifier: &str, task: Option<usize>) -> String {
+    match (identifier, task.map(|task| task + 1)) {
+        ("", None) => String::new(),
+        ("", Some(task)) => format!("{task}> "),
+        (id, None) => format!("{id}> "),
+        (id, Some(task)) => format!("{id}:{task}> "),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Checkpoints: what an epoch hands to the checkpoint thread, and what follows from its answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use arus_core::read::Cut;
 use arus_core::{Error, Result, planted};
 use arus_storage::manifest::{Change, PipelineCheckpoint};
-use arus_stream::Checkpoint;
+use arus_stream::{Checkpoint, FrozenPipeline};
 
+use super::mailbox::Order;
 use super::{Domain, Reply, answer};
 use crate::checkpoint::{CheckpointDone, CheckpointJob, Work};
 use crate::ddl::MATERIALIZED;
@@ -20,17 +22,21 @@ use crate::tables::Writer;
 /// A checkpoint that is being written.
 pub(super) struct InFlight {
     replies: Vec<Reply>,
-    /// What each source is told when it is durable.
-    cuts: Vec<(u64, Checkpoint)>,
+    /// By run: what its tasks are told when it is durable.
+    cuts: Vec<(u64, Arc<Checkpoint>)>,
     ends_server: bool,
+    /// It is durable.
+    done: bool,
+    /// Tasks (run, number) that have not yet committed it.
+    pub(super) uncommitted: BTreeSet<(u64, usize)>,
 }
 
 impl Domain {
-    pub(super) fn start_checkpoint(&mut self, started_ns: u64) -> Result<()> {
+    pub(super) fn start_checkpoint(&mut self, frozen: Vec<(u64, FrozenPipeline)>, started_ns: u64) -> Result<()> {
         let mut state = std::mem::take(&mut self.carried);
         let (mut cuts, mut syncs) = (vec![], vec![]);
-        for running in self.running.iter_mut().filter(|r| r.job.status() == JobStatus::Running) {
-            let frozen = running.pipeline.freeze()?;
+        for (run, frozen) in frozen {
+            let Some(running) = self.running.iter().find(|r| r.run == run) else { continue };
             state.append(&frozen.state);
             syncs.extend(frozen.syncs);
             let task = serde_json::to_value(&frozen.checkpoint)
@@ -40,7 +46,7 @@ impl Domain {
             if running.job.spec.item.is_some() {
                 self.records.insert(running.id, record);
             }
-            cuts.push((running.id, frozen.checkpoint));
+            cuts.push((run, Arc::new(frozen.checkpoint)));
         }
         self.suspend_now();
         let mut markers = BTreeMap::new();
@@ -83,7 +89,13 @@ impl Domain {
             retention: self.retention(),
             started_ns,
         };
-        self.writing = Some(InFlight { replies: std::mem::take(&mut self.replies), cuts, ends_server: self.shutdown });
+        self.writing = Some(InFlight {
+            replies: std::mem::take(&mut self.replies),
+            cuts,
+            ends_server: self.shutdown,
+            done: false,
+            uncommitted: BTreeSet::new(),
+        });
         self.changed = false;
         self.last_checkpoint_ns = self.now_ns();
         self.checkpoints
@@ -92,7 +104,6 @@ impl Domain {
     }
 
     pub(super) fn checkpoint_done(&mut self, done: CheckpointDone) -> bool {
-        let Some(writing) = self.writing.take() else { return true };
         match done.outcome {
             Ok(()) => {
                 let now_ms = self.shared.config.clock.now_ms();
@@ -105,28 +116,19 @@ impl Domain {
                 }
                 // Readers of topics that pipelines write see further now.
                 self.moved |= !done.markers.is_empty();
-                for (id, cut) in &writing.cuts {
-                    let Some(running) = self.running.iter_mut().find(|r| r.id == *id) else { continue };
-                    if let Err(e) = running.pipeline.on_durable(cut) {
-                        self.failed.push((running.id, e));
-                    }
-                    if running.pipeline.ended() && cut.scans.values().all(|s| s.ended) {
-                        running.job.status.send_replace(JobStatus::Finished);
-                        follow::leave(&self.shared, &running.job);
-                        if let Some(change) = finished(&running.job) {
-                            self.records.remove(id);
-                            release(&self.shared, &running.job);
-                            self.changes.push(change);
-                            self.changed = true;
-                        }
+                let Some(writing) = &mut self.writing else { return true };
+                writing.done = true;
+                for (run, cut) in &writing.cuts {
+                    let Some(running) = self.running.iter().find(|r| r.run == *run) else { continue };
+                    writing.uncommitted.extend((0..running.threads.len()).map(|task| (*run, task)));
+                    for thread in running.threads() {
+                        self.mailboxes[thread].send(Order::Durable { run: *run, cut: cut.clone() });
                     }
                 }
-                self.take_down();
-                self.running.retain(|r| r.job.status() == JobStatus::Running);
-                writing.replies.into_iter().for_each(|reply| answer(reply, Ok(())));
-                !writing.ends_server
+                true
             }
             Err(abandoned) => {
+                let Some(writing) = self.writing.take() else { return true };
                 self.shared.figures.checkpoints_failed.fetch_add(1, Relaxed);
                 tracing::error!("checkpoint {} was abandoned: {}", done.cut.epoch, abandoned.error);
                 let text = abandoned.error.to_string();
@@ -145,6 +147,25 @@ impl Domain {
                 !writing.ends_server
             }
         }
+    }
+
+    /// What follows when all sinks have committed the checkpoint; `false` where it was the last one.
+    pub(super) fn committed(&mut self) -> bool {
+        let Some(writing) = self.writing.take_if(|w| w.done && w.uncommitted.is_empty()) else { return true };
+        for (run, cut) in writing.cuts {
+            let Some(at) = self.running.iter().position(|r| r.run == run).filter(|_| cut.ended()) else { continue };
+            let running = self.take_out(at);
+            running.job.status.send_replace(JobStatus::Finished);
+            follow::leave(&self.shared, &running.job);
+            if let Some(change) = finished(&running.job) {
+                self.records.remove(&running.id);
+                release(&self.shared, &running.job);
+                self.changes.push(change);
+                self.changed = true;
+            }
+        }
+        writing.replies.into_iter().for_each(|reply| answer(reply, Ok(())));
+        !writing.ends_server
     }
 }
 

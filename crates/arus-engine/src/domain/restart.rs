@@ -58,6 +58,11 @@ impl Restarts {
         self.reading.is_some()
     }
 
+    /// Whether nothing waits to be started again.
+    pub(super) fn is_empty(&self) -> bool {
+        self.down.is_empty()
+    }
+
     pub(super) fn stalled(&self) -> impl Iterator<Item = (&u64, &Arc<Job>)> {
         self.stalled.iter()
     }
@@ -103,10 +108,10 @@ impl Domain {
 
     /// Takes the pipelines out that have failed in this turn.
     pub(super) fn take_down(&mut self) {
-        for (id, error) in std::mem::take(&mut self.failed) {
-            let Some(at) = self.running.iter().position(|r| r.id == id) else { continue };
-            let failed = self.running.remove(at);
-            self.went_down(id, &failed.job, failed.pipeline.scans(), &error);
+        for (id, error, at) in std::mem::take(&mut self.failed) {
+            let Some(place) = self.running.iter().position(|r| r.id == id) else { continue };
+            let failed = self.take_out(place);
+            self.went_down(id, &failed.job, at, &error);
         }
     }
 
@@ -157,7 +162,7 @@ impl Domain {
         while let Some(at) =
             self.running.iter().position(|r| r.job.spec.sources.iter().any(|s| group.targets.contains(s)))
         {
-            let reader = self.running.remove(at);
+            let reader = self.take_out(at);
             self.freeze_targets(&reader.job);
             let reason = format!("it reads what pipeline '{name}' writes, which starts again from the last checkpoint");
             reader.job.status.send_replace(JobStatus::Restarting(reason));
@@ -189,7 +194,8 @@ impl Domain {
     /// Asks for the state of a group whose pause is over. Nothing may be on its way to the manifest meanwhile: then what
     /// the files hold is what the records say.
     pub(super) fn restart_due(&mut self) {
-        if self.writing.is_some() || self.restarts.reading.is_some() || self.shutdown {
+        // Tasks that have still to hear that they are gone may write what is to be taken back.
+        if self.writing.is_some() || self.restarts.reading.is_some() || self.shutdown || !self.leaving.is_empty() {
             return;
         }
         let now = self.now_ns();

@@ -7,7 +7,8 @@ use arus_core::catalog::{ObjectPath, TableKind};
 use arus_core::plan::Uid;
 use arus_stream::ScanState;
 
-use super::{Domain, Running};
+use super::Domain;
+use super::running::Running;
 use crate::checkpoint::Retention;
 use crate::jobs::Job;
 
@@ -49,7 +50,7 @@ impl Domain {
 
 /// How far each source table of a running pipeline is covered, by partition.
 pub(super) fn positions(running: &Running) -> Vec<((String, ObjectPath), Vec<i64>)> {
-    offsets(&running.job, &running.pipeline.scans())
+    offsets(&running.job, &running.scans)
 }
 
 /// The same by these positions; a scan without one has covered nothing.

@@ -1,4 +1,4 @@
-//! Pipelines that stand still: suspended at the barrier of a checkpoint, resumed from it; and those that are drained.
+//! Pipelines that stand still: suspended at the barrier of a checkpoint, resumed from it.
 //!
 //! A suspended pipeline is not in memory: its record and its state stay in every later checkpoint, and what it has still to
 //! read is kept.
@@ -32,7 +32,7 @@ impl Domain {
     pub(super) fn suspend_now(&mut self) {
         for id in std::mem::take(&mut self.suspending) {
             let Some(at) = self.running.iter().position(|r| r.id == id) else { continue };
-            let job = self.running.remove(at).job;
+            let job = self.take_out(at).job;
             self.stall(id, job);
         }
     }
@@ -49,24 +49,5 @@ impl Domain {
         self.restarts.stall(id, job.clone());
         self.restarts.wake(id, job.clone(), self.now_ns());
         self.request_checkpoint(changes, reply);
-    }
-
-    /// The input of the pipeline ends here: windows fire, sinks get the rest, and it is finished with the next checkpoint.
-    pub(super) fn drain(&mut self, job: &Arc<Job>, reply: Reply) {
-        let running = self.running.iter_mut().find(|r| Arc::ptr_eq(&r.job, job));
-        match running.map(|r| (r.id, r.pipeline.finish())) {
-            Some((_, Ok(()))) => {
-                self.moved = true;
-                self.request_checkpoint(vec![], reply);
-            }
-            Some((id, Err(e))) => {
-                answer(reply, Err(Error::external(format!("pipeline '{}' cannot be drained: {e}", job.spec.name))));
-                self.failed.push((id, e));
-            }
-            None => {
-                let status = job.status();
-                answer(reply, Err(Error::user(format!("pipeline '{}' is {}", job.spec.name, status.name()))));
-            }
-        }
     }
 }

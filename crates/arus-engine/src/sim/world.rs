@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use arus_core::Result;
 use arus_core::clock::Clock;
@@ -189,6 +188,9 @@ impl World {
         config.fs = self.fs.shared();
         config.clock = self.clock.clone();
         config.seed = self.rng.next_u64();
+        // Another number of both at each start.
+        config.threads = 1 + self.rng.below(3) as usize;
+        config.parallelism = 1;
         config
     }
 
@@ -300,8 +302,12 @@ impl World {
         let Some(server) = &mut self.server else { return Ok(false) };
         let mut alive = true;
         match turn {
-            0..35 => alive = server.parts.domain.turn(Duration::ZERO),
-            35..60 => drop(server.parts.checkpoints.turn()),
+            0..20 => alive = server.parts.domain.turn(),
+            20..45 => {
+                let worker = self.rng.below(server.parts.workers.len() as u64) as usize;
+                alive = server.parts.workers[worker].turn();
+            }
+            45..60 => drop(server.parts.checkpoints.turn()),
             60..75 => drop(server.engine.shared.log.sync_all()),
             75..95 => self.send(),
             _ => self.statement(),
@@ -326,7 +332,8 @@ impl World {
         self.look()?;
         let failed = self.server.as_ref().is_none_or(|s| s.engine.shared.failure.borrow().is_some());
         if failed || !alive {
-            self.say(|| "the server stops".into());
+            let reason = self.server.as_ref().and_then(|s| s.engine.shared.failure.borrow().clone());
+            self.say(|| format!("the server stops: {reason:?}"));
         }
         Ok(alive && !failed)
     }
@@ -341,6 +348,7 @@ impl World {
         self.quiet = true;
         self.fs.set_fault(None);
         self.fs.stop_before(u64::MAX);
+        let mut told_late = false;
         for turn in 0..PATIENCE {
             self.seen.steps += 1;
             self.clock.advance(20_000);
@@ -352,14 +360,21 @@ impl World {
                 };
             }
             let Some(server) = &mut self.server else { return Err("no server".into()) };
-            let mut alive = server.parts.domain.turn(Duration::ZERO);
+            let mut alive = server.parts.turns();
             alive &= server.engine.shared.log.sync_all().is_ok();
             for _ in 0..8 {
                 server.parts.checkpoints.turn();
             }
-            alive &= server.parts.domain.turn(Duration::ZERO);
+            alive &= server.parts.turns();
             if !self.after_turn(alive)? {
-                return Err("the server stops although nothing goes wrong any more".into());
+                // What went wrong before may be told only now.
+                if std::mem::replace(&mut told_late, true) {
+                    return Err("the server stops although nothing goes wrong any more".into());
+                }
+                self.crash();
+                self.quiet = true;
+                self.start()?;
+                continue;
             }
             if turn % 4 == 0 && self.at_rest()? {
                 return Ok(());

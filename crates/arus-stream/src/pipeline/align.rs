@@ -7,7 +7,7 @@
 use arus_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::message::WATERMARK_NONE;
+use crate::message::{WATERMARK_END, WATERMARK_NONE};
 
 /// The state of a node's inputs; part of the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,53 @@ impl Alignment {
 
     pub(crate) fn ports(&self) -> usize {
         self.ports.len()
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// All inputs have ended, but nobody was told: they did so at home while a task of another number was restored.
+    pub(crate) fn end_is_due(&self) -> bool {
+        !self.ended && !self.ports.is_empty() && self.ports.iter().all(|p| p.ended)
+    }
+
+    /// All inputs have ended: the watermark to forward before the end, if it rises.
+    pub(crate) fn end(&mut self) -> Option<i64> {
+        self.ended = true;
+        self.raise(Some(WATERMARK_END))
+    }
+
+    /// Whether nothing may be read from the input: it has passed a barrier that others have not.
+    pub(crate) fn holds(&self, port: usize) -> bool {
+        self.ports[port].at_barrier
+    }
+
+    /// The same for a task in which each input comes from so many tasks.
+    pub(crate) fn spread(&self, ways: &[usize]) -> Alignment {
+        let ports = self.ports.iter().zip(ways).flat_map(|(port, ways)| std::iter::repeat_n(port.clone(), *ways));
+        Alignment { ports: ports.collect(), ..self.clone() }
+    }
+
+    /// Of all tasks together, each with the tasks that its inputs come from: the lowest of those that are active decide.
+    pub(crate) fn merged(parts: &[(Alignment, Vec<usize>)]) -> Alignment {
+        let inputs = parts.first().map_or(0, |(_, ways)| ways.len());
+        let mut ports: Vec<Vec<&Port>> = vec![vec![]; inputs];
+        for (part, ways) in parts {
+            let mut rest = part.ports.iter();
+            for (port, ways) in ports.iter_mut().zip(ways) {
+                port.extend(rest.by_ref().take(*ways));
+            }
+        }
+        let status = parts.iter().map(|(part, _)| (part.watermark, part.idle, part.ended));
+        let (watermark, idle, ended) = together(status);
+        Alignment {
+            ports: ports.iter().map(|port| Port::merged(port)).collect(),
+            watermark,
+            idle,
+            ended,
+            barrier: None,
+        }
     }
 
     /// Data came in.
@@ -124,9 +171,54 @@ impl Alignment {
     }
 }
 
+impl Port {
+    fn merged(parts: &[&Port]) -> Port {
+        let counts = |p: &&&Port| p.aligned || p.idle || p.ended;
+        let aligned = parts.iter().any(|p| !p.idle && !p.ended && p.aligned);
+        let (watermark, idle, ended) = match aligned {
+            true => together(parts.iter().filter(counts).map(|p| (p.watermark, p.idle, p.ended))),
+            false => together(parts.iter().map(|p| (p.watermark, p.idle, p.ended))),
+        };
+        Port { watermark, idle, aligned: aligned || idle || ended, ended, at_barrier: false }
+    }
+}
+
+/// (watermark, idle, ended) of several streams as one: the lowest of the active ones; the highest where all are idle.
+pub(crate) fn together(parts: impl Iterator<Item = (i64, bool, bool)>) -> (i64, bool, bool) {
+    let open: Vec<(i64, bool)> = parts.filter(|(_, _, ended)| !ended).map(|(mark, idle, _)| (mark, idle)).collect();
+    match open.iter().filter(|(_, idle)| !idle).map(|(mark, _)| *mark).min() {
+        Some(lowest) => (lowest, false, false),
+        None => (open.iter().map(|(mark, _)| *mark).max().unwrap_or(WATERMARK_END), !open.is_empty(), open.is_empty()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_several_tasks_had_one_task_can_go_on_from() {
+        let mut tasks: Vec<Alignment> = (0..2).map(|_| Alignment::new(3)).collect();
+        for task in &mut tasks {
+            // Port 0 is in the same task, 1 and 2 are one input from two tasks.
+            task.on_watermark(1, 7);
+            task.on_watermark(2, 9);
+        }
+        tasks[0].on_watermark(0, 4);
+        tasks[1].on_watermark(0, 20);
+        let parts: Vec<_> = tasks.into_iter().map(|task| (task, vec![1, 2])).collect();
+        let mut one = Alignment::merged(&parts);
+        assert_eq!((one.ports(), one.watermark()), (2, 4));
+        assert_eq!(one.on_watermark(0, 30), Some(7));
+        let mut three = one.spread(&[1, 3]);
+        assert_eq!(three.ports(), 4);
+        assert_eq!(
+            (three.on_watermark(1, 8), three.on_watermark(2, 9), three.on_watermark(3, 8)),
+            (None, None, Some(8))
+        );
+        let ended = Alignment::merged(&[(Alignment::new(0), vec![0]), (one, vec![1, 1])]);
+        assert_eq!((ended.ports(), ended.ended()), (1, false));
+    }
 
     #[test]
     fn the_lowest_active_input_decides() {

@@ -1,6 +1,7 @@
 //! From a plan to a pipeline.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -9,6 +10,7 @@ use arrow::datatypes::Schema;
 use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
+use arus_core::key_group::KEY_GROUPS;
 use arus_core::plan::{
     ConflictStrategy, LengthEnforcer, Node, NodeId, Op, PhysicalPlan, Sink, SinkTarget, Uid, Values, WindowAggregate,
     WindowKind,
@@ -40,8 +42,12 @@ use crate::ops::window_session::SessionAggregator;
 use crate::ops::window_session_rows::SessionRows;
 use crate::ops::window_table_function::WindowTableFunction;
 use crate::pipeline::checks::EdgeChecks;
+use crate::pipeline::cut::at_once;
+use crate::pipeline::exchange::{Dealer, Scatter, Tasks, Waker, Wires, missing};
+use crate::pipeline::flow::{EdgeEnd, Inbound, Outlet};
 use crate::pipeline::io::{PipelineIo, SinkHandle};
-use crate::pipeline::{Alignment, Checkpoint, Kind, NodeTask, Pipeline, PipelineRestore, ValuesTask, at_once};
+use crate::pipeline::place::{Places, Way};
+use crate::pipeline::{Alignment, Checkpoint, Kind, NodeTask, Pipeline, PipelineRestore, ValuesTask};
 use crate::settings::PipelineSettings;
 use crate::side::SideRows;
 use crate::source::ScanTask;
@@ -50,128 +56,285 @@ use crate::state::{StateEntry, StateRead};
 use crate::stats::{OperatorStats, PipelineStats};
 
 impl Pipeline {
-    /// Opens the plan's sources and sinks and takes its state back.
+    /// Opens the plan's sources and sinks and takes its state back: a pipeline of one task.
     pub fn build(
         plan: &PhysicalPlan,
         io: &dyn PipelineIo,
         settings: PipelineSettings,
         restore: Option<PipelineRestore<'_>>,
     ) -> Result<Self> {
+        let alone = Tasks { wakers: vec![Arc::new(NobodyElse)], home: 0 };
+        let mut built = Self::build_tasks(plan, &[io], &settings, alone, restore)?;
+        built.pop().ok_or_else(|| Error::bug("a pipeline without a task"))
+    }
+
+    /// The same with several tasks, by their numbers; `ios` has the ends of each.
+    pub fn build_tasks(
+        plan: &PhysicalPlan,
+        ios: &[&dyn PipelineIo],
+        settings: &PipelineSettings,
+        tasks: Tasks,
+        restore: Option<PipelineRestore<'_>>,
+    ) -> Result<Vec<Self>> {
+        let count = tasks.count();
+        let first = ios.first().filter(|_| ios.len() == count && (1..=KEY_GROUPS as usize).contains(&count));
+        let first = first.ok_or_else(|| Error::bug(format!("{} ends of {count} tasks", ios.len())))?;
+        let places = Places::new(plan, count, |_, sink| first.sink_is_parallel(sink));
         let uids = unique_uids(plan);
-        let lateness = lateness(plan, &settings.time_zone)?;
-        let mut nodes = Vec::with_capacity(plan.nodes.len());
-        let mut stats = Vec::with_capacity(plan.nodes.len());
-        let mut consumers = vec![vec![]; plan.nodes.len()];
-        let mut sources = vec![];
-        for (id, node) in plan.nodes.iter().enumerate() {
-            for (port, input) in node.inputs.iter().enumerate() {
-                if *input >= id {
-                    return Err(Error::bug(format!(
-                        "node {id} of the plan reads node {input}, which is not before it"
-                    )));
-                }
-                consumers[*input].push((id, port));
-            }
-            let uid = uids[id];
-            let kind = match &node.op {
-                Op::Scan(scan) => {
-                    let state = restore.as_ref().and_then(|r| r.checkpoint.scans.get(&uid));
-                    let handle = io.scan(id, scan)?;
-                    sources.push(id);
-                    let task = ScanTask::new(scan, node, handle, &settings, lateness.clone(), state)?;
-                    Kind::Scan(Box::new(task))
-                }
-                Op::Values(values) => {
-                    let state = restore.as_ref().and_then(|r| r.checkpoint.scans.get(&uid));
-                    sources.push(id);
-                    let batch = constant_rows(values, node, &settings)?;
-                    Kind::Values(ValuesTask { batch, done: state.is_some_and(|s| s.ended) })
-                }
-                _ => {
-                    let inputs = restore.as_ref().and_then(|r| r.checkpoint.inputs.get(&uid));
-                    let watermark = inputs.map_or(WATERMARK_NONE, Alignment::watermark);
-                    Kind::Operator(operator(plan, id, io, &settings, watermark)?)
-                }
-            };
-            let mut task = NodeTask {
-                info: NodeInfo {
-                    uid,
-                    name: node.op.name(),
-                    table: source_table(plan, id),
-                    policy: settings.error_policy,
-                    key_groups: settings.key_groups.clone(),
-                },
-                kind,
-                align: Alignment::new(node.inputs.len()),
-                checks: EdgeChecks::new(node, false, WATERMARK_NONE, false),
-                outputs: vec![],
-            };
-            if let Some(restore) = &restore {
-                task.restore_inputs(restore)?;
-            }
-            let watermark = task.watermark();
-            task.checks = EdgeChecks::new(node, settings.check_changelog, watermark, restore.is_some());
-            let table = match &node.op {
-                Op::Scan(scan) => Some(scan.table.path.to_string()),
-                Op::Sink(sink) => match &sink.target {
-                    SinkTarget::Table(table) => Some(table.path.to_string()),
-                    SinkTarget::Collect => None,
-                },
-                _ => None,
-            };
-            let figures = OperatorStats::new(id, uid, node.op.name(), table);
-            figures.set_watermark(watermark);
-            stats.push(figures);
-            nodes.push(task);
-        }
-        if let Some(restore) = &restore {
-            restore_state(&mut nodes, restore.state)?;
-            restore_sinks(&mut nodes, restore.checkpoint)?;
-        }
-        let clocked = (0..plan.nodes.len()).filter(|id| goes_by_clock(&plan.nodes[*id].op)).collect();
-        let mut side = SideRows::default();
-        side.next_epoch(restore.as_ref().map_or(0, |r| r.checkpoint.epoch));
-        Ok(Pipeline {
-            nodes,
-            consumers,
-            sources,
-            clocked,
-            stats: PipelineStats(stats.into()),
-            side,
-            side_tables: io.side_tables()?,
+        let restore = restore.as_ref();
+        let dealers = plan.scans().map(|(id, _)| {
+            let state = restore.and_then(|r| r.checkpoint.scans.get(&uids[id]));
+            let known = state.map_or(vec![], |s| s.splits.iter().map(|split| split.split.clone()).collect());
+            (id, Dealer::new(known, &tasks))
+        });
+        let build = Build {
+            plan,
             settings,
-            at_barrier: None,
-        })
+            lateness: lateness(plan, &settings.time_zone)?,
+            dealers: dealers.collect(),
+            wires: Arc::new(Wires::new(plan, &places, tasks)),
+            places,
+            uids,
+            restore,
+        };
+        let stats: Vec<OperatorStats> = (0..plan.nodes.len()).map(|id| build.figures(id)).collect();
+        let stats = PipelineStats(stats.into());
+        ios.iter().enumerate().map(|(task, io)| build.task(task, *io, &stats)).collect()
     }
 }
 
-impl NodeTask {
-    fn restore_inputs(&mut self, restore: &PipelineRestore<'_>) -> Result<()> {
-        if let Some(align) = restore.checkpoint.inputs.get(&self.info.uid) {
-            if align.ports() != self.align.ports() {
-                return Err(Error::bug(format!(
-                    "operator {} was checkpointed with {} inputs, it has {} now",
-                    self.info.uid,
-                    align.ports(),
-                    self.align.ports()
-                )));
-            }
-            self.align = align.clone();
-        }
-        Ok(())
+/// A pipeline of one task has nobody to wake.
+struct NobodyElse;
+
+impl Waker for NobodyElse {
+    fn wake(&self) {}
+}
+
+/// What all tasks are built of.
+struct Build<'a> {
+    plan: &'a PhysicalPlan,
+    settings: &'a PipelineSettings,
+    places: Places,
+    uids: Vec<Uid>,
+    lateness: Lateness,
+    dealers: BTreeMap<NodeId, Arc<Dealer>>,
+    wires: Arc<Wires>,
+    restore: Option<&'a PipelineRestore<'a>>,
+}
+
+impl Build<'_> {
+    fn figures(&self, id: NodeId) -> OperatorStats {
+        let op = &self.plan.nodes[id].op;
+        let table = match op {
+            Op::Scan(scan) => Some(scan.table.path.to_string()),
+            Op::Sink(Sink { target: SinkTarget::Table(table), .. }) => Some(table.path.to_string()),
+            _ => None,
+        };
+        OperatorStats::new(id, self.uids[id], op.name(), table, self.wires.tasks.count())
     }
 
+    /// Whether the node runs in the task.
+    fn is_there(&self, id: NodeId, task: usize) -> bool {
+        !self.places.at_home[id] || task == self.wires.tasks.home
+    }
+
+    fn task(&self, task: usize, io: &dyn PipelineIo, stats: &PipelineStats) -> Result<Pipeline> {
+        let sole = self.wires.tasks.count() == 1;
+        let mut nodes = Vec::with_capacity(self.plan.nodes.len());
+        for id in 0..self.plan.nodes.len() {
+            let key_groups = match (sole, self.places.at_home[id]) {
+                (true, _) => self.settings.key_groups.clone(),
+                (false, true) => 0..KEY_GROUPS,
+                (false, false) => self.wires.tasks.key_groups(task),
+            };
+            let settings = PipelineSettings { key_groups, ..self.settings.clone() };
+            let node = self.node(id, task, io, settings)?;
+            if !matches!(node.kind, Kind::Elsewhere) {
+                stats.0[id].set_watermark(task, node.watermark());
+                stats.0[id].set_idle(task, false);
+            }
+            nodes.push(node);
+        }
+        if let Some(restore) = self.restore {
+            restore_state(&mut nodes, restore.state, sole)?;
+            restore_sinks(&mut nodes, restore.checkpoint)?;
+        }
+        let (outlets, ends, inbound) = self.wiring(task, &nodes);
+        let plan = self.plan;
+        let clocked = (0..plan.nodes.len()).filter(|id| goes_by_clock(&plan.nodes[*id].op)).collect();
+        let is_source = |id: &NodeId| matches!(nodes[*id].kind, Kind::Scan(_) | Kind::Values(_));
+        let sources = (0..nodes.len()).filter(is_source).collect();
+        let ends_due = (0..nodes.len()).filter(|id| nodes[*id].align.end_is_due()).collect();
+        let epoch = self.restore.map_or(0, |r| r.checkpoint.epoch);
+        let mut side = SideRows::new(task, self.wires.tasks.count());
+        side.next_epoch(epoch);
+        Ok(Pipeline {
+            task,
+            wires: self.wires.clone(),
+            reach: reach(&outlets, &ends),
+            nodes,
+            outlets,
+            ends,
+            inbound,
+            sources,
+            clocked,
+            stats: PipelineStats(Arc::clone(&stats.0)),
+            side,
+            side_tables: io.side_tables()?,
+            settings: self.settings.clone(),
+            barrier: None,
+            completed: epoch,
+            at_barrier: None,
+            ends_due,
+        })
+    }
+
+    fn node(&self, id: NodeId, task: usize, io: &dyn PipelineIo, settings: PipelineSettings) -> Result<NodeTask> {
+        let (plan, node, uid) = (self.plan, &self.plan.nodes[id], self.uids[id]);
+        if let Some(input) = node.inputs.iter().find(|input| **input >= id) {
+            return Err(Error::bug(format!("node {id} of the plan reads node {input}, which is not before it")));
+        }
+        let scan_state = self.restore.and_then(|r| r.checkpoint.scans.get(&uid));
+        let inputs = self.restore.and_then(|r| r.checkpoint.inputs.get(&uid));
+        let kind = match &node.op {
+            _ if !self.is_there(id, task) => Kind::Elsewhere,
+            Op::Scan(scan) => {
+                let dealer = self.dealers.get(&id).ok_or_else(|| missing("list of splits"))?;
+                let (handle, late) = (io.scan(id, scan)?, self.lateness.clone());
+                let scan = ScanTask::new(scan, node, handle, &settings, late, scan_state, (dealer, task))?;
+                Kind::Scan(Box::new(scan))
+            }
+            Op::Values(values) => {
+                let batch = constant_rows(values, node, &settings)?;
+                Kind::Values(ValuesTask { batch, done: scan_state.is_some_and(|s| s.ended) })
+            }
+            _ => {
+                let watermark = inputs.map_or(WATERMARK_NONE, Alignment::watermark);
+                Kind::Operator(operator(plan, id, io, &settings, watermark)?)
+            }
+        };
+        let ways = self.ways(id, task);
+        let mut built = NodeTask {
+            info: NodeInfo {
+                uid,
+                name: node.op.name(),
+                table: source_table(plan, id),
+                policy: settings.error_policy,
+                key_groups: settings.key_groups,
+                task,
+            },
+            kind,
+            align: Alignment::new(ways.iter().sum()),
+            ports: ways.iter().enumerate().flat_map(|(port, ways)| std::iter::repeat_n(port, *ways)).collect(),
+            ways,
+            passed: self.restore.map_or(0, |r| r.checkpoint.epoch),
+            checks: EdgeChecks::new(node, false, WATERMARK_NONE, false),
+            outputs: vec![],
+        };
+        if let Some(inputs) = inputs.filter(|_| !matches!(built.kind, Kind::Elsewhere)) {
+            if inputs.ports() != node.inputs.len() {
+                let (before, now) = (inputs.ports(), node.inputs.len());
+                return Err(Error::bug(format!(
+                    "operator {uid} was checkpointed with {before} inputs, it has {now} now"
+                )));
+            }
+            built.align = inputs.spread(&built.ways);
+        }
+        built.checks = EdgeChecks::new(node, settings.check_changelog, built.watermark(), self.restore.is_some());
+        Ok(built)
+    }
+
+    /// Of each input of a node, from how many tasks it comes to this one.
+    fn ways(&self, id: NodeId, task: usize) -> Vec<usize> {
+        let inputs = self.plan.nodes[id].inputs.iter().enumerate();
+        let ways = |(port, input): (usize, &NodeId)| match self.places.ways[id][port] {
+            _ if !self.is_there(id, task) => 0,
+            Way::Here => usize::from(self.is_there(*input, task)),
+            Way::ByKey(..) | Way::Home if self.places.at_home[*input] => 1,
+            Way::ByKey(..) | Way::Home => self.wires.tasks.count(),
+        };
+        inputs.map(ways).collect()
+    }
+
+    /// Where the outputs of each node go, the beginnings of edges, and the queues that are read.
+    fn wiring(&self, task: usize, nodes: &[NodeTask]) -> (Vec<Vec<Outlet>>, Vec<Option<EdgeEnd>>, Vec<Inbound>) {
+        let mut outlets = vec![vec![]; nodes.len()];
+        let (mut ends, mut inbound) = (vec![], vec![]);
+        for (id, node) in nodes.iter().enumerate() {
+            for (port, input) in self.plan.nodes[id].inputs.iter().enumerate() {
+                let first: usize = node.ways[..port].iter().sum();
+                let way = &self.places.ways[id][port];
+                if *way == Way::Here {
+                    if self.is_there(id, task) && self.is_there(*input, task) {
+                        outlets[*input].push(Outlet::Input(id, first));
+                    }
+                    continue;
+                }
+                let number = ends.len();
+                let edge = &self.wires.edges[number];
+                let own = edge.from.iter().position(|from| *from == task).filter(|_| edge.to.contains(&task));
+                let begins = edge.from.contains(&task);
+                ends.push(begins.then(|| EdgeEnd {
+                    scatter: match way {
+                        Way::ByKey(keys, types) => Some(Scatter::new(keys, types, &self.wires.tasks)),
+                        Way::Home | Way::Here => None,
+                    },
+                    own: own.map(|place| (id, first + place)),
+                    // What was told before a restore is not known: the first rows wake everybody.
+                    idle: true,
+                }));
+                if begins {
+                    outlets[*input].push(Outlet::Edge(number));
+                }
+                if edge.to.contains(&task) {
+                    let others = edge.from.iter().enumerate().filter(|(_, from)| **from != task);
+                    inbound.extend(others.map(|(place, from)| Inbound {
+                        edge: number,
+                        from: *from,
+                        node: id,
+                        port: first + place,
+                    }));
+                }
+            }
+        }
+        (outlets, ends, inbound)
+    }
+}
+
+/// For each node the edges that are reached from it by calls alone.
+fn reach(outlets: &[Vec<Outlet>], ends: &[Option<EdgeEnd>]) -> Vec<Vec<usize>> {
+    let mut reach: Vec<Vec<usize>> = vec![vec![]; outlets.len()];
+    // Inputs stand before their users.
+    for id in (0..outlets.len()).rev() {
+        let mut edges = vec![];
+        for outlet in &outlets[id] {
+            match outlet {
+                Outlet::Input(node, _) => edges.extend(reach[*node].iter().copied()),
+                Outlet::Edge(edge) => {
+                    edges.push(*edge);
+                    let own = ends[*edge].as_ref().and_then(|end| end.own);
+                    edges.extend(own.iter().flat_map(|(node, _)| reach[*node].iter().copied()));
+                }
+            }
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        reach[id] = edges;
+    }
+    reach
+}
+
+impl NodeTask {
     /// What was forwarded before.
     fn watermark(&self) -> i64 {
         match &self.kind {
             Kind::Scan(scan) => scan.state().watermark,
             Kind::Values(values) => values.state().watermark,
-            Kind::Operator(_) => self.align.watermark(),
+            Kind::Operator(_) | Kind::Elsewhere => self.align.watermark(),
         }
     }
 }
 
-/// Hands each operator its entries, in parts.
 /// Writers of connectors go on where the checkpoint left them, or drop what came after it.
 fn restore_sinks(nodes: &mut [NodeTask], checkpoint: &Checkpoint) -> Result<()> {
     for node in nodes {
@@ -184,8 +347,13 @@ fn restore_sinks(nodes: &mut [NodeTask], checkpoint: &Checkpoint) -> Result<()> 
     Ok(())
 }
 
-fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead) -> Result<()> {
+/// Hands each operator its entries, in parts: all of them to the `sole` task, else those of its key groups.
+fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead, sole: bool) -> Result<()> {
     let by_uid: HashMap<Uid, usize> = nodes.iter().enumerate().map(|(id, node)| (node.info.uid, id)).collect();
+    let there =
+        |node: &NodeTask| if matches!(node.kind, Kind::Elsewhere) { 0..0 } else { node.info.key_groups.clone() };
+    let key_groups: Vec<Range<u16>> = nodes.iter().map(there).collect();
+    let owns = |id: usize, group: u16| sole || key_groups[id].contains(&group);
     let mut part: Vec<StateEntry> = vec![];
     let mut owner: Option<usize> = None;
     let mut hand_over = |owner: Option<usize>, part: &mut Vec<StateEntry>| {
@@ -204,7 +372,7 @@ fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead) -> Result<()> {
             hand_over(owner, &mut part)?;
             owner = id;
         }
-        if id.is_some() {
+        if id.is_some_and(|id| owns(id, key_group)) {
             part.push(StateEntry { key_group, key: key.to_vec(), value: value.to_vec() });
         }
         Ok(())
@@ -325,7 +493,7 @@ fn operator(
             Box::new(SessionRows::new(window, node, input, settings, watermark)?)
         }
         Op::WindowTableFunction(window) => Box::new(WindowTableFunction::new(window, node, &settings.time_zone)?),
-        Op::Exchange(exchange) => Box::new(Exchanger::new(exchange, input, &settings.key_groups)),
+        Op::Exchange(_) => Box::new(Exchanger),
         Op::GroupAggregate(group) => Box::new(GroupAggregator::new(group, node, input)?),
         Op::WindowAggregate(aggregate)
             if matches!(aggregate.window.kind, WindowKind::Session { .. }) && aggregate.window.attached.is_none() =>

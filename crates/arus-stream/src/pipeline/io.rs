@@ -14,6 +14,11 @@ use crate::side::SideTables;
 pub trait PipelineIo {
     fn scan(&self, node: NodeId, scan: &Scan) -> Result<ScanHandle>;
     fn sink(&self, node: NodeId, sink: &Sink) -> Result<SinkHandle>;
+    /// Whether each task of a pipeline may have a writer of its own for this sink of a connector.
+    fn sink_is_parallel(&self, _sink: &Sink) -> bool {
+        false
+    }
+
     /// Where late and quarantined rows go.
     fn side_tables(&self) -> Result<Box<dyn SideTables>>;
 }

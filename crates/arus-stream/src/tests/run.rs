@@ -279,6 +279,10 @@ impl Stored {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&(Uid, u16, Vec<u8>), &Vec<u8>)> {
+        self.entries.iter()
+    }
 }
 
 /// What a task with some key groups restores.

@@ -12,8 +12,8 @@ use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink, Uid};
 use arus_core::rng::Rng;
 use arus_core::{LogicalType, Result, RowSchema};
 use arus_stream::{
-    Budget, Checkpoint, ErrorPolicy, FrozenPipeline, LateRow, Pipeline, PipelineIo, PipelineRestore, PipelineSettings,
-    QuarantinedRow, ScanHandle, SideTables, SinkHandle, StateRead, VisitState,
+    Budget, Checkpoint, ErrorPolicy, FrozenPipeline, FrozenTask, LateRow, Pipeline, PipelineIo, PipelineRestore,
+    PipelineSettings, QuarantinedRow, ScanHandle, SideTables, SinkHandle, StateRead, Tasks, VisitState, Waker,
 };
 use bytes::Bytes;
 
@@ -28,21 +28,38 @@ pub(super) struct Mode {
     pub(super) steps: Vec<usize>,
     /// After how many steps the run starts again from a checkpoint; each number once.
     pub(super) restarts: Vec<usize>,
+    /// Tasks that the pipeline is spread over, at the start and after each restart.
+    pub(super) tasks: Vec<usize>,
+    /// Which task is next, where there are several.
+    pub(super) seed: u64,
 }
 
 impl Mode {
     pub(super) fn whole() -> Mode {
-        Mode { batch_rows: 8_192, steps: vec![8_192], restarts: vec![] }
+        Mode { batch_rows: 8_192, steps: vec![8_192], restarts: vec![], tasks: vec![1], seed: 0 }
     }
 
     pub(super) fn row_by_row() -> Mode {
-        Mode { batch_rows: 1, steps: vec![1], restarts: vec![] }
+        Mode { batch_rows: 1, steps: vec![1], restarts: vec![], tasks: vec![1], seed: 0 }
     }
 
     pub(super) fn random(rng: &mut Rng) -> Mode {
         let steps = (0..4).map(|_| 1 + rng.below(12) as usize).collect();
         let restarts = (0..1 + rng.below(2)).map(|_| rng.below(8) as usize).collect();
-        Mode { batch_rows: 1 + rng.below(16) as usize, steps, restarts }
+        Mode { batch_rows: 1 + rng.below(16) as usize, steps, restarts, tasks: vec![1], seed: 0 }
+    }
+
+    pub(super) fn is_spread(&self) -> bool {
+        self.tasks.iter().any(|tasks| *tasks > 1)
+    }
+
+    /// Over several tasks that take turns at random, and another number of them after a restart.
+    pub(super) fn spread(rng: &mut Rng) -> Mode {
+        let first = 2 + rng.below(3) as usize;
+        let tasks = vec![first, 1 + rng.below(4) as usize, 1 + rng.below(4) as usize];
+        // Each of them takes steps, and each step goes on to the next.
+        let restarts = (0..1 + rng.below(2)).map(|_| rng.below(24) as usize).collect();
+        Mode { restarts, tasks, seed: rng.next_u64(), ..Mode::random(rng) }
     }
 }
 
@@ -89,35 +106,89 @@ pub(super) fn run(plan: &PhysicalPlan, inputs: &Inputs, mode: &Mode, policy: Err
     let schema = plan.nodes[plan.sinks().next().expect("a sink").0].schema.clone();
     let io = Io { policy, inputs: inputs.clone(), schema, output: Arc::default() };
     let mut stored: Option<Stored> = None;
-    let (mut step, mut epoch) = (0, 0);
-    let mut pipeline = build(plan, &io, mode, None)?;
-    for _ in 0..10_000 {
+    let (mut step, mut epoch, mut build) = (0, 0, 0);
+    let mut spread = Spread::build(plan, &io, mode, build, None)?;
+    for _ in 0..40_000 {
         if mode.restarts.contains(&step) {
             epoch += 1;
-            pipeline.barrier(epoch)?;
-            let frozen = pipeline.freeze()?;
+            build += 1;
+            let frozen = spread.cut(epoch)?;
             let stored = stored.get_or_insert_with(Stored::default);
             stored.apply(frozen);
-            pipeline = build(plan, &io, mode, Some(stored))?;
+            spread = Spread::build(plan, &io, mode, build, Some(stored))?;
         }
-        let report = pipeline.step(Budget { rows: mode.steps[step % mode.steps.len()], ns: u64::MAX })?;
+        spread.step(Budget { rows: mode.steps[step % mode.steps.len()], ns: u64::MAX })?;
         step += 1;
-        if report.ended {
+        if spread.tasks.iter().all(Pipeline::ended) {
             return Ok(std::mem::take(&mut *io.output.lock().expect("the output")));
         }
     }
     panic!("the run does not end")
 }
 
-fn build(plan: &PhysicalPlan, io: &Io, mode: &Mode, stored: Option<&Stored>) -> Result<Pipeline> {
-    let settings = PipelineSettings {
-        batch_rows: mode.batch_rows,
-        check_changelog: true,
-        error_policy: io.policy,
-        ..PipelineSettings::new(Arc::new(StoppedClock), "UTC")
-    };
-    let restore = stored.map(|s| PipelineRestore { checkpoint: &s.checkpoint, state: s });
-    Pipeline::build(plan, io, settings, restore)
+/// The tasks of a pipeline, which take turns.
+struct Spread {
+    tasks: Vec<Pipeline>,
+    home: usize,
+    rng: Rng,
+}
+
+/// Turns come from here alone.
+struct Nobody;
+
+impl Waker for Nobody {
+    fn wake(&self) {}
+}
+
+impl Spread {
+    fn build(plan: &PhysicalPlan, io: &Io, mode: &Mode, number: usize, stored: Option<&Stored>) -> Result<Self> {
+        let settings = PipelineSettings {
+            batch_rows: mode.batch_rows,
+            check_changelog: true,
+            error_policy: io.policy,
+            ..PipelineSettings::new(Arc::new(StoppedClock), "UTC")
+        };
+        let mut rng = Rng::seeded(mode.seed.wrapping_add(number as u64));
+        let count = mode.tasks[number % mode.tasks.len()];
+        let home = rng.below(count as u64) as usize;
+        let tasks = Tasks { wakers: (0..count).map(|_| Arc::new(Nobody) as Arc<dyn Waker>).collect(), home };
+        let restore = stored.map(|s| PipelineRestore { checkpoint: &s.checkpoint, state: s });
+        let ios: Vec<&dyn PipelineIo> = (0..count).map(|_| io as &dyn PipelineIo).collect();
+        let tasks = Pipeline::build_tasks(plan, &ios, &settings, tasks, restore)?;
+        Ok(Spread { tasks, home, rng })
+    }
+
+    fn next(&mut self) -> usize {
+        self.rng.below(self.tasks.len() as u64) as usize
+    }
+
+    fn step(&mut self, budget: Budget) -> Result<()> {
+        let next = self.next();
+        self.tasks[next].step(budget).map(|_| ())
+    }
+
+    /// A barrier that the tasks take at different times.
+    fn cut(&mut self, epoch: u64) -> Result<FrozenPipeline> {
+        let mut asked = vec![false; self.tasks.len()];
+        let mut frozen: Vec<Option<FrozenTask>> = self.tasks.iter().map(|_| None).collect();
+        while frozen.iter().any(Option::is_none) {
+            let at = self.next();
+            if frozen[at].is_some() {
+                continue;
+            }
+            let task = &mut self.tasks[at];
+            if !asked[at] && self.rng.below(2) == 0 {
+                asked[at] = true;
+                task.barrier(epoch)?;
+            } else {
+                task.step(Budget { rows: 1 + self.rng.below(4) as usize, ns: u64::MAX })?;
+            }
+            if task.at_barrier() == Some(epoch) {
+                frozen[at] = Some(task.freeze_task()?);
+            }
+        }
+        Ok(FrozenPipeline::merged(frozen.into_iter().flatten().collect(), self.home))
+    }
 }
 
 struct Io {

@@ -1,0 +1,171 @@
+"""Suite cores: what a second core brings.
+
+A topic with two partitions holds Nexmark's bids as JSON. Two queries read it from the start into blackhole: a count per key, whose
+rows change hands between the cores, and q1's projection, whose rows do not. Each runs in a server with --parallelism 1 and
+2 by turns on the same folder; the time is that from the start of the pipeline until it has read every row. Before that the
+counts of both are compared with the input's.
+"""
+
+import collections
+import datetime
+import importlib
+import json
+import pathlib
+import statistics
+import sys
+import time
+
+SETUPS = (1, 2)
+GATE, STRETCH = 1.75, 1.9
+SECONDS_LIMIT = 600
+POLL_SECONDS = 0.02
+
+TABLE = (
+    "CREATE TABLE bid (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3),"
+    " extra STRING) WITH ('partitions' = '2')"
+)
+FILE = (
+    "CREATE TABLE file (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3),"
+    " extra STRING) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
+)
+FILL = "INSERT INTO bid SELECT * FROM file"
+QUERIES = {
+    "count per key": ("auction BIGINT, n BIGINT, PRIMARY KEY (auction) NOT ENFORCED", "SELECT auction, COUNT(*) AS n FROM bid GROUP BY auction"),
+    "q1": (
+        "auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), `dateTime` TIMESTAMP(3), extra STRING",
+        "SELECT auction, bidder, 0.908 * price AS price, `dateTime`, extra FROM bid",
+    ),
+}
+
+
+class Running:
+    """A server on the folder, with a client."""
+
+    def __init__(self, tools, folder, arus, parallelism, source):
+        self.tools, self.helpers = tools, importlib.import_module("pipelines")
+        port = tools.free_port()
+        options = ["--parallelism", str(parallelism), "--allow-path", str(source.parent)]
+        self.server = tools.Server(arus, folder / "data", http_port=port, options=options)
+        self.server.first_answer()
+        self.client = self.helpers.Client(tools, port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.stop()
+
+    def cpu(self):
+        return self.helpers.cpu_by_thread(self.server.process.pid)
+
+    def read(self, job):
+        """Rows that the pipeline has read."""
+        rows = self.client.sql("SELECT pipeline, name, rows_out FROM arus.operators")
+        return sum(row["rows_out"] for row in rows if row["pipeline"] == job and row["name"] == "TableSourceScan")
+
+    def until_read(self, job, events):
+        began = time.perf_counter()
+        while self.read(job) < events:
+            if time.perf_counter() - began > SECONDS_LIMIT:
+                raise self.tools.Trouble(f"{self.read(job)} of {events} rows after {SECONDS_LIMIT} s")
+            time.sleep(POLL_SECONDS)
+
+
+def fill(tools, folder, arus, path, events):
+    with Running(tools, folder, arus, 1, path) as running:
+        running.client.sql(TABLE)
+        running.client.sql(FILE.format(path=path))
+        running.client.sql(FILL)
+        until = time.perf_counter() + SECONDS_LIMIT
+        while not any(row["n"] == events for row in running.client.sql("SELECT COUNT(*) AS n FROM bid")):
+            if time.perf_counter() > until:
+                raise tools.Trouble(f"the topic did not get {events} rows")
+            time.sleep(0.5)
+        for i, (columns, _) in enumerate(QUERIES.values()):
+            running.client.sql(f"CREATE TABLE sink{i} ({columns}) WITH ('connector' = 'blackhole')")
+
+
+def verify(tools, folder, arus, path, events):
+    """Both parallelisms count right before they are fast."""
+    with path.open() as lines:
+        expected = collections.Counter(json.loads(line)["auction"] for line in lines)
+    for parallelism in SETUPS:
+        with Running(tools, folder, arus, parallelism, path) as running:
+            running.client.sql(f"CREATE MATERIALIZED TABLE counts AS {QUERIES['count per key'][1]}")
+            until = time.perf_counter() + SECONDS_LIMIT
+            while True:
+                found = {row["auction"]: row["n"] for row in running.client.sql("SELECT auction, n FROM counts")}
+                if sum(found.values()) >= events or time.perf_counter() > until:
+                    break
+                time.sleep(0.2)
+            if found != expected:
+                raise tools.Trouble(f"at parallelism {parallelism} {sum(found.values())} of {events} rows are counted right or wrong")
+            running.client.sql("DROP MATERIALIZED TABLE counts")
+
+
+def measure(tools, folder, arus, path, events, number, parallelism):
+    query = list(QUERIES.values())[number][1]
+    with Running(tools, folder, arus, parallelism, path) as running:
+        # Its answer waits for a checkpoint; the clock runs from the first row on.
+        before, (busy, ticks) = running.cpu(), tools.cpu_of_machine()
+        began = time.perf_counter()
+        answer = running.client.sql(f"INSERT INTO sink{number} {query}")
+        job = next(row["job"] for row in answer if "job" in row)
+        running.until_read(job, events)
+        wall = time.perf_counter() - began
+        after, (busy_after, ticks_after) = running.cpu(), tools.cpu_of_machine()
+        threads = {name: after[name] - before[name] for name in after if after[name] - before[name] >= 0.02}
+        hertz = tools.os.sysconf("SC_CLK_TCK")
+        own = sum(threads.values())
+        others = max(0.0, (busy_after - busy) / hertz - own) / max((ticks_after - ticks) / hertz, 1e-9)
+        running.client.sql(f"STOP JOB '{job}'")
+        return {"wall": wall, "cpu": own, "threads": threads, "others": others}
+
+
+def suite(tools, folder, args):
+    import nexmark
+
+    folder = pathlib.Path(folder)
+    arus, events = tools.binary(), args.events or 4_000_000
+    path = nexmark.bids(tools, arus, events)
+    fill(tools, folder, arus, path, events)
+    verify(tools, folder, arus, path, events)
+    lines = [
+        f"# cores, {datetime.date.today().isoformat()}",
+        "",
+        f"    bench/run cores --events {events} --runs {args.runs}",
+        "",
+        f"Machine: {tools.machine()}. Commit {tools.commit()}. Profile: release.",
+        "",
+        f"{events:,} bids as JSON in a topic of two partitions, read from the start into blackhole. Counts were checked at both parallelisms first.",
+        "",
+    ]
+    for number, name in enumerate(QUERIES):
+        runs = {parallelism: [] for parallelism in SETUPS}
+        for i in range(args.runs + 1):
+            for parallelism in SETUPS if i % 2 == 0 else reversed(SETUPS):
+                run = measure(tools, folder, arus, path, events, number, parallelism)
+                print(f"{name}, parallelism {parallelism}: {run['wall']:.2f} s", file=sys.stderr)
+                # The first is warm-up.
+                if i > 0:
+                    runs[parallelism].append(run)
+        median = {parallelism: statistics.median(r["wall"] for r in runs[parallelism]) for parallelism in SETUPS}
+        ratio = median[1] / median[2]
+        verdict = "above the stretch" if ratio >= STRETCH else "above the gate" if ratio >= GATE else "**below the gate**"
+        busiest = max(r["others"] for of in runs.values() for r in of)
+        lines += [
+            f"## {name}",
+            "",
+            f"{ratio:.2f} times as fast at parallelism 2 (gate {GATE}, stretch {STRETCH}): {verdict}. Others used up to {busiest:.0%} of the machine"
+            + (f": **above {tools.BUSY_LIMIT:.0%}, so the run is void.**" if busiest > tools.BUSY_LIMIT else "."),
+            "",
+            "| parallelism | wall s | events/s | CPU s | CPU s by thread |",
+            "|---|---|---|---|---|",
+        ]
+        for parallelism in SETUPS:
+            for run in runs[parallelism]:
+                threads = ", ".join(f"{thread} {seconds:.2f}" for thread, seconds in sorted(run["threads"].items()))
+                lines.append(f"| {parallelism} | {run['wall']:.2f} | {events / run['wall']:,.0f} | {run['cpu']:.2f} | {threads} |")
+            lines.append(f"| **{parallelism}, median** | **{median[parallelism]:.2f}** | {events / median[parallelism]:,.0f} | | |")
+        lines.append("")
+    return "\n".join(lines)

@@ -7,6 +7,8 @@ STEP := scripts/step
 help:
 	@echo "make demo         build all and start the demo: a live picture of this machine"
 	@echo "make test         everything; installs the clients and the browser that it needs"
+	@echo "make planted      plants one bug after the other; the test that claims it has to fail"
+	@echo "make soak         the long reliability tests (SOAK_MINUTES=60)"
 	@echo "make lint         format, and clippy with warnings as errors"
 	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
 	@echo "make bench SUITE=first  (or one of bench/README.md)"
@@ -59,6 +61,13 @@ test-rust: console
 test-browser: console
 	$(STEP) "rust: build of the binary" cargo build --release
 	$(STEP) "browser: tests" node console/e2e/run.mjs --arus $(abspath $(BIN)) --picture $(abspath $(dir $(BIN))/console.png)
+
+.PHONY: planted soak
+planted:
+	$(STEP) "planted bugs" scripts/planted
+
+soak: needs
+	scripts/soak
 
 tidy:
 	cargo xtask tidy

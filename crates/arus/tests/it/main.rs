@@ -21,6 +21,7 @@ mod ingest;
 mod kafka;
 mod kafka_wire;
 mod keyed;
+mod ledger;
 mod producers;
 mod restarts;
 mod server;

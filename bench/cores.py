@@ -58,16 +58,18 @@ class Running:
     def cpu(self):
         return self.helpers.cpu_by_thread(self.server.process.pid)
 
-    def read(self, job):
-        """Rows that the pipeline has read."""
-        rows = self.client.sql("SELECT pipeline, name, rows_out FROM arus.operators")
-        return sum(row["rows_out"] for row in rows if row["pipeline"] == job and row["name"] == "TableSourceScan")
+    def read(self):
+        """Rows that the pipelines of this server have read."""
+        self.client.connection.request("GET", "/metrics")
+        lines = self.client.connection.getresponse().read().decode().splitlines()
+        scans = (line for line in lines if line.startswith("arus_operator_rows_out_total") and 'operator="TableSourceScan"' in line)
+        return sum(int(float(line.rsplit(" ", 1)[1])) for line in scans)
 
-    def until_read(self, job, events):
+    def until_read(self, events):
         began = time.perf_counter()
-        while self.read(job) < events:
+        while self.read() < events:
             if time.perf_counter() - began > SECONDS_LIMIT:
-                raise self.tools.Trouble(f"{self.read(job)} of {events} rows after {SECONDS_LIMIT} s")
+                raise self.tools.Trouble(f"{self.read()} of {events} rows after {SECONDS_LIMIT} s")
             time.sleep(POLL_SECONDS)
 
 
@@ -111,7 +113,7 @@ def measure(tools, folder, arus, path, events, number, parallelism):
         began = time.perf_counter()
         answer = running.client.sql(f"INSERT INTO sink{number} {query}")
         job = next(row["job"] for row in answer if "job" in row)
-        running.until_read(job, events)
+        running.until_read(events)
         wall = time.perf_counter() - began
         after, (busy_after, ticks_after) = running.cpu(), tools.cpu_of_machine()
         threads = {name: after[name] - before[name] for name in after if after[name] - before[name] >= 0.02}

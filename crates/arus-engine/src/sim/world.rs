@@ -188,8 +188,9 @@ impl World {
         config.fs = self.fs.shared();
         config.clock = self.clock.clone();
         config.seed = self.rng.next_u64();
-        // Another number of both at each start.
+        // Another number of threads at each start.
         config.threads = 1 + self.rng.below(3) as usize;
+        // Which rows are late depends on how tasks take turns, and the windows are checked row by row.
         config.parallelism = 1;
         config
     }

@@ -12,6 +12,7 @@
 
 mod changes;
 mod conformance;
+mod cores;
 mod crashes;
 mod durability;
 mod errors;

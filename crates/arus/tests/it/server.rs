@@ -121,6 +121,12 @@ impl Server {
         }
     }
 
+    /// The same as [`Server::restart`] with other flags.
+    pub(crate) fn restart_with(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|f| (*f).to_string()).collect();
+        self.restart();
+    }
+
     /// On the same folder and ports, after it has ended.
     pub(crate) fn restart(&mut self) {
         let mut command = arus(&self.data, [self.http, self.pg, self.kafka]);

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use arus_connect::Registry;
 use arus_core::catalog::{ColumnKind, ConnectorCatalog, ObjectPath, TableColumn, TableDef, TableKind};
 use arus_core::clock::Clock;
-use arus_core::connector::{ConnectContext, Decoder, LineOutput, PathPolicy, RawBatch, RawRecord, Span};
+use arus_core::connector::{ConnectContext, Decoder, HostPolicy, LineOutput, PathPolicy, RawBatch, RawRecord, Span};
 use arus_core::limits::{BATCH_ROWS, POLL_BYTES};
+use arus_core::secret::Secrets;
 use arus_core::{LogicalType, Result, TimeAttribute, TypeKind};
 
 struct Still;
@@ -140,6 +141,8 @@ fn decoder(columns: usize) -> Box<dyn Decoder> {
         clock: Arc::new(Still),
         seed: 0,
         paths: Arc::new(PathPolicy::Unrestricted),
+        hosts: Arc::new(HostPolicy::Unrestricted),
+        secrets: Secrets::with_variables(Arc::new(arus_storage::DiskFs), None, Arc::new(|_| None)),
         working_dir: std::env::temp_dir(),
         stdout: Arc::new(Still),
         stderr: Arc::new(Still),

@@ -10,10 +10,11 @@ use arus_core::catalog::ConnectorCatalog;
 use arus_core::catalog::{ColumnKind, ObjectPath, TableColumn, TableDef, TableKind};
 use arus_core::clock::Clock;
 use arus_core::connector::{
-    ConnectContext, Decoder, LineOutput, PathPolicy, PollLimit, Polled, Position, RawBatch, RawRecord, Source, Span,
-    Split,
+    ConnectContext, Decoder, HostPolicy, LineOutput, PathPolicy, PollLimit, Polled, Position, RawBatch, RawRecord,
+    Source, Span, Split,
 };
 use arus_core::limits::RECORD_BYTES;
+use arus_core::secret::Secrets;
 use arus_core::types::RowField;
 use arus_core::{ChangeBatch, LogicalType, Result, RowKind, TypeKind};
 
@@ -52,6 +53,8 @@ pub(crate) fn context(lines: &Arc<Lines>) -> ConnectContext {
         clock: Arc::new(FixedClock::default()),
         seed: 7,
         paths: Arc::new(PathPolicy::Unrestricted),
+        hosts: Arc::new(HostPolicy::Unrestricted),
+        secrets: Secrets::with_variables(Arc::new(DiskFs), None, Arc::new(|_| None)),
         working_dir: std::env::temp_dir(),
         stdout: lines.clone(),
         stderr: lines.clone(),

@@ -5,6 +5,7 @@
 
 mod format;
 mod options;
+mod outbox;
 mod registry;
 mod sink;
 mod source;
@@ -16,6 +17,7 @@ mod conformance;
 pub use format::json::{split_json, split_ndjson, unknown_fields};
 pub use format::kafka_record::kafka_record_columns;
 pub use options::check_options;
+pub use outbox::sink_schema;
 pub use registry::Registry;
 pub use sink::print::RowLines;
 pub use source::host_metrics::host_metrics_columns;

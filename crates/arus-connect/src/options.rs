@@ -5,6 +5,7 @@
 use arus_core::catalog::{ConnectorCatalog, TableDef};
 use arus_core::connector::{OptionDef, OptionKind};
 use arus_core::error::Code;
+use arus_core::secret::has_reference;
 use arus_core::settings::{parse_duration_ms, parse_memory_bytes};
 use arus_core::{Error, Result};
 
@@ -149,6 +150,8 @@ fn matches_name(pattern: &str, name: &str) -> bool {
 fn check_value(table: &TableDef, key: &str, def: &OptionDef, value: &str) -> Result<()> {
     let trimmed = value.trim();
     let (fits, expected) = match def.kind {
+        // A secret is known when the connector opens.
+        _ if has_reference(value) => (true, String::new()),
         OptionKind::Text => (true, String::new()),
         OptionKind::Integer => (trimmed.parse::<i64>().is_ok(), "an integer".into()),
         OptionKind::Number => (trimmed.parse::<f64>().is_ok(), "a number".into()),

@@ -14,6 +14,7 @@ static CONNECTORS: &[&dyn Connector] = &[
     &source::datagen::Datagen,
     &source::filesystem::Filesystem,
     &source::host_metrics::HostMetrics,
+    &sink::jdbc::Jdbc,
     &source::nexmark::Nexmark,
     &sink::print::Print,
 ];

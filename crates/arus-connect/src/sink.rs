@@ -2,6 +2,7 @@
 
 pub(crate) mod blackhole;
 pub(crate) mod filesystem;
+pub(crate) mod jdbc;
 pub(crate) mod print;
 
 use arus_core::Error;

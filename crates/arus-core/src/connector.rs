@@ -16,10 +16,12 @@ use crate::catalog::TableDef;
 use crate::change::{ChangeBatch, RowKind};
 use crate::clock::SharedClock;
 use crate::datum::Datum;
+use crate::delivery::{MarkName, OutboxRows, SinkDelivery};
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
 use crate::plan::ChangelogMode;
 use crate::schema::RowSchema;
+use crate::secret::Secrets;
 use crate::types::LogicalType;
 
 // ---- options -------------------------------------------------------------------------------------------
@@ -57,6 +59,8 @@ pub struct ConnectContext {
     /// Seeds generators; the same seed gives the same rows.
     pub seed: u64,
     pub paths: Arc<PathPolicy>,
+    pub hosts: Arc<HostPolicy>,
+    pub secrets: Secrets,
     /// Relative paths start here.
     pub working_dir: PathBuf,
     /// Where `print` writes.
@@ -77,6 +81,36 @@ pub enum PathPolicy {
     Unrestricted,
     /// Statements that come by a door: only below these folders.
     Only(Vec<PathBuf>),
+}
+
+/// Which other machines a connector may reach.
+#[derive(Debug, Clone)]
+pub enum HostPolicy {
+    /// The user's own rights: `arus run`, `arus check`.
+    Unrestricted,
+    /// Statements that come by a door: `host`, `host:port`, `*.domain`, `[v6]:port`.
+    Only(Vec<String>),
+}
+
+impl HostPolicy {
+    pub fn allows(&self, host: &str, port: u16) -> bool {
+        let HostPolicy::Only(allowed) = self else { return true };
+        let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        allowed.iter().any(|entry| {
+            let entry = entry.trim().to_ascii_lowercase();
+            // A bare IPv6 address has colons of its own.
+            let (name, only) = match entry.rsplit_once(':') {
+                Some((name, digits)) if !name.contains(':') || name.ends_with(']') => (name, Some(digits)),
+                _ => (entry.as_str(), None),
+            };
+            let name = name.trim_matches(['[', ']']);
+            let known = match name.strip_prefix('*') {
+                Some(end) => end.is_empty() || end.starts_with('.') && host.ends_with(end),
+                None => name == host,
+            };
+            known && only.is_none_or(|digits| digits.parse() == Ok(port))
+        })
+    }
 }
 
 /// Takes whole lines; each call is written at once, never interleaved with another.
@@ -120,6 +154,21 @@ pub trait Connector: Send + Sync {
     /// Whether each task of a pipeline may have a writer of its own. Else all rows come to one.
     fn parallel_sink(&self) -> bool {
         false
+    }
+
+    /// Checked when the table is declared, beside its options.
+    fn check(&self, _table: &TableDef) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether rows go by an outbox: then [`Connector::delivery`] brings them to the sink.
+    fn has_outbox(&self) -> bool {
+        false
+    }
+
+    /// The outside end of a sink with an outbox.
+    fn delivery(&self, table: &TableDef, _mark: MarkName, _cx: &ConnectContext) -> Result<Box<dyn SinkDelivery>> {
+        Err(Error::bug(format!("connector '{}' of table '{}' has no outbox", self.name(), table.path)))
     }
 }
 
@@ -361,7 +410,9 @@ pub struct CommitToken(pub String);
 pub type SyncTask = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// The writing end of a connector. `write` is called with every batch; a sink that delivers at once (print,
-/// at-least-once) does it there, one that follows checkpoints keeps rows until `commit`.
+/// at-least-once) does it there. One that follows checkpoints *prepares* what it has at the barrier, and it counts once
+/// the checkpoint's record is durable: either files of its own, which a token names and `commit` shows, or an outbox, which
+/// the checkpoint writes and [`crate::delivery::SinkDelivery`] delivers.
 #[async_trait]
 pub trait SinkWriter: Send {
     fn write(&mut self, batch: &ChangeBatch) -> Result<()>;
@@ -384,6 +435,16 @@ pub trait SinkWriter: Send {
     /// What makes the rows of the last `prepare` durable; the record that holds its token is written after it.
     fn take_sync(&mut self) -> Option<SyncTask> {
         None
+    }
+
+    /// The rows of the last `prepare`, for an outbox.
+    fn take_outbox(&mut self) -> Option<OutboxRows> {
+        None
+    }
+
+    /// Whether its sources have to wait for the next checkpoint.
+    fn is_full(&self) -> bool {
+        false
     }
 
     /// Idempotent.

@@ -93,3 +93,14 @@ pub const RESTART_PAUSE_MAX_MS: u64 = 60_000;
 pub const READ_CACHE_BYTES: usize = 64 << 20;
 /// An event of a managed topic so far ahead of its append is set aside: its watermark would close every window.
 pub const FAR_FUTURE_MS: i64 = 24 * 3_600_000;
+/// Rows of an exactly-once sink in memory, since the last checkpoint: beyond it the pipeline's sources wait for the next one.
+pub const OUTBOX_MEMORY_BYTES: usize = 32 << 20;
+/// Outboxes of one pipeline that its sinks have not taken, beyond which its sources stop (and by bytes: the setting
+/// `arus.outbox.bytes`): each stands in every record of the manifest until it is delivered.
+pub const OUTBOX_FILES: usize = 300;
+/// Before a failed delivery is tried again; twice as long each time in a row.
+pub const DELIVERY_PAUSE_MS: u64 = 100;
+/// The longest of these pauses: a sink that is back gets its rows within this time.
+pub const DELIVERY_PAUSE_MAX_MS: u64 = 10_000;
+/// Rows of one outbox that a sink may reject: more is a wrong table, not wrong rows, and nothing of it is delivered.
+pub const REJECTED_ROWS: usize = 1_000;

@@ -56,6 +56,7 @@ pub const REQUIRE_ON_CONFLICT: &str = "table.exec.sink.require-on-conflict";
 pub const TYPE_LENGTH_ENFORCER: &str = "table.exec.sink.type-length-enforcer";
 pub const CDC_EVENTS_DUPLICATE: &str = "table.exec.source.cdc-events-duplicate";
 pub const EPOCH_INTERVAL: &str = "arus.epoch.interval";
+pub const OUTBOX_BYTES: &str = "arus.outbox.bytes";
 /// What USE sets; it is kept with a pipeline, so that its names mean the same after a restart.
 pub const CATALOG: &str = "arus.catalog";
 pub const DATABASE: &str = "arus.database";
@@ -68,6 +69,7 @@ pub const KEYS: &[Key] = &[
     on(DIALECT, "auto", "auto, flink or postgresql: the language of a plain SELECT on this connection"),
     on(EPOCH_INTERVAL, "auto", "auto, or a time between epochs"),
     on(ERROR_POLICY, "quarantine", "quarantine: a failing row is set aside; fail: the pipeline stops, as in Flink"),
+    on(OUTBOX_BYTES, "256 mb", "what the sinks of a pipeline have not taken; beyond it the pipeline's sources wait"),
     noted(VISIBILITY, "epoch"),
     on(CHECKPOINT_INTERVAL, "1 s", "time between checkpoints"),
     noted("execution.checkpointing.incremental", "false"),

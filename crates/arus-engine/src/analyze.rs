@@ -5,8 +5,30 @@ use std::sync::Arc;
 use arus_core::error::Code;
 use arus_core::{Error, Result};
 
+use crate::delivery::SinkStatus;
+use crate::jobs::Job;
 use crate::shared::Shared;
 use crate::why;
+
+/// A line for each sink with an outbox: what came to it, what it has taken, how it stands.
+fn deliveries(job: &Job) -> Vec<Vec<Option<String>>> {
+    let line = |sink: &Arc<SinkStatus>| {
+        let f = sink.figures();
+        let error = f.last_error.map_or(String::new(), |e| format!(": {e}"));
+        vec![
+            None,
+            Some(format!("Delivery({}) {}{error}", sink.table, f.state.name())),
+            None,
+            Some((f.delivered_rows + f.rejected_rows + f.undelivered_rows).to_string()),
+            Some(f.delivered_rows.to_string()),
+            None,
+            None,
+            Some(f.undelivered_bytes.to_string()),
+            None,
+        ]
+    };
+    job.sinks().iter().map(line).collect()
+}
 
 pub(crate) const COLUMNS: [&str; 9] =
     ["id", "operator", "inputs", "rows in", "rows out", "late", "busy", "state bytes", "watermark"];
@@ -41,5 +63,5 @@ pub(crate) fn analyze(shared: &Arc<Shared>, name: &str) -> Result<Vec<Vec<Option
             why::shown(figures.watermark),
         ])
     });
-    Ok(rows.collect())
+    Ok(rows.chain(deliveries(found)).collect())
 }

@@ -12,9 +12,11 @@ use arus_core::connector::SyncTask;
 use arus_core::read::Cut;
 use arus_core::{Error, Result, planted};
 use arus_storage::log::{Partition, Topic};
-use arus_storage::manifest::{Change, Checkpoint, Manifest, PipelineCheckpoint};
+use arus_storage::manifest::{Change, Checkpoint, Manifest, OutboxRef, PipelineCheckpoint};
+use arus_storage::outbox::OutboxStore;
 use arus_storage::state::{StateDelta, StateFileRef, StateStore};
 
+use crate::delivery::{NewOutbox, OutboxJob};
 use crate::domain::Control;
 use crate::restore::RestoredState;
 
@@ -35,6 +37,7 @@ pub(crate) struct CheckpointJob {
     pub(crate) client_topics: Vec<Arc<Topic>>,
     /// What connectors' writers have to do on their disks before the record.
     pub(crate) syncs: Vec<SyncTask>,
+    pub(crate) outboxes: OutboxJob,
     pub(crate) catalog: Vec<Change>,
     /// What may go once the record stands.
     pub(crate) retention: Vec<Retention>,
@@ -61,12 +64,14 @@ pub(crate) struct CheckpointDone {
     pub(crate) cut: Cut,
     pub(crate) markers: BTreeMap<u64, Vec<i64>>,
     pub(crate) started_ns: u64,
-    pub(crate) outcome: Result<(), Abandoned>,
+    /// The new outboxes that the record lists.
+    pub(crate) outcome: Result<Vec<OutboxRef>, Abandoned>,
 }
 
 pub(crate) struct Abandoned {
     pub(crate) error: Error,
     pub(crate) state: StateDelta,
+    pub(crate) outboxes: Vec<NewOutbox>,
     /// A sync has failed: whether the record stands is in doubt, so the server stops and recovery decides.
     pub(crate) in_doubt: bool,
 }
@@ -82,11 +87,12 @@ impl CheckpointTask {
     pub(crate) fn new(
         manifest: Manifest,
         store: StateStore,
+        outboxes: OutboxStore,
         jobs: Receiver<Work>,
         done: SyncSender<Control>,
     ) -> CheckpointTask {
         let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
-        CheckpointTask { writer: Writer { manifest, store, files, current: None }, jobs, done }
+        CheckpointTask { writer: Writer { manifest, store, outboxes, files, current: None }, jobs, done }
     }
 
     /// Runs it on a thread of its own, which ends when the queue does.
@@ -138,6 +144,7 @@ impl CheckpointTask {
 struct Writer {
     manifest: Manifest,
     store: StateStore,
+    outboxes: OutboxStore,
     files: Vec<StateFileRef>,
     current: Option<Current>,
 }
@@ -148,6 +155,8 @@ struct Current {
     phase: Phase,
     /// What its record will name.
     files: Vec<StateFileRef>,
+    /// Those of this checkpoint.
+    outboxes: Vec<OutboxRef>,
 }
 
 #[derive(Clone, Copy)]
@@ -156,6 +165,8 @@ enum Phase {
     Sinks,
     /// The file with what has changed.
     State,
+    /// The rows of sinks that have an outbox.
+    Outboxes,
     /// The topics that pipelines write, up to their markers.
     Topics,
     /// One file in place of many.
@@ -177,7 +188,7 @@ impl From<Error> for Failed {
 
 impl Writer {
     fn begin(&mut self, job: CheckpointJob) {
-        self.current = Some(Current { job, phase: Phase::Sinks, files: self.files.clone() });
+        self.current = Some(Current { job, phase: Phase::Sinks, files: self.files.clone(), outboxes: vec![] });
     }
 
     /// Does the next phase; after the last one, what has become of the checkpoint.
@@ -189,15 +200,18 @@ impl Writer {
                 self.current = Some(current);
                 return None;
             }
-            Ok(None) => Ok(()),
-            Err(Failed(error, in_doubt)) => Err(Abandoned { error, state: current.job.state, in_doubt }),
+            Ok(None) => Ok(current.outboxes),
+            Err(Failed(error, in_doubt)) => {
+                let outboxes = current.job.outboxes.new;
+                Err(Abandoned { error, state: current.job.state, outboxes, in_doubt })
+            }
         };
         let CheckpointJob { cut, markers, started_ns, .. } = current.job;
         Some(CheckpointDone { cut, markers, started_ns, outcome })
     }
 
     fn phase(&mut self, current: &mut Current) -> Result<Option<Phase>, Failed> {
-        let Current { job, phase, files } = current;
+        let Current { job, phase, files, outboxes } = current;
         Ok(Some(match phase {
             Phase::Sinks => {
                 // A failed sync is not tried again: recovery decides what is there.
@@ -207,6 +221,15 @@ impl Writer {
             Phase::State => {
                 if !job.state.is_empty() {
                     files.push(self.store.write_delta(job.cut, &job.state)?);
+                }
+                Phase::Outboxes
+            }
+            Phase::Outboxes => {
+                for new in &job.outboxes.new {
+                    outboxes.push(self.outboxes.write(new.owner, job.cut, &new.schema, &new.rows)?);
+                }
+                if !outboxes.is_empty() {
+                    self.outboxes.sync()?;
                 }
                 Phase::Topics
             }
@@ -224,17 +247,17 @@ impl Writer {
                 Phase::Record
             }
             Phase::Record => {
-                self.record(job, files)?;
+                self.record(job, files, outboxes)?;
                 Phase::Clean
             }
             Phase::Clean => {
-                self.clean(std::mem::take(&mut job.retention));
+                self.clean(std::mem::take(&mut job.retention), &listed(job, outboxes));
                 return Ok(None);
             }
         }))
     }
 
-    fn record(&mut self, job: &mut CheckpointJob, files: &[StateFileRef]) -> Result<(), Failed> {
+    fn record(&mut self, job: &mut CheckpointJob, files: &[StateFileRef], new: &[OutboxRef]) -> Result<(), Failed> {
         let checkpoint = Checkpoint {
             cut: job.cut,
             as_of_ms: job.as_of_ms,
@@ -243,7 +266,8 @@ impl Writer {
             synced: job.client_topics.iter().map(|t| (t.id(), t.synced_ends())).collect(),
             changed: std::mem::take(&mut job.changed),
             files: files.to_vec(),
-            outboxes: vec![],
+            outboxes: if planted("outbox-not-listed") { vec![] } else { listed(job, new) },
+            marks: std::mem::take(&mut job.outboxes.marks),
         };
         if planted("checkpoint-in-two-parts") {
             let part = Checkpoint { files: self.files.clone(), ..checkpoint.clone() };
@@ -256,7 +280,7 @@ impl Writer {
         Ok(())
     }
 
-    fn clean(&mut self, retention: Vec<Retention>) {
+    fn clean(&mut self, retention: Vec<Retention>, outboxes: &[OutboxRef]) {
         for r in retention {
             if let Err(e) = r.partition.retain(r.time_ms, r.bytes, r.floor) {
                 tracing::warn!("old segments stay until the next try: {e}");
@@ -265,5 +289,14 @@ impl Writer {
         if let Err(e) = self.store.remove_unreferenced(&self.files) {
             tracing::warn!("old state files stay until the next checkpoint: {e}");
         }
+        if let Err(e) = self.outboxes.remove_unreferenced(outboxes) {
+            tracing::warn!("delivered outboxes stay until the next checkpoint: {e}");
+        }
     }
+}
+
+/// Every outbox that is not delivered, oldest first.
+fn listed(job: &CheckpointJob, new: &[OutboxRef]) -> Vec<OutboxRef> {
+    let listed = job.outboxes.listed.iter().filter(|_| !planted("outbox-dropped-early"));
+    listed.chain(new).cloned().collect()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arus_core::clock::{SharedClock, SystemClock};
-use arus_core::connector::{LineOutput, PathPolicy};
+use arus_core::connector::{HostPolicy, LineOutput, PathPolicy};
 use arus_core::fs::{Fs, SharedFs};
 use arus_core::rng::Rng;
 use arus_core::{Error, Result};
@@ -33,6 +33,10 @@ pub struct EngineConfig {
     /// Tasks of a pipeline whose session does not say.
     pub parallelism: usize,
     pub allow_paths: Vec<PathBuf>,
+    /// `host`, `host:port`, `*.domain`.
+    pub allow_hosts: Vec<String>,
+    /// A folder with a file for each secret.
+    pub secrets: Option<PathBuf>,
     pub working_dir: PathBuf,
     /// (name, YAML text).
     pub dashboards: Vec<(String, String)>,
@@ -65,6 +69,8 @@ impl EngineConfig {
             name: working_dir.file_name().map_or_else(|| "arus".into(), |n| n.to_string_lossy().into_owned()),
             memory_bytes: kilobytes(&DiskFs, "/proc/meminfo", "MemTotal:").max(MEMORY_MIN) / 2,
             allow_paths: vec![],
+            allow_hosts: vec![],
+            secrets: None,
             working_dir,
             dashboards: vec![],
             stdout: Arc::new(Nowhere),
@@ -82,6 +88,14 @@ impl EngineConfig {
         self.parallelism = 1;
         self.mark_watermarks = mark_watermarks;
         self
+    }
+
+    /// Which machines connectors may reach.
+    pub(crate) fn hosts(&self) -> HostPolicy {
+        match self.mode {
+            Mode::Run => HostPolicy::Unrestricted,
+            Mode::Server => HostPolicy::Only(self.allow_hosts.clone()),
+        }
     }
 
     /// Which files statements may touch.

@@ -28,6 +28,7 @@ use arus_stream::{Checkpoint, PipelineRestore};
 use tokio::sync::oneshot;
 
 use crate::checkpoint::{CheckpointDone, Work};
+use crate::delivery::Outboxes;
 use crate::follow;
 use crate::jobs::{Job, JobStatus};
 use crate::restore::RestoredState;
@@ -83,6 +84,8 @@ pub(crate) enum Control {
     /// A data thread has something to say.
     Report(Box<Report>),
     CheckpointDone(Box<CheckpointDone>),
+    /// Sinks have reported; the next turn takes it.
+    Reports,
     /// What pipelines that failed start again from.
     StateRead(Result<RestoredState>),
     /// A last checkpoint, then the end.
@@ -135,6 +138,7 @@ pub(crate) struct Domain {
     /// What happened in this turn, taken care of at its end.
     failed: Vec<(u64, Error, Positions)>,
     restarts: Restarts,
+    outboxes: Outboxes,
     /// Pipelines that stand still after the next cut.
     suspending: Vec<u64>,
 }
@@ -182,6 +186,7 @@ impl Domain {
             next_retention_ns: 0,
             failed: vec![],
             restarts: Restarts::default(),
+            outboxes: Outboxes::new(&shared)?,
             suspending: vec![],
             shared,
         })
@@ -195,8 +200,9 @@ impl Domain {
         }
     }
 
-    /// Takes over what the last checkpoint says.
+    /// Takes over what the last checkpoint says, before pipelines are taken back.
     pub(crate) fn adopt(&mut self, checkpoint: ManifestCheckpoint) {
+        self.outboxes.adopt(&checkpoint);
         self.records = checkpoint.pipelines;
         self.markers = checkpoint.markers;
         self.last_changes = checkpoint.changed;
@@ -215,6 +221,10 @@ impl Domain {
             return false;
         }
         if self.passing.is_none() {
+            if let Err(e) = self.take_reports() {
+                self.shared.fail(&e);
+                return false;
+            }
             self.restart_due();
             let moved = self.signals.moved.load(Relaxed);
             self.moved |= moved;
@@ -229,6 +239,20 @@ impl Domain {
             return false;
         }
         true
+    }
+
+    /// What the sinks with outboxes have to say.
+    fn take_reports(&mut self) -> Result<()> {
+        let reported = self.outboxes.take_reports(&self.shared)?;
+        self.moved |= reported.changed;
+        self.changed |= reported.changed;
+        // A pipeline that has ended waits for nothing else.
+        self.hurry |= reported.changed && self.running.iter().any(|r| r.has_ended() && !self.outboxes.waits(r.id));
+        for (id, error) in reported.failed {
+            self.failed.push((id, error, Positions::new()));
+        }
+        self.take_down();
+        Ok(())
     }
 
     fn now_ns(&self) -> u64 {
@@ -315,6 +339,7 @@ impl Domain {
                 follow::leave(&self.shared, &job);
                 if let Some(item) = &job.spec.item {
                     self.records.remove(&item.id);
+                    self.outboxes.forget(item.id);
                 }
                 job.status.send_if_modified(|status| {
                     let alive = status.is_alive();
@@ -330,6 +355,7 @@ impl Domain {
             Control::Drain { job, reply } => self.drain(&job, reply),
             Control::Catalog { changes, reply } => self.request_checkpoint(changes, reply),
             Control::Report(report) => return self.heard(*report),
+            Control::Reports => {}
             Control::CheckpointDone(done) => return self.checkpoint_done(*done),
             Control::StateRead(state) => self.restart(state),
             Control::Shutdown { reply } => {

@@ -9,12 +9,14 @@ use std::thread::JoinHandle;
 use arus_connect::Registry;
 use arus_core::connector::ConnectContext;
 use arus_core::read::Cut;
+use arus_core::secret::Secrets;
 use arus_core::{Error, Result};
 use arus_expr::Functions;
 use arus_query::QueryEngine;
 use arus_storage::DataFolder;
 use arus_storage::log::{Log, LogOptions};
 use arus_storage::manifest::Manifest;
+use arus_storage::outbox::OutboxStore;
 use arus_storage::state::StateStore;
 use tokio::sync::watch;
 
@@ -137,7 +139,8 @@ impl Engine {
         drop(restored);
         // Whoever reads before the first epoch reads what was restored.
         domain.publish();
-        let checkpoints = CheckpointTask::new(manifest, store, job_queue, control.clone());
+        let outboxes = OutboxStore::open(shared.config.fs.clone(), &shared.folder.outbox())?;
+        let checkpoints = CheckpointTask::new(manifest, store, outboxes, job_queue, control.clone());
         let worker = |number: usize| {
             let clock = shared.config.clock.clone();
             Worker::new(number, clock, mailboxes.clone(), signals.clone(), control.clone())
@@ -196,6 +199,8 @@ fn connect_context(config: &EngineConfig) -> ConnectContext {
         clock: config.clock.clone(),
         seed: config.seed,
         paths: Arc::new(config.paths()),
+        hosts: Arc::new(config.hosts()),
+        secrets: Secrets::new(config.fs.clone(), config.secrets.clone()),
         working_dir: config.working_dir.clone(),
         stdout: config.stdout.clone(),
         stderr: config.stderr.clone(),

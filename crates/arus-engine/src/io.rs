@@ -12,7 +12,7 @@ use arus_core::connector::{ConnectContext, Connector, Decoder, Encoder, Format, 
 use arus_core::plan::{NodeId, Scan, Sink, SinkTarget};
 use arus_core::{ChangeBatch, Column, Error, Result, RowSchema, planted};
 use arus_storage::log::Topic;
-use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle};
+use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle, SourceGate};
 
 use crate::change::InboxDecoder;
 use crate::follow::KeyedSource;
@@ -52,7 +52,8 @@ impl PipelineIo for EngineIo {
             let name = def.connector().unwrap_or_default();
             let connector = self.shared.registry.connector(name);
             let connector = connector.ok_or_else(|| Error::user(format!("connector '{name}' does not exist")))?;
-            return Ok(SinkHandle::Writer(connector.sink(def, &self.connect)?));
+            let (def, mask) = self.connect.secrets.open(def)?;
+            return Ok(SinkHandle::Writer(connector.sink(&def, &self.connect).map_err(|e| mask.error(e))?));
         }
         let table = self.shared.tables.require(&def.path)?;
         Ok(match &table.store {
@@ -73,7 +74,11 @@ impl PipelineIo for EngineIo {
     }
 
     fn side_tables(&self) -> Result<Box<dyn SideTables>> {
-        Ok(Box::new(SideWriter { shared: self.shared.clone(), pipeline: self.job.spec.name.clone() }))
+        Ok(Box::new(SideWriter::new(self.shared.clone(), self.job.spec.name.clone())))
+    }
+
+    fn gate(&self) -> SourceGate {
+        self.job.gate.clone()
     }
 }
 
@@ -98,7 +103,10 @@ pub(crate) fn running_source(
         (Store::Connector { inbox: None }, _) => {
             let name = def.connector().unwrap_or_default();
             match shared.registry.connector(name) {
-                Some(connector) => connector.source_of(def, &read_columns(scan), connect),
+                Some(connector) => {
+                    let (def, mask) = connect.secrets.open(def)?;
+                    connector.source_of(&def, &read_columns(scan), connect).map_err(|e| mask.error(e))
+                }
                 None => Err(Error::user(format!("connector '{name}' does not exist"))),
             }
         }
@@ -122,7 +130,10 @@ fn print_rows(job: &Job, connect: &ConnectContext) -> CollectFn {
 pub(crate) fn connector_source(shared: &Shared, def: &TableDef, connect: &ConnectContext) -> Result<Arc<dyn Source>> {
     let name = def.connector().unwrap_or_default();
     match shared.registry.connector(name) {
-        Some(connector) => connector.source(def, connect),
+        Some(connector) => {
+            let (def, mask) = connect.secrets.open(def)?;
+            connector.source(&def, connect).map_err(|e| mask.error(e))
+        }
         None => Err(Error::user(format!("connector '{name}' does not exist"))),
     }
 }
@@ -200,12 +211,16 @@ fn format<'a>(shared: &'a Shared, def: &TableDef) -> Result<&'a dyn Format> {
 }
 
 /// Puts late and quarantined rows into the tables that keep them.
-struct SideWriter {
+pub(crate) struct SideWriter {
     shared: Arc<Shared>,
     pipeline: String,
 }
 
 impl SideWriter {
+    pub(crate) fn new(shared: Arc<Shared>, pipeline: String) -> Self {
+        SideWriter { shared, pipeline }
+    }
+
     /// Rows by their table; those of a table that is gone meanwhile go with it.
     fn by_table<R>(&self, rows: Vec<R>, path: impl Fn(&R) -> ObjectPath) -> Vec<(Arc<Table>, Vec<R>)> {
         let mut groups: Vec<(Arc<Table>, Vec<R>)> = vec![];

@@ -8,9 +8,10 @@ use arus_core::catalog::ObjectPath;
 use arus_core::plan::PhysicalPlan;
 use arus_core::settings::Settings;
 use arus_storage::manifest::CatalogItem;
-use arus_stream::PipelineStats;
+use arus_stream::{PipelineStats, SourceGate};
 use tokio::sync::watch;
 
+use crate::delivery::SinkStatus;
 use crate::rates::Rates;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +99,10 @@ pub(crate) struct Job {
     pub(crate) behind: AtomicU64,
     pub(crate) rates: Mutex<Rates>,
     pub(crate) operator_rates: Mutex<Rates>,
+    /// Shut while its sinks cannot take more.
+    pub(crate) gate: SourceGate,
+    /// Its sinks with an outbox.
+    pub(crate) sinks: Mutex<Vec<Arc<SinkStatus>>>,
 }
 
 impl Job {
@@ -109,6 +114,8 @@ impl Job {
             behind: AtomicU64::new(0),
             rates: Mutex::new(Rates::default()),
             operator_rates: Mutex::new(Rates::default()),
+            gate: SourceGate::default(),
+            sinks: Mutex::new(vec![]),
         })
     }
 
@@ -118,6 +125,10 @@ impl Job {
 
     pub(crate) fn stats(&self) -> Option<PipelineStats> {
         self.stats.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn sinks(&self) -> Vec<Arc<SinkStatus>> {
+        self.sinks.lock().expect("no holder of this lock panics").clone()
     }
 
     /// Whether its statement is planned again at the next start.

@@ -15,6 +15,7 @@ mod check;
 mod checkpoint;
 mod config;
 mod ddl;
+mod delivery;
 mod domain;
 mod engine;
 mod explain;

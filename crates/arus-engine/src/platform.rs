@@ -23,6 +23,7 @@ use futures::stream::{self, BoxStream};
 
 use crate::changes;
 use crate::config::kilobytes;
+use crate::delivery::SinkFigures;
 use crate::engine::Engine;
 use crate::jobs::JobStatus;
 use crate::log_door::EngineLog;
@@ -229,6 +230,7 @@ fn metrics(shared: &Shared) -> String {
     one("arus_pipeline_restarts_total", "counter", "pipelines started again after a failure", restarts);
     per_table(shared, &mut out);
     per_operator(shared, &mut out);
+    per_sink(shared, &mut out);
     out
 }
 
@@ -246,6 +248,29 @@ fn per_table(shared: &Shared, out: &mut String) {
             let kept = if name.contains("late") { &table.table.late } else { &table.table.quarantine };
             let (path, rows) = (label(&table.table.def.path.to_string()), kept.rows_ever());
             writeln!(out, "{name}{{table=\"{path}\"}} {rows}").expect("a String takes all");
+        }
+    }
+}
+
+fn per_sink(shared: &Shared, out: &mut String) {
+    let jobs = shared.jobs.all();
+    type Figure = fn(&SinkFigures) -> u64;
+    let figures: [(&str, &str, &str, Figure); 6] = [
+        ("arus_sink_delivered_rows_total", "counter", "rows that a sink has taken", |f| f.delivered_rows),
+        ("arus_sink_rejected_rows_total", "counter", "rows that a sink would not take", |f| f.rejected_rows),
+        ("arus_sink_undelivered_rows", "gauge", "rows in outboxes", |f| f.undelivered_rows),
+        ("arus_sink_undelivered_bytes", "gauge", "size of outboxes", |f| f.undelivered_bytes),
+        ("arus_sink_failures_total", "counter", "deliveries that were tried in vain", |f| f.failures_ever),
+        ("arus_sink_waits", "gauge", "1 while a pipeline waits for its sink", |f| {
+            u64::from(f.full || f.delivered.is_none())
+        }),
+    ];
+    for (name, kind, help, figure) in figures {
+        write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").expect("a String takes all");
+        for (job, sink) in jobs.iter().flat_map(|job| job.sinks().into_iter().map(move |sink| (job, sink))) {
+            let (pipeline, table) = (label(&job.spec.name), label(&sink.table.to_string()));
+            let value = figure(&sink.figures());
+            writeln!(out, "{name}{{pipeline=\"{pipeline}\",table=\"{table}\"}} {value}").expect("a String takes all");
         }
     }
 }

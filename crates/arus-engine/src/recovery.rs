@@ -252,6 +252,9 @@ pub(crate) fn resume(
     checkpoint: Option<Checkpoint>,
     restored: &RestoredState,
 ) {
+    if let Some(checkpoint) = checkpoint {
+        domain.adopt(checkpoint);
+    }
     let mut replayed = 0;
     for RecoveredJob { id, job, cut, suspended } in jobs {
         if cut.is_some()
@@ -269,9 +272,6 @@ pub(crate) fn resume(
         domain.restore(id, job, &cut, restored);
     }
     shared.figures.recovery_replayed_rows.store(replayed, Relaxed);
-    if let Some(checkpoint) = checkpoint {
-        domain.adopt(checkpoint);
-    }
 }
 
 /// Rows of topics between the checkpoint's position and the end of the log.

@@ -93,6 +93,13 @@ impl Shared {
         }
     }
 
+    /// Tells the coordinator that a sink has something to report.
+    pub(crate) fn wake_for_delivery(&self) {
+        if let Err(TrySendError::Disconnected(_)) = self.control.try_send(Control::Reports) {
+            tracing::debug!("the coordinator has ended");
+        }
+    }
+
     /// Sends to the coordinator and waits for its answer.
     pub(crate) async fn ask(self: &Arc<Self>, message: impl FnOnce(Reply) -> Control) -> Result<()> {
         let (reply, answer) = oneshot::channel();
@@ -228,7 +235,9 @@ impl Shared {
         }
         use arus_core::catalog::ConnectorCatalog;
         let connector = def.connector().and_then(|name| self.registry.connector(name));
-        let source = connector.filter(|c| c.is_source()).and_then(|c| c.source(def, &self.connect).ok());
+        let source = connector
+            .filter(|c| c.is_source())
+            .and_then(|c| self.connect.secrets.open(def).and_then(|(def, _)| c.source(&def, &self.connect)).ok());
         source.is_some_and(|s| !s.replayable())
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn table(shared: &Arc<Shared>, published: &Published, name: &str) -> 
         "tables" => (&system::TABLES, tables(shared, published)),
         "pipelines" => (&system::PIPELINES, pipelines(shared)),
         "operators" => (&system::OPERATORS, operators(shared)),
+        "sinks" => (&system::SINKS, sinks(shared)),
         "settings" => (&system::SETTINGS, settings()),
         _ => return None,
     };
@@ -158,15 +159,16 @@ fn pipeline_row(shared: &Shared, job: &Job) -> Vec<Datum> {
     let running = status == JobStatus::Running;
     let behind = watermark.filter(|w| running && *w > 0 && *w < i64::MAX).map(|w| (now_ms - w).max(0));
     let backlog: u64 = scans().map(|f| f.backlog).sum();
+    let waits = waits_for(job).filter(|_| running);
     let targets: Vec<String> = spec.targets.iter().map(ToString::to_string).collect();
     let sources: Vec<String> = spec.sources.iter().map(ToString::to_string).collect();
     vec![
         text(&spec.id),
         text(&spec.name),
         text(spec.kind.name()),
-        text(status.name()),
-        optional_text(status.reason()),
-        text(&spec.sql),
+        text(if waits.is_some() { "waiting" } else { status.name() }),
+        optional_text(waits.as_deref().or(status.reason())),
+        text(arus_core::secret::shown_sql(&spec.sql)),
         text(targets.join(",")),
         text(sources.join(",")),
         instant(Some(spec.started_ms)),
@@ -179,6 +181,51 @@ fn pipeline_row(shared: &Shared, job: &Job) -> Vec<Datum> {
         big(figures.iter().map(|(_, f)| f.state_bytes).sum()),
         Datum::Boolean(backlog > 10_000),
     ]
+}
+
+/// Why the sources of a pipeline stand still, if they do.
+fn waits_for(job: &Job) -> Option<String> {
+    if !job.gate.is_shut() {
+        return None;
+    }
+    let sinks = job.sinks();
+    let found = sinks
+        .iter()
+        .map(|sink| (sink, sink.figures()))
+        .find(|(_, f)| f.full || f.delivered.is_none() || f.failures > 0);
+    let (sink, figures) = found?;
+    let error = figures.last_error.unwrap_or_else(|| "it has not answered yet".into());
+    Some(match figures.undelivered_outboxes {
+        0 => format!("its sink '{}' is not open: {error}", sink.table),
+        n => format!("{n} checkpoints are not delivered to its sink '{}': {error}", sink.table),
+    })
+}
+
+fn sinks(shared: &Shared) -> Vec<Vec<Datum>> {
+    let mut rows = vec![];
+    for job in shared.jobs.all() {
+        for sink in job.sinks() {
+            let f = sink.figures();
+            rows.push(vec![
+                text(&job.spec.id),
+                text(&job.spec.name),
+                text(sink.table.to_string()),
+                text(f.state.name()),
+                Datum::Boolean(job.gate.is_shut()),
+                f.delivered.map_or(Datum::Null, |cut| big(cut.incarnation)),
+                f.delivered.map_or(Datum::Null, |cut| big(cut.epoch)),
+                big(f.delivered_rows),
+                big(f.rejected_rows),
+                big(f.undelivered_outboxes),
+                big(f.undelivered_rows),
+                big(f.undelivered_bytes),
+                big(f.failures_ever),
+                optional_text(f.last_error),
+                instant(f.last_delivery_ms),
+            ]);
+        }
+    }
+    rows
 }
 
 fn operators(shared: &Shared) -> Vec<Vec<Datum>> {

@@ -105,7 +105,29 @@ pub(crate) const OPERATORS: SystemTable = SystemTable {
 pub(crate) const SETTINGS: SystemTable =
     SystemTable { name: "settings", columns: &[("key", Text), ("value", Text), ("source", Text)] };
 
-pub(crate) const ALL: &[&SystemTable] = &[&EPOCHS, &OPERATORS, &PIPELINES, &POSITIONS, &SETTINGS, &TABLES];
+/// Sinks whose rows go by an outbox.
+pub(crate) const SINKS: SystemTable = SystemTable {
+    name: "sinks",
+    columns: &[
+        ("pipeline", Text),
+        ("name", Text),
+        ("table", Text),
+        ("state", Text),
+        ("sources_wait", Boolean),
+        ("delivered_incarnation", BigInt),
+        ("delivered_epoch", BigInt),
+        ("delivered_rows", BigInt),
+        ("rejected_rows", BigInt),
+        ("undelivered_checkpoints", BigInt),
+        ("undelivered_rows", BigInt),
+        ("undelivered_bytes", BigInt),
+        ("failures", BigInt),
+        ("last_error", Text),
+        ("last_delivery", Instant),
+    ],
+};
+
+pub(crate) const ALL: &[&SystemTable] = &[&EPOCHS, &OPERATORS, &PIPELINES, &POSITIONS, &SETTINGS, &SINKS, &TABLES];
 
 impl SystemTable {
     fn schema(&self) -> RowSchema {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arus_core::catalog::{CatalogDef, CatalogObject, ColumnKind, ObjectPath, PartitionSpec, TableDef, ViewDef};
 use arus_core::error::Code;
+use arus_core::secret::shown_options;
 use arus_core::types::{LogicalType, TypeKind};
 use arus_core::{Error, Result};
 
@@ -115,7 +116,7 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
                     .wrong(Code::InvalidValue, format!("'{}' is a materialized table", table.path), name.span)
                     .with_hint("write SHOW CREATE MATERIALIZED TABLE"));
             }
-            one_row(create_table(&table))
+            one_row(create_table(&shown(&table)))
         }
         ShowWhat::CreateMaterializedTable(name) => {
             let table = binder.table_named(name)?;
@@ -124,7 +125,7 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
                     .wrong(Code::InvalidValue, format!("'{}' is no materialized table", table.path), name.span)
                     .with_hint("write SHOW CREATE TABLE"));
             }
-            one_row(create_table(&table))
+            one_row(create_table(&shown(&table)))
         }
         ShowWhat::CreateView(name) => match binder.object(name)? {
             CatalogObject::View(view) => one_row(format!("{}\n", create_view(&view))),
@@ -178,8 +179,8 @@ pub(crate) fn describe_catalog(name: &Ident, extended: bool, binder: &Binder<'_>
         row("comment", catalog.comment.clone().unwrap_or_default()),
     ];
     if extended {
-        let options = catalog.options.iter().filter(|(key, _)| *key != "type");
-        rows.extend(options.map(|(key, value)| row(&format!("option:{key}"), value.clone())));
+        let options = shown_options(&catalog.options).into_iter().filter(|(key, _)| key != "type");
+        rows.extend(options.map(|(key, value)| row(&format!("option:{key}"), value)));
     }
     Ok(Planned::Rows { columns: vec!["info name", "info value"], rows })
 }
@@ -201,9 +202,14 @@ fn create_catalog(catalog: &CatalogDef) -> String {
     if let Some(comment) = &catalog.comment {
         text.push_str(&format!("\nCOMMENT '{}'", quote(comment)));
     }
-    text.push_str(&with(&catalog.options));
+    text.push_str(&with(&shown_options(&catalog.options)));
     text.push('\n');
     text
+}
+
+/// The table without its secrets: for people, never to be stored.
+fn shown(table: &TableDef) -> TableDef {
+    TableDef { options: shown_options(&table.options), ..table.clone() }
 }
 
 /// The WITH clause, if there is anything in it.

@@ -89,6 +89,7 @@ fn write(fs: SharedFs, root: &Path) {
         changed: Default::default(),
         files: vec![file],
         outboxes: vec![],
+        marks: vec![],
     };
     manifest.append(&[Change::Put(item), Change::Checkpoint(Box::new(checkpoint))]).expect("appends");
 }

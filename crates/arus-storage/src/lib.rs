@@ -3,11 +3,13 @@
 //! Files are reached through [`arus_core::fs::Fs`] alone, so that the simulated disk of [`sim`] can lose, tear and refuse
 //! writes. Each format has a magic, a version and checksums, and a page in docs/formats.
 
+mod block;
 pub mod codec;
 mod folder;
 mod fs;
 pub mod log;
 pub mod manifest;
+pub mod outbox;
 pub mod sim;
 pub mod state;
 pub mod table;

@@ -15,7 +15,7 @@ use arus_core::fs::{File, SharedFs};
 use arus_core::limits::MANIFEST_BYTES;
 use arus_core::{Error, Result, planted};
 
-pub use state::{CatalogItem, Change, Checkpoint, ManifestState, OutboxRef, PipelineCheckpoint};
+pub use state::{CatalogItem, Change, Checkpoint, ManifestState, OutboxRef, PipelineCheckpoint, SinkMark};
 
 use crate::DataFolder;
 

@@ -22,13 +22,13 @@ mod tests;
 
 pub use message::{Message, WATERMARK_END, WATERMARK_NONE};
 pub use operator::{Operator, OperatorContext};
-pub use pipeline::io::{CollectFn, PipelineIo, ScanHandle, SinkHandle};
+pub use pipeline::io::{CollectFn, PipelineIo, ScanHandle, SinkHandle, SourceGate};
 pub use pipeline::{
     Alignment, Budget, Checkpoint, FrozenPipeline, FrozenTask, Pipeline, PipelineRestore, StepReport, Tasks, Waker,
-    merged_scans,
+    merged_scans, unique_uids,
 };
 pub use settings::{ErrorPolicy, PipelineSettings};
-pub use side::{LateRow, QuarantinedRow, RecordOrigin, SideKey, SideTables};
+pub use side::{LateRow, QuarantinedRow, RecordOrigin, SideKey, SideTables, rows_as_json};
 pub use source::{ScanState, SplitState};
 pub use state::{StateEntry, StateRead, StateWriter, StoredState, VisitState};
 pub use stats::{OperatorFigures, OperatorStats, PipelineStats, SplitFigures};

@@ -23,6 +23,7 @@ use arus_core::plan::NodeId;
 use arus_core::{ChangeBatch, Error, Result};
 
 pub use align::Alignment;
+pub use build::unique_uids;
 pub use cut::{Checkpoint, FrozenPipeline, FrozenTask, PipelineRestore, merged_scans};
 pub use exchange::{Tasks, Waker};
 
@@ -31,6 +32,7 @@ use crate::operator::{NodeInfo, Operator, OperatorContext};
 use crate::pipeline::checks::EdgeChecks;
 use crate::pipeline::exchange::Wires;
 use crate::pipeline::flow::{EdgeEnd, Inbound, Outlet};
+use crate::pipeline::io::SourceGate;
 use crate::settings::PipelineSettings;
 use crate::side::{SideRows, SideTables};
 use crate::source::{ScanState, ScanTask};
@@ -55,6 +57,7 @@ pub struct Pipeline {
     side: SideRows,
     side_tables: Box<dyn SideTables>,
     settings: PipelineSettings,
+    gate: SourceGate,
     /// The barrier that the sources have sent and that is not through yet.
     barrier: Option<u64>,
     /// The last barrier that was through.
@@ -120,6 +123,7 @@ impl Pipeline {
         let start_ns = self.settings.clock.monotonic_ns();
         let mut report = StepReport::default();
         let mut received = 0;
+        let held = self.is_held();
         self.tell_ends()?;
         loop {
             let (rows, mut moved) = self.receive()?;
@@ -129,7 +133,7 @@ impl Pipeline {
                 break;
             }
             // What comes between a barrier and its end belongs before it.
-            if self.barrier.is_none() {
+            if self.barrier.is_none() && !held {
                 moved |= self.fire_timers()?;
                 moved |= self.poll_sources(budget, &mut report)?;
             }
@@ -232,6 +236,16 @@ impl Pipeline {
         self.flush_side()?;
         self.finish_barrier();
         Ok(())
+    }
+
+    /// Whether the sources stand still: the sinks cannot take more.
+    fn is_held(&mut self) -> bool {
+        let full = self.sink_writers().any(|(_, writer)| writer.is_full());
+        // The sinks may be in one task and the sources in all.
+        if self.sink_writers().next().is_some() {
+            self.gate.set_full(full);
+        }
+        self.gate.is_shut()
     }
 
     /// The barrier that is through while nothing has followed it.

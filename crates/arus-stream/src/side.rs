@@ -106,7 +106,7 @@ impl SideRows {
 }
 
 /// Rows as JSON text, for people: a type that JSON lines cannot carry is shown as text.
-pub(crate) fn rows_as_json(rows: &RecordBatch, indices: &[u32]) -> Result<Vec<String>> {
+pub fn rows_as_json(rows: &RecordBatch, indices: &[u32]) -> Result<Vec<String>> {
     let taken = take_record_batch(rows, &UInt32Array::from(indices.to_vec())).map_err(arrow_bug)?;
     let mut text = Vec::new();
     let mut writer = LineDelimitedWriter::new(&mut text);

@@ -78,6 +78,13 @@ pub(crate) struct Flags {
     /// A folder that statements which come by a door may read and write, besides the data folder (repeatable)
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_ALLOW_PATH")]
     pub(crate) allow_path: Vec<PathBuf>,
+    /// Another machine that connectors of statements which come by a door may reach: a name or address, with `:PORT` for that
+    /// port alone, `*.DOMAIN` for all below (repeatable)
+    #[arg(long, global = true, value_name = "HOST", env = "ARUS_ALLOW_HOST", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<String>,
+    /// A folder with a file for each secret that options name by `${secret:name}`; variables ARUS_SECRET_<NAME> come first
+    #[arg(long, global = true, value_name = "DIR", env = "ARUS_SECRETS")]
+    pub(crate) secrets: Option<PathBuf>,
     /// The one memory budget, such as 512m or 4g [default: half of the machine]
     #[arg(long, global = true, value_name = "SIZE", env = "ARUS_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,

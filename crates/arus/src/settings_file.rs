@@ -23,6 +23,9 @@ struct File {
     kafka_port: Option<u16>,
     #[serde(default)]
     allow_path: Vec<PathBuf>,
+    #[serde(default)]
+    allow_host: Vec<String>,
+    secrets: Option<PathBuf>,
     memory: Option<String>,
     parallelism: Option<u16>,
 }
@@ -48,6 +51,8 @@ pub(crate) fn complete(mut flags: Flags) -> Result<Flags> {
         return Err(Error::user(found).with_code(Code::InvalidOption));
     }
     flags.parallelism = flags.parallelism.or(file.parallelism);
+    flags.allow_host.extend(file.allow_host);
+    flags.secrets = flags.secrets.or(file.secrets);
     if flags.memory.is_none()
         && let Some(size) = file.memory
     {

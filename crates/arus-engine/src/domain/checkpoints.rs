@@ -39,6 +39,7 @@ impl Domain {
             let Some(running) = self.running.iter().find(|r| r.run == run) else { continue };
             state.append(&frozen.state);
             syncs.extend(frozen.syncs);
+            self.outboxes.collect(running.id, frozen.outboxes);
             let task = serde_json::to_value(&frozen.checkpoint)
                 .map_err(|e| Error::bug(format!("a cut cannot be written: {e}")))?;
             let record =
@@ -85,6 +86,7 @@ impl Domain {
             pipeline_topics,
             client_topics,
             syncs,
+            outboxes: self.outboxes.job(),
             catalog: std::mem::take(&mut self.changes),
             retention: self.retention(),
             started_ns,
@@ -105,7 +107,8 @@ impl Domain {
 
     pub(super) fn checkpoint_done(&mut self, done: CheckpointDone) -> bool {
         match done.outcome {
-            Ok(()) => {
+            Ok(outboxes) => {
+                self.outboxes.recorded(outboxes);
                 let now_ms = self.shared.config.clock.now_ms();
                 self.shared.durable.send_replace(Durable { cut: done.cut, at_ms: now_ms });
                 self.shared.figures.checkpoint(self.now_ns().saturating_sub(done.started_ns));
@@ -139,6 +142,9 @@ impl Domain {
                     self.shared.fail(&abandoned.error);
                     return false;
                 }
+                if !planted("abandoned-outbox-lost") {
+                    self.outboxes.abandoned(abandoned.outboxes);
+                }
                 if !planted("abandoned-state-lost") {
                     let later = std::mem::replace(&mut self.carried, abandoned.state);
                     self.carried.append(&later);
@@ -154,11 +160,16 @@ impl Domain {
         let Some(writing) = self.writing.take_if(|w| w.done && w.uncommitted.is_empty()) else { return true };
         for (run, cut) in writing.cuts {
             let Some(at) = self.running.iter().position(|r| r.run == run).filter(|_| cut.ended()) else { continue };
+            // Its sinks have not taken everything yet.
+            if self.outboxes.waits(self.running[at].id) {
+                continue;
+            }
             let running = self.take_out(at);
             running.job.status.send_replace(JobStatus::Finished);
             follow::leave(&self.shared, &running.job);
             if let Some(change) = finished(&running.job) {
                 self.records.remove(&running.id);
+                self.outboxes.forget(running.id);
                 release(&self.shared, &running.job);
                 self.changes.push(change);
                 self.changed = true;

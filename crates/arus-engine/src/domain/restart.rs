@@ -203,7 +203,7 @@ impl Domain {
         else {
             return;
         };
-        if !self.carried.is_empty() {
+        if !self.carried.is_empty() || self.outboxes.carries() {
             // What an abandoned checkpoint has left becomes durable first.
             self.changed = true;
             return;

@@ -48,6 +48,11 @@ pub(super) struct Drain {
 }
 
 impl Running {
+    /// Whether the input of all tasks has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.iter().all(|ended| *ended)
+    }
+
     /// The threads that have tasks of it.
     pub(super) fn threads(&self) -> Vec<usize> {
         let mut threads = self.threads.clone();
@@ -60,6 +65,7 @@ impl Running {
 impl Domain {
     /// Builds the tasks of a pipeline and hands them to their threads.
     pub(super) fn add(&mut self, id: u64, job: Arc<Job>, restore: Option<PipelineRestore<'_>>) -> Result<()> {
+        self.outboxes.open(&self.shared, id, &job)?;
         let settings = self.shared.pipeline_settings(&job.spec.settings)?;
         let count = self.shared.tasks_of(&job)?;
         let first = self.first_thread();
@@ -157,7 +163,7 @@ impl Domain {
                 if let Some(running) = self.running.iter_mut().find(|r| r.run == run) {
                     running.ended[task] = true;
                     // It is finished with the next checkpoint, which holds its last rows.
-                    if running.ended.iter().all(|ended| *ended) {
+                    if running.has_ended() {
                         self.changed = true;
                         self.hurry = true;
                     }

@@ -40,6 +40,10 @@ impl Domain {
     /// A pipeline of the catalog that does not run.
     pub(crate) fn stall(&mut self, id: u64, job: Arc<Job>) {
         job.status.send_replace(JobStatus::Suspended);
+        // What its sinks are owed goes on.
+        if let Err(e) = self.outboxes.open(&self.shared, id, &job) {
+            tracing::warn!("the sinks of pipeline '{}' are not delivered: {e}", job.spec.name);
+        }
         self.restarts.stall(id, job);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arus_core::catalog::{ObjectPath, TableColumn};
 use arus_core::connector::{Connector, Format, OptionDef, OptionKind};
 use arus_core::error::Code;
+use arus_core::secret::has_reference;
 use arus_core::settings::parse_duration_ms;
 use arus_core::{Error, Result};
 
@@ -192,6 +193,8 @@ impl Binder<'_> {
 
     fn check_value(&self, name: &str, value: &str, def: &OptionDef, span: Span) -> Result<()> {
         let expected = match def.kind {
+            // Known when the connector opens.
+            _ if has_reference(value) => None,
             OptionKind::Text => None,
             OptionKind::Integer => value.trim().parse::<i64>().is_err().then(|| "an integer".to_string()),
             OptionKind::Number => value.trim().parse::<f64>().is_err().then(|| "a number".to_string()),

@@ -42,7 +42,7 @@ impl Binder<'_> {
             (false, false) => TableKind::Keyed,
         };
         self.check_managed(kind, &columns, &partition_keys, c)?;
-        Ok(TableDef {
+        let table = TableDef {
             path,
             kind,
             columns,
@@ -56,6 +56,19 @@ impl Binder<'_> {
             temporary: c.temporary,
             query: None,
             hidden_count: false,
+        };
+        self.check_connector(&table, c.name.span)?;
+        Ok(table)
+    }
+
+    /// What the connector has to say of the whole table.
+    fn check_connector(&self, table: &TableDef, span: Span) -> Result<()> {
+        let connector = table.connector().and_then(|name| self.planner.connectors.connector(name));
+        let Some(Err(found)) = connector.map(|c| c.check(table)) else { return Ok(()) };
+        let error = self.wrong(found.code(), found.message().to_string(), span);
+        Err(match found.hint() {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         })
     }
 

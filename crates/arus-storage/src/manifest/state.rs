@@ -70,9 +70,12 @@ pub struct Checkpoint {
     /// Oldest first.
     #[serde(default)]
     pub files: Vec<StateFileRef>,
-    /// All that are not delivered yet.
-    #[serde(default)]
+    /// All that are not delivered yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outboxes: Vec<OutboxRef>,
+    /// Of every sink with an outbox whose first mark is known to stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<SinkMark>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -89,10 +92,23 @@ pub struct PipelineCheckpoint {
 /// A file with rows that an exactly-once sink has not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxRef {
+    /// In the folder of outboxes.
     pub name: String,
     pub pipeline: u64,
     pub sink: Uid,
     pub cut: Cut,
+    #[serde(default)]
+    pub rows: u64,
+    #[serde(default)]
+    pub bytes: u64,
+}
+
+/// How far an exactly-once sink is known to be delivered. Its mark stands here or at an outbox that is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkMark {
+    pub pipeline: u64,
+    pub sink: Uid,
+    pub delivered: Cut,
 }
 
 /// The manifest's records, folded.

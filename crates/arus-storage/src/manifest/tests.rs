@@ -42,6 +42,7 @@ fn checkpoint(incarnation: u64, epoch: u64) -> Change {
         changed: BTreeMap::from([(3, Cut { incarnation, epoch })]),
         files: vec![],
         outboxes: vec![],
+        marks: vec![],
     }))
 }
 

@@ -15,18 +15,16 @@ use arus_core::read::Cut;
 use arus_core::{Error, Result, planted};
 
 use super::delta::DeltaEntry;
+use crate::block::{put_block, take_block};
 use crate::wire::{WireReader, put_bytes, put_varint};
 
 const MAGIC: &[u8; 8] = b"ARUSSTA\0";
 const FOOTER_MAGIC: &[u8; 4] = b"ASTF";
 const VERSION: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 36;
-const BLOCK_HEADER_BYTES: usize = 12;
 const TRAILER_BYTES: usize = 12;
 /// Written to the file at once.
 const WRITE_BYTES: usize = 1 << 20;
-/// A block is one entry at least; no writer makes a larger one than this.
-const BLOCK_BYTES_MAX: usize = 1 << 30;
 
 struct BlockRef {
     first: (Uid, u16),
@@ -101,13 +99,7 @@ impl StateFileWriter {
         let Some(first) = self.block_first.take() else { return Ok(()) };
         let position = self.written + self.buffer.len() as u64;
         self.index.push(BlockRef { first, last: self.block_last, position });
-        let packed = lz4_flex::block::compress(&self.block);
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(&(packed.len() as u32).to_le_bytes());
-        self.buffer.extend_from_slice(&(self.block.len() as u32).to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.buffer[start..]), &packed);
-        self.buffer.extend_from_slice(&crc.to_le_bytes());
-        self.buffer.extend_from_slice(&packed);
+        put_block(&mut self.buffer, &self.block);
         self.block.clear();
         if self.buffer.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
     }
@@ -256,27 +248,12 @@ impl StateFileReader {
         let end = self.index.get(self.next_block + 1).map_or(self.footer_at, |b| b.position);
         self.next_block += 1;
         let bad = |reason| damaged(&self.path, position, reason);
-        let length = end.checked_sub(position).map(|n| n as usize).filter(|n| *n >= BLOCK_HEADER_BYTES);
+        let length = end.checked_sub(position).map(|n| n as usize);
         let mut bytes = vec![0; length.ok_or_else(|| bad("its index is malformed"))?];
         self.file
             .read_exact_at(position, &mut bytes)
             .map_err(|e| Error::io("read state file", self.path.display(), e))?;
-        let (head, packed) = bytes.split_at(BLOCK_HEADER_BYTES);
-        let mut fields = WireReader::new(head);
-        let (packed_len, raw_len, crc) = (fields.u32(), fields.u32(), fields.u32());
-        let computed = crc32c::crc32c_append(crc32c::crc32c(&head[..8]), packed);
-        if packed_len != Some(packed.len() as u32) || crc != Some(computed) {
-            return Err(bad("the checksum of a block is wrong"));
-        }
-        let raw_len = raw_len.unwrap_or(0) as usize;
-        if raw_len > BLOCK_BYTES_MAX {
-            return Err(bad("a block is too large"));
-        }
-        self.block.resize(raw_len, 0);
-        let unpacked = lz4_flex::block::decompress_into(packed, &mut self.block);
-        if unpacked.ok() != Some(raw_len) {
-            return Err(damaged(&self.path, position, "a block cannot be decompressed"));
-        }
+        take_block(&bytes, &mut self.block).map_err(|reason| damaged(&self.path, position, reason))?;
         self.at = 0;
         Ok(true)
     }

@@ -182,6 +182,7 @@ impl Build<'_> {
             side,
             side_tables: io.side_tables()?,
             settings: self.settings.clone(),
+            gate: io.gate(),
             barrier: None,
             completed: epoch,
             at_barrier: None,
@@ -383,8 +384,8 @@ fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead, sole: bool) -> R
 /// Entries of one part of a restore.
 const RESTORE_ENTRIES: usize = 4_096;
 
-/// Equal subtrees have equal uids; the second and further ones get their own from their number.
-fn unique_uids(plan: &PhysicalPlan) -> Vec<Uid> {
+/// The uid of each node: equal subtrees have equal ones; the second and further ones get their own from their number.
+pub fn unique_uids(plan: &PhysicalPlan) -> Vec<Uid> {
     let mut seen: HashMap<Uid, u64> = HashMap::new();
     plan.nodes
         .iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arus_core::connector::{CommitToken, SinkWriter, SyncTask};
+use arus_core::delivery::OutboxRows;
 use arus_core::plan::Uid;
 use arus_core::{Error, Result};
 use arus_storage::state::StateDelta;
@@ -32,6 +33,8 @@ pub struct FrozenPipeline {
     pub checkpoint: Checkpoint,
     /// What has to be done before the checkpoint's record is written.
     pub syncs: Vec<SyncTask>,
+    /// Rows of the sinks that have an outbox.
+    pub outboxes: Vec<(Uid, OutboxRows)>,
 }
 
 /// Where a pipeline goes on.
@@ -52,6 +55,7 @@ pub struct FrozenTask {
     pub(crate) state: StateDelta,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) syncs: Vec<SyncTask>,
+    pub(crate) outboxes: Vec<(Uid, OutboxRows)>,
     /// Of each input, the tasks that it comes from here.
     pub(crate) ways: BTreeMap<Uid, Vec<usize>>,
 }
@@ -59,8 +63,12 @@ pub struct FrozenTask {
 impl FrozenPipeline {
     /// The cuts of all tasks of a pipeline at one barrier, by their numbers, as one: tasks of any number can go on from it.
     pub fn merged(tasks: Vec<FrozenTask>, home: usize) -> Self {
-        let mut whole =
-            FrozenPipeline { state: StateDelta::default(), checkpoint: Checkpoint::default(), syncs: vec![] };
+        let mut whole = FrozenPipeline {
+            state: StateDelta::default(),
+            checkpoint: Checkpoint::default(),
+            syncs: vec![],
+            outboxes: vec![],
+        };
         let mut scans: BTreeMap<Uid, Vec<(usize, ScanState)>> = BTreeMap::new();
         let mut inputs: BTreeMap<Uid, Vec<(Alignment, Vec<usize>)>> = BTreeMap::new();
         let count = tasks.len();
@@ -70,6 +78,7 @@ impl FrozenPipeline {
                 false => whole.state.append(&task.state),
             }
             whole.syncs.extend(task.syncs);
+            whole.outboxes.extend(task.outboxes);
             let cut = &mut whole.checkpoint;
             cut.epoch = task.checkpoint.epoch;
             cut.sinks.extend(task.checkpoint.sinks);
@@ -137,6 +146,7 @@ impl Pipeline {
             state: StateDelta::default(),
             checkpoint: Checkpoint { epoch, ..Checkpoint::default() },
             syncs: vec![],
+            outboxes: vec![],
             ways: BTreeMap::new(),
         };
         let checkpoint = &mut frozen.checkpoint;
@@ -161,6 +171,7 @@ impl Pipeline {
                             checkpoint.sinks.insert(uid, token);
                         }
                         frozen.syncs.extend(writer.take_sync());
+                        frozen.outboxes.extend(writer.take_outbox().map(|rows| (uid, rows)));
                     }
                     checkpoint.inputs.insert(uid, node.align.clone());
                 }

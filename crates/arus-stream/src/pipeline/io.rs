@@ -1,6 +1,7 @@
 //! What a pipeline gets from the engine: the ends of its graph.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arus_core::connector::{Decoder, Encoder, SinkWriter, Source};
 use arus_core::plan::{NodeId, Scan, Sink};
@@ -21,6 +22,36 @@ pub trait PipelineIo {
 
     /// Where late and quarantined rows go.
     fn side_tables(&self) -> Result<Box<dyn SideTables>>;
+
+    /// Shut while the sinks cannot take more.
+    fn gate(&self) -> SourceGate {
+        SourceGate::default()
+    }
+}
+
+/// Stops the sources of a pipeline, whoever runs it. What is on its way goes on, and barriers always pass.
+#[derive(Debug, Clone, Default)]
+pub struct SourceGate(Arc<Shut>);
+
+#[derive(Debug, Default)]
+struct Shut {
+    by_delivery: AtomicBool,
+    by_memory: AtomicBool,
+}
+
+impl SourceGate {
+    pub fn set_shut(&self, shut: bool) {
+        self.0.by_delivery.store(shut, Relaxed);
+    }
+
+    /// Until the next checkpoint takes what a sink holds.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.0.by_memory.store(full, Relaxed);
+    }
+
+    pub fn is_shut(&self) -> bool {
+        self.0.by_delivery.load(Relaxed) || self.0.by_memory.load(Relaxed)
+    }
 }
 
 pub struct ScanHandle {

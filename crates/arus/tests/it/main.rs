@@ -27,6 +27,7 @@ mod producers;
 mod restarts;
 mod server;
 mod shell;
+mod sinks;
 mod slice;
 mod statements;
 mod wire;

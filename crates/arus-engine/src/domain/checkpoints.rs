@@ -142,9 +142,7 @@ impl Domain {
                     self.shared.fail(&abandoned.error);
                     return false;
                 }
-                if !planted("abandoned-outbox-lost") {
-                    self.outboxes.abandoned(abandoned.outboxes);
-                }
+                self.outboxes.abandoned(abandoned.outboxes);
                 if !planted("abandoned-state-lost") {
                     let later = std::mem::replace(&mut self.carried, abandoned.state);
                     self.carried.append(&later);

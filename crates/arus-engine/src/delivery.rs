@@ -55,6 +55,8 @@ struct Sink {
     schema: RowSchema,
     /// How far it is known to be; `None` until its first mark stands.
     delivered: Option<Cut>,
+    /// Its mark was read since this start.
+    opened: bool,
     refused: bool,
     /// Undelivered outboxes, oldest first.
     listed: VecDeque<OutboxRef>,
@@ -179,7 +181,7 @@ impl Outboxes {
             self.adopted_marks.retain(|m| m.pipeline != id || m.sink != sink);
             let queue = Arc::new(Queue::default());
             queue.locked().outboxes.clone_from(&listed);
-            let status = Arc::new(SinkStatus::new(table.path.clone(), sink));
+            let status = Arc::new(SinkStatus::new(table.path.clone()));
             job.sinks.lock().unwrap_or_else(PoisonError::into_inner).push(status.clone());
             if self.thread.is_none() {
                 self.thread = Some(DeliveryThread::start()?);
@@ -198,8 +200,8 @@ impl Outboxes {
                 });
             }
             let schema = sink_schema(&table);
-            let (job, delivered) = (job.clone(), None);
-            let sink = Sink { job, table, schema, delivered, refused: false, listed, queue, status };
+            let (job, delivered) = (job.clone(), known);
+            let sink = Sink { job, table, schema, delivered, opened: false, refused: false, listed, queue, status };
             self.sinks.insert(owner, sink);
         }
         self.settle(id);
@@ -312,7 +314,7 @@ impl Outboxes {
                 touched.push(owner.pipeline);
                 match report {
                     Report::Opened(cut) => {
-                        sink.refused = false;
+                        (sink.refused, sink.opened) = (false, true);
                         reported.changed |= sink.delivered.replace(cut) != Some(cut);
                     }
                     Report::Delivered { cut, rejected } => {
@@ -344,7 +346,7 @@ impl Outboxes {
             sink.status.set_undelivered(sink.listed.len() as u64, of_sink, rows);
             bytes += of_sink;
             files += sink.listed.len();
-            shut |= sink.refused || sink.delivered.is_none();
+            shut |= sink.refused || !sink.opened;
             job = Some(&sink.job);
         }
         if let Some(job) = job {

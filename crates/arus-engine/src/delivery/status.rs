@@ -3,7 +3,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arus_core::catalog::ObjectPath;
-use arus_core::plan::Uid;
 use arus_core::read::Cut;
 
 /// The state of a sink's line.
@@ -52,13 +51,12 @@ pub(crate) struct SinkFigures {
 
 pub(crate) struct SinkStatus {
     pub(crate) table: ObjectPath,
-    pub(crate) sink: Uid,
     figures: Mutex<SinkFigures>,
 }
 
 impl SinkStatus {
-    pub(crate) fn new(table: ObjectPath, sink: Uid) -> Self {
-        SinkStatus { table, sink, figures: Mutex::default() }
+    pub(crate) fn new(table: ObjectPath) -> Self {
+        SinkStatus { table, figures: Mutex::default() }
     }
 
     fn locked(&self) -> MutexGuard<'_, SinkFigures> {

@@ -127,6 +127,12 @@ fn cases(folder: &Path) -> Vec<Case> {
             bad: vec![("interval", "often"), ("processes", "all")],
         },
         Case {
+            connector: "jdbc",
+            columns: columns(),
+            options: vec![("url", "jdbc:postgresql://db/shop".into()), ("table-name", "t".into())],
+            bad: vec![("connection.max-retry-timeout", "soon"), ("sink.max-retries", "few"), ("tablename", "x")],
+        },
+        Case {
             connector: "nexmark",
             columns: vec![("event_type", TypeKind::Int.nullable())],
             options: vec![("events.num", "30".into())],

@@ -163,10 +163,8 @@ struct Current {
 enum Phase {
     /// What connectors' writers have to sync.
     Sinks,
-    /// The file with what has changed.
+    /// The file with what has changed, and the rows of sinks that have an outbox.
     State,
-    /// The rows of sinks that have an outbox.
-    Outboxes,
     /// The topics that pipelines write, up to their markers.
     Topics,
     /// One file in place of many.
@@ -222,9 +220,6 @@ impl Writer {
                 if !job.state.is_empty() {
                     files.push(self.store.write_delta(job.cut, &job.state)?);
                 }
-                Phase::Outboxes
-            }
-            Phase::Outboxes => {
                 for new in &job.outboxes.new {
                     outboxes.push(self.outboxes.write(new.owner, job.cut, &new.schema, &new.rows)?);
                 }

@@ -277,13 +277,13 @@ fn secrets_are_never_shown_and_only_allowed_hosts_are_reached() {
     server.sql(&declare("by_reference", "127.0.0.1", "${secret:pg-password}"));
     server.sql(&declare("plain", "127.0.0.1", "hunter2secret"));
     server.sql(&declare("elsewhere", "localhost", "x"));
-    server.sql(&declare("unknown", "127.0.0.1", "${secret:nobody}"));
+    server.sql(&declare("nameless", "127.0.0.1", "${secret:nobody}"));
     server.sql("INSERT INTO by_reference SELECT id FROM t");
     server.sql("INSERT INTO plain SELECT id FROM t");
     let refused = server.sql_error("INSERT INTO elsewhere SELECT id FROM t");
     assert!(refused.contains("is not an allowed address"), "{refused}");
     assert!(refused.contains("--allow-host localhost"), "{refused}");
-    let missing = server.sql_error("INSERT INTO unknown SELECT id FROM t");
+    let missing = server.sql_error("INSERT INTO nameless SELECT id FROM t");
     assert!(missing.contains("there is no secret 'nobody'") && missing.contains("ARUS_SECRET_NOBODY"), "{missing}");
     request(server.http, "POST", "/v1/tables/t/rows", &[JSON], b"[{\"id\":1}]").unwrap();
     postgres.eventually("SELECT COUNT(*) FROM rows", "2");

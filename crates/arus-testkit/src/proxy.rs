@@ -24,6 +24,8 @@ struct Faults {
     /// The next request with these bytes waits, even if its client goes.
     hold: Option<Vec<u8>>,
     holding: bool,
+    /// What waited never arrives.
+    discarded: bool,
     /// Goes up with each cut.
     generation: u64,
     ended: bool,
@@ -127,6 +129,14 @@ impl Proxy {
         self.change(|f| f.holding = false);
     }
 
+    /// What waits never arrives: its connection is cut.
+    pub fn discard(&self) {
+        self.change(|f| {
+            f.holding = false;
+            f.discarded = true;
+        });
+    }
+
     /// Everything goes through again.
     pub fn heal(&self) {
         self.change(|f| {
@@ -213,7 +223,9 @@ impl Way {
                 self.look_later();
             }
             if asks {
-                self.before_request(&buffer[..read]);
+                if !self.before_request(&buffer[..read]) {
+                    return;
+                }
             } else if self.deaf.load(SeqCst) {
                 // The reply came, and is lost.
                 self.shared.faults().lost += 1;
@@ -230,7 +242,8 @@ impl Way {
         gone || self.over.load(SeqCst)
     }
 
-    fn before_request(&self, bytes: &[u8]) {
+    /// Whether the request goes on.
+    fn before_request(&self, bytes: &[u8]) -> bool {
         let has = |needle: &Option<Vec<u8>>| {
             needle.as_ref().is_some_and(|n| bytes.windows(n.len()).any(|window| window == n.as_slice()))
         };
@@ -247,7 +260,9 @@ impl Way {
             while faults.holding {
                 faults = self.shared.changed.wait(faults).unwrap_or_else(PoisonError::into_inner);
             }
+            return !std::mem::take(&mut faults.discarded);
         }
+        true
     }
 
     fn look_later(&self) {

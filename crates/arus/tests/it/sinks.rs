@@ -133,6 +133,15 @@ fn a_commit_whose_reply_is_lost_and_one_that_comes_late_count_once() {
     std::thread::sleep(Duration::from_millis(500));
     proxy.release();
     verify(&server, &postgres, batch * ROWS_A_POST);
+    // A COMMIT that never comes, of a server that is gone: neither rows nor mark are there.
+    proxy.hold(b"COMMIT\0");
+    post(&server, batch);
+    batch += 1;
+    wait_until("a commit waits", || proxy.is_holding());
+    server.kill();
+    proxy.discard();
+    server.restart();
+    verify(&server, &postgres, batch * ROWS_A_POST);
     // Connections that hang are given up.
     proxy.half_open();
     post(&server, batch);

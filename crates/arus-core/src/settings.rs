@@ -71,7 +71,7 @@ pub const KEYS: &[Key] = &[
     on(ERROR_POLICY, "quarantine", "quarantine: a failing row is set aside; fail: the pipeline stops, as in Flink"),
     on(OUTBOX_BYTES, "256 mb", "what the sinks of a pipeline have not taken; beyond it the pipeline's sources wait"),
     noted(VISIBILITY, "epoch"),
-    on(CHECKPOINT_INTERVAL, "1 s", "time between checkpoints"),
+    noted(CHECKPOINT_INTERVAL, "1 s"),
     noted("execution.checkpointing.incremental", "false"),
     noted("execution.checkpointing.min-pause", "0 ms"),
     noted("execution.checkpointing.mode", "EXACTLY_ONCE"),

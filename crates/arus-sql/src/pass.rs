@@ -7,7 +7,8 @@ mod remove_aggregate;
 use arus_core::Datum;
 use arus_core::catalog::TableDef;
 use arus_core::expr::Expr;
-use arus_core::plan::{AttachedWindow, Window};
+use arus_core::function::AggregateFunction;
+use arus_core::plan::{AggregateCall, AttachedWindow, Window};
 use arus_core::schema::RowSchema;
 
 use crate::rel::{Rel, RelOp, is_identity};
@@ -26,7 +27,7 @@ pub(crate) fn substitute(e: &Expr, values: &[Expr]) -> Expr {
 
 /// Merges a Calc into the one above it, and drops those that change nothing.
 pub(crate) fn merge(rel: Rel) -> Rel {
-    let rel = rel.map_inputs(&mut merge);
+    let rel = emptied(rel.map_inputs(&mut merge));
     let RelOp::Calc { input, condition, projection } = rel.op else {
         return rel;
     };
@@ -56,6 +57,34 @@ pub(crate) fn merge(rel: Rel) -> Rel {
             Rel { op: RelOp::Calc { input, condition, projection }, schema }
         }
     }
+}
+
+/// Of an input without rows nothing comes, but the one row of an aggregate without keys: as in Flink it is told at once.
+fn emptied(rel: Rel) -> Rel {
+    let is_empty = |r: &Rel| matches!(&r.op, RelOp::Values { rows } if rows.is_empty());
+    let rows = match &rel.op {
+        RelOp::Scan { .. } | RelOp::Values { .. } | RelOp::Sink { .. } => return rel,
+        RelOp::Aggregate { input, keys, calls, .. } if keys.is_empty() && is_empty(input) => match of_no_rows(calls) {
+            Some(row) => vec![row],
+            None => return rel,
+        },
+        RelOp::SemiJoin { left, right, anti } if is_empty(left) || !anti && is_empty(right) => vec![],
+        RelOp::SemiJoin { .. } => return rel,
+        _ if rel.inputs().into_iter().all(is_empty) => vec![],
+        _ => return rel,
+    };
+    Rel { op: RelOp::Values { rows }, schema: rel.schema }
+}
+
+/// The values over no rows; `None` where Flink does not know them.
+fn of_no_rows(calls: &[AggregateCall]) -> Option<Vec<Expr>> {
+    use AggregateFunction::{Avg, Count, Max, Min, Sum};
+    let value = |call: &AggregateCall| match call.function {
+        Count => Some(Expr::literal(Datum::BigInt(0), call.ty.clone())),
+        Sum | Avg | Min | Max => Some(Expr::literal(Datum::Null, call.ty.clone())),
+        _ => None,
+    };
+    calls.iter().map(value).collect()
 }
 
 /// A merged Calc may have become one that changes nothing.

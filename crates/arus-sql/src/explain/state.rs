@@ -146,7 +146,10 @@ fn state(plan: &PhysicalPlan, id: NodeId) -> Option<State> {
             let limit = rank.end.filter(|_| rank.strategy != RankStrategy::Retract);
             let grows = limit.is_none() || !only.is_empty();
             State {
-                operator: named(String::new()),
+                operator: named(match rank.order.as_slice() {
+                    [] => super::places(rank.offset, rank.end),
+                    order => format!("orderBy=[{}]", super::sort_text(order, &input.schema)),
+                }),
                 kept: if limit.is_some() { "the rows within the limit" } else { "every row" },
                 key: only,
                 bytes: ENTRY_BYTES + 2 * whole_row_bytes(input),
@@ -165,7 +168,7 @@ fn state(plan: &PhysicalPlan, id: NodeId) -> Option<State> {
         Op::SemiJoin(join) => {
             let all: Vec<usize> = (0..input.schema.len()).collect();
             State {
-                operator: named(format!("anti=[{}]", join.anti)),
+                operator: named(format!("joinType=[{}]", if join.anti { "LeftAntiJoin" } else { "LeftSemiJoin" })),
                 kept: "two counts",
                 key: columns(&all, &input.schema),
                 bytes: ENTRY_BYTES + whole_row_bytes(input) + 2 * ACCUMULATOR_BYTES,

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use arus_core::expr::Expr;
 use arus_core::function::AggregateFunction::{Count, Max, Sum};
 use arus_core::plan::{
-    ChangelogMode, ChangelogNormalize, Correlate, Expand, NodeId, Op, Rank, RankStrategy, SemiJoin, SortKey,
-    TableFunction, TemporalSort, UpsertMaterialize, WindowKind,
+    ChangelogMode, ChangelogNormalize, ConflictStrategy, Correlate, Expand, NodeId, Op, Rank, RankStrategy, SemiJoin,
+    SortKey, TableFunction, TemporalSort, UpsertMaterialize, WindowKind,
 };
 use arus_core::{Column, Datum, LogicalType, TypeKind};
 
@@ -120,6 +120,7 @@ fn cases() -> Vec<Case> {
         repeated_rows(),
         rows_of_sessions(),
         newest_row_of_a_key(),
+        first_row_of_a_key(),
     ];
     all.extend(distinct_values_of_windows());
     all
@@ -386,6 +387,22 @@ fn rows_of_sessions() -> Case {
     let expected =
         &["+I[b, 7, 3, 3, 8, 7]", "+I[a, 1, 1, 1, 9, 8]", "+I[a, 2, 4, 1, 9, 8]", "+I[a, 9, 20, 20, 25, 24]"];
     Case { late: 1, ..case("rows of sessions", test(plan, sessions, &lines), Compare::Lines, expected) }
+}
+
+/// What a watermark finds is decided at once; the row that lost does not come back.
+fn first_row_of_a_key() -> Case {
+    let mut plan = Plan::default();
+    let columns = [("k", string()), ("v", int()), ("ts", rowtime())];
+    let scan = plan.scan_of(&columns, 0, 0, ChangelogMode::ALL);
+    let mut plan = plan.insert(scan, &columns);
+    if let Some(Op::Sink(sink)) = plan.nodes.last_mut().map(|node| &mut node.op) {
+        sink.materialize = Some(UpsertMaterialize { keys: vec![0], upsert_key: vec![1], state_ttl_ms: 0 });
+        sink.conflict = Some(ConflictStrategy::Nothing);
+    }
+    let lines = ["a 1 10", "a 2 20", "b 7 30", "-D b 7 30", "-D a 1 10", "a 3 40", "b 8 40", "-U b 8 40", "+U b 9 40"];
+    let expected = &["+I[a, 1, 10]", "+I[b, 7, 30]", "-D[b, 7, 30]", "+U[a, 3, 40]", "+I[b, 9, 40]"];
+    let test = Test::new(plan, vec![Lines::one(&lines)]);
+    case("the first row of a key", test, Compare::Lines, expected)
 }
 
 fn newest_row_of_a_key() -> Case {

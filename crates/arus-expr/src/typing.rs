@@ -28,11 +28,11 @@ pub(crate) fn adjusted(precision: u32, scale: u32) -> TypeKind {
     TypeKind::Decimal { precision: precision as u8, scale: scale as u8 }
 }
 
-/// The widest digits before and after the point.
+/// The widest digits before and after the point; beyond 38 those after it give way.
 pub(crate) fn common_decimal((p1, s1): (u8, u8), (p2, s2): (u8, u8)) -> TypeKind {
-    let scale = s1.max(s2);
     let whole = (p1 - s1).max(p2 - s2);
-    adjusted(u32::from(whole) + u32::from(scale), u32::from(scale))
+    let scale = s1.max(s2).min(MAX_PRECISION - whole);
+    TypeKind::Decimal { precision: whole + scale, scale }
 }
 
 fn integer_rank(kind: &TypeKind) -> Option<u8> {

@@ -1,6 +1,7 @@
 //! Rewrites of the logical plan that keep its rows: neighbouring calculations become one, unread columns go.
 
 pub(crate) mod digest;
+mod never;
 pub(crate) mod normalize;
 mod remove_aggregate;
 
@@ -32,7 +33,7 @@ pub(crate) fn merge(rel: Rel) -> Rel {
         return rel;
     };
     let schema = rel.schema;
-    if let Some(Expr::Literal { value: Datum::Boolean(false) | Datum::Null, .. }) = condition {
+    if condition.as_ref().is_some_and(never::never) {
         return Rel { op: RelOp::Values { rows: vec![] }, schema };
     }
     if condition.is_none() && is_identity(&projection, input.schema.len()) {

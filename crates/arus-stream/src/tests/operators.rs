@@ -400,9 +400,10 @@ fn first_row_of_a_key() -> Case {
         sink.conflict = Some(ConflictStrategy::Nothing);
     }
     let lines = ["a 1 10", "a 2 20", "b 7 30", "-D b 7 30", "-D a 1 10", "a 3 40", "b 8 40", "-U b 8 40", "+U b 9 40"];
-    let expected = &["+I[a, 1, 10]", "+I[b, 7, 30]", "-D[b, 7, 30]", "+U[a, 3, 40]", "+I[b, 9, 40]"];
+    let expected = &["+I[a, 1, 10]", "+I[b, 7, 30]", "+I[b, 9, 40]", "+U[a, 3, 40]", "-D[b, 7, 30]"];
     let test = Test::new(plan, vec![Lines::one(&lines)]);
-    case("the first row of a key", test, Compare::Lines, expected)
+    // The keys of one watermark have no order.
+    case("the first row of a key", test, Compare::Sorted, expected)
 }
 
 fn newest_row_of_a_key() -> Case {

@@ -76,6 +76,11 @@ pub(super) fn check(seed: u64) -> Outcome {
             key = if case.sql.contains("CUMULATE") { vec![] } else { keys.into_iter().next().unwrap_or_default() };
         }
     }
+    // As in Flink the plan then has the one row of an aggregate without keys, which an input of no rows alone has not.
+    let is_known = |op: &Op| matches!(op, Op::Values(_)) && !case.sql.contains("VALUES");
+    if plans[0].1.nodes.iter().any(|node| is_known(&node.op)) {
+        return Outcome::Skipped("an input that is known to be empty".into());
+    }
     let mut rng = Rng::seeded(seed ^ 0x5EED);
     let mut modes = vec![Mode::row_by_row(), Mode::random(&mut rng), Mode::spread(&mut rng)];
     modes.extend([Mode::whole(), Mode::random(&mut rng), Mode::spread(&mut rng)]);

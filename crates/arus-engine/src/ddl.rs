@@ -202,19 +202,37 @@ impl Shared {
             }
             claimed.push(table);
         }
+        let ends: Vec<_> = claimed.iter().map(|t| t.topic().map_or(vec![], |topic| topic.ends())).collect();
         let job = Job::new(spec);
         let job_id = job.spec.id.clone();
         self.jobs.put(job.clone());
         let started = self.ask(|reply| Control::Start { id, job: job.clone(), changes, reply }).await;
         if let Err(e) = started {
             self.jobs.remove(&job_id);
-            claimed.iter().for_each(|t| t.set_writer(Writer::Nobody));
+            // Its tables are its own for as long as it writes: nobody else may, and readers see nothing of it.
+            claimed.iter().for_each(|table| table.set_hidden(true));
             if let Err(second) = self.ask(|reply| Control::Stop { job, changes: vec![], reply }).await {
                 tracing::debug!("the pipeline that did not start: {second}");
+            }
+            for (table, ends) in claimed.iter().zip(&ends) {
+                self.take_back(table, ends);
+                table.set_writer(Writer::Nobody);
+                table.set_hidden(false);
             }
             return Err(e);
         }
         Ok(job_id)
+    }
+
+    /// What a pipeline that did not start has written to its topic goes, unless somebody reads it already.
+    fn take_back(&self, table: &Table, ends: &[i64]) {
+        let Some(topic) = table.topic() else { return };
+        if self.jobs.all().iter().any(|job| job.spec.sources.contains(&table.def.path)) {
+            return;
+        }
+        if let Err(e) = topic.cut(ends) {
+            tracing::warn!("rows of a pipeline that did not start stay in table '{}': {e}", table.def.path);
+        }
     }
 
     /// A pipeline may not read, over other pipelines, what it writes.

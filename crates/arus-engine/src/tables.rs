@@ -61,6 +61,8 @@ pub(crate) struct Table {
     undeclared: AtomicBool,
     /// Its pipeline has failed: what came after the last checkpoint is neither shown nor kept.
     frozen: AtomicBool,
+    /// Its pipeline's start has failed: readers see no more of its topic than before.
+    hidden: AtomicBool,
     /// Where the last epoch was: the cut of the rows, the end of the topic.
     seen: Mutex<(Cut, i64)>,
 }
@@ -80,6 +82,7 @@ impl Table {
             rates: Mutex::new(Rates::default()),
             undeclared: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
+            hidden: AtomicBool::new(false),
             seen: Mutex::new((Cut { incarnation: 0, epoch: 0 }, 0)),
         })
     }
@@ -105,6 +108,7 @@ impl Table {
             newest_ms: AtomicI64::new(self.newest_ms.load(Relaxed)),
             rates: Mutex::new(Rates::default()),
             frozen: AtomicBool::new(self.is_frozen()),
+            hidden: AtomicBool::new(false),
             undeclared: AtomicBool::new(self.is_undeclared()),
             seen: Mutex::new(*self.seen.lock().expect(locked)),
         })
@@ -190,7 +194,14 @@ impl Table {
     }
 
     pub(crate) fn set_visible(&self, ends: Vec<i64>) {
+        if self.hidden.load(Relaxed) {
+            return;
+        }
         *self.visible.lock().expect("no holder of this lock panics") = ends;
+    }
+
+    pub(crate) fn set_hidden(&self, hidden: bool) {
+        self.hidden.store(hidden, Relaxed);
     }
 
     pub(crate) fn set_undeclared(&self) {

@@ -1,7 +1,8 @@
 //! The simulator: the engine's own operators, coordinator, log, checkpoints and recovery in one thread, on a simulated disk and
 //! clock, from one seed.
 //!
-//! `ARUS_SEED=n` replays one run and says what happens in it; `ARUS_SEEDS=n` runs so many (`make soak`), from `ARUS_FIRST_SEED` on.
+//! `ARUS_SEED=n` replays one run and says what happens in it; `ARUS_SEEDS=n` runs so many (`make soak`), from `ARUS_FIRST_SEED` on,
+//! for `ARUS_SECONDS` at most.
 //! What may go wrong: kill -9 and power failures between any two changes of the disk, recovery included; torn, lost, reordered
 //! and misdirected writes; EIO of writes and syncs; a full disk. docs/reliability.md says what is checked.
 
@@ -47,6 +48,7 @@ fn simulated_faults_lose_nothing() {
         return;
     }
     let (first, seeds) = (number("ARUS_FIRST_SEED").unwrap_or(0), number("ARUS_SEEDS").unwrap_or(SEEDS));
+    let limit = number("ARUS_SECONDS").unwrap_or(u64::MAX);
     let next = Arc::new(AtomicU64::new(first));
     let total: Arc<Mutex<(Vec<(u64, Wrong)>, Seen)>> = Arc::default();
     let started = Instant::now();
@@ -58,7 +60,10 @@ fn simulated_faults_lose_nothing() {
                 let _entered = runtime.enter();
                 loop {
                     let seed = next.fetch_add(1, SeqCst);
-                    if seed >= first + seeds || !total.lock().unwrap().0.is_empty() {
+                    if seed >= first + seeds
+                        || started.elapsed().as_secs() >= limit
+                        || !total.lock().unwrap().0.is_empty()
+                    {
                         return;
                     }
                     let outcome = run(seed, false);
@@ -77,6 +82,7 @@ fn simulated_faults_lose_nothing() {
         println!("ARUS_SEED={seed} fails: {wrong}");
     }
     let seconds = started.elapsed().as_secs_f64();
+    let seeds = total.1.runs;
     println!("simulator: {seeds} seeds, {:.0} a second: {}", seeds as f64 / seconds, total.1);
     assert!(total.0.is_empty(), "ARUS_SEED={} replays the failure", total.0[0].0);
 }
@@ -114,6 +120,7 @@ fn a_seed_replays_the_same_run() {
 
 impl Seen {
     fn add(&mut self, other: &Seen) {
+        self.runs += 1;
         self.steps += other.steps;
         self.kills += other.kills;
         self.power_failures += other.power_failures;

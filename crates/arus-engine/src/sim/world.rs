@@ -72,6 +72,7 @@ pub(super) struct Shape {
 
 #[derive(Default, Clone, Copy)]
 pub(super) struct Seen {
+    pub(super) runs: u64,
     pub(super) steps: u64,
     pub(super) kills: u64,
     pub(super) power_failures: u64,

@@ -28,12 +28,15 @@ const SENSITIVE: [&str; 10] = [
     "access-key",
 ];
 
+/// The value of an environment variable.
+type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Where secrets come from: the environment as `ARUS_SECRET_<NAME>`, then files of a folder.
 #[derive(Clone)]
 pub struct Secrets {
     fs: SharedFs,
     folder: Option<PathBuf>,
-    variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variable: Variables,
 }
 
 impl Secrets {
@@ -42,11 +45,7 @@ impl Secrets {
         Self::with_variables(fs, folder, Arc::new(|name| std::env::var(name).ok()))
     }
 
-    pub fn with_variables(
-        fs: SharedFs,
-        folder: Option<PathBuf>,
-        variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
-    ) -> Self {
+    pub fn with_variables(fs: SharedFs, folder: Option<PathBuf>, variable: Variables) -> Self {
         Secrets { fs, folder, variable }
     }
 

@@ -253,7 +253,7 @@ fn power_of_10(exponent: u8) -> i128 {
     10i128.pow(u32::from(exponent))
 }
 
-/// + - * within 128 bits: the result's digits always have room, so there is nothing to look at row by row. A NULL's place
+/// Sums, differences and products within 128 bits: the result's digits always have room, so there is nothing to look at row by row. A NULL's place
 /// may hold anything.
 fn exact_decimal(d: &Decimals, ty: DataType) -> Result<Compiled> {
     fn loop_of(ty: DataType, f: impl Fn(i128, i128) -> i128 + Send + Sync + 'static) -> Result<Compiled> {

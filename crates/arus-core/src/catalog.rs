@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::connector::{Connector, Format};
 use crate::expr::Expr;
 use crate::schema::{Column, RowSchema};
-use crate::types::LogicalType;
+use crate::types::{LogicalType, TimeAttribute, TypeKind};
 
 pub const DEFAULT_CATALOG: &str = "default_catalog";
 pub const DEFAULT_DATABASE: &str = "default_database";
@@ -211,6 +211,36 @@ impl TableDef {
     pub fn connector(&self) -> Option<&str> {
         self.option("connector")
     }
+}
+
+/// The columns of `<table>$late`: rows that came behind the watermark.
+pub fn late_columns() -> RowSchema {
+    RowSchema::new(vec![
+        side_column("row", TypeKind::STRING),
+        side_column("time", INSTANT),
+        side_column("watermark", INSTANT),
+        side_column("pipeline", TypeKind::STRING),
+        side_column("operator", TypeKind::STRING),
+    ])
+}
+
+/// The columns of `<table>$quarantine`: records and rows that could not be read or computed.
+pub fn quarantine_columns() -> RowSchema {
+    RowSchema::new(vec![
+        side_column("bytes", TypeKind::BYTES),
+        side_column("reason", TypeKind::STRING),
+        side_column("source", TypeKind::STRING),
+        side_column("partition", TypeKind::Int),
+        side_column("offset", TypeKind::BigInt),
+        side_column("pipeline", TypeKind::STRING),
+        side_column("time", INSTANT),
+    ])
+}
+
+const INSTANT: TypeKind = TypeKind::TimestampLtz { precision: 3, attribute: TimeAttribute::None };
+
+fn side_column(name: &str, kind: TypeKind) -> Column {
+    Column { name: name.into(), ty: kind.nullable() }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

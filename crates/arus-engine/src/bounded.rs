@@ -12,7 +12,7 @@ use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink};
 use arus_core::platform::StreamEvent;
 use arus_core::read::{BatchIterator, Cut};
 use arus_core::settings::Settings;
-use arus_core::{ChangeBatch, Error, Result, RowSchema};
+use arus_core::{ChangeBatch, Error, ErrorKind, Result, RowSchema};
 use arus_storage::log::Topic;
 use arus_storage::table::{KeyedTable, TableMode, TableSnapshot};
 use arus_stream::{
@@ -20,6 +20,7 @@ use arus_stream::{
 };
 
 use crate::io;
+use crate::memory::{megabytes, resident};
 use crate::published::Published;
 use crate::shared::Shared;
 use crate::tables::Store;
@@ -56,6 +57,7 @@ pub(crate) fn rows_from(
     let folded = KeyedTable::new(sink.0, &[], TableMode::Counted);
     for batch in changes {
         folded.apply(&batch?)?;
+        check_memory(shared, folded.memory_bytes())?;
     }
     folded.publish(Cut { incarnation: 1, epoch: 1 }, 0);
     let all: Vec<usize> = (0..folded.schema().len()).collect();
@@ -102,12 +104,17 @@ fn changes_from(
         },
     };
     let mut pipeline = Some(Pipeline::build(plan, &io, shared.pipeline_settings(settings)?, None)?);
+    let shared = shared.clone();
     Ok(std::iter::from_fn(move || {
         loop {
             if let Some(batch) = output.lock().expect("no holder of this lock panics").pop_front() {
                 return Some(Ok(batch));
             }
-            let report = pipeline.as_mut()?.step(TURN);
+            let running = pipeline.as_mut()?;
+            let report = running.step(TURN).and_then(|report| {
+                check_memory(&shared, running.memory_bytes())?;
+                Ok(report)
+            });
             match report {
                 Ok(report) if report.ended => pipeline = None,
                 // A bounded source that has nothing now has nothing ever: whoever reads it must not wait.
@@ -120,6 +127,27 @@ fn changes_from(
             }
         }
     }))
+}
+
+/// A query that holds more than all queries may fails, not the server.
+pub(crate) fn check_memory(shared: &Shared, bytes: usize) -> Result<()> {
+    let (limit, total) = (shared.shares().queries, shared.shares().total);
+    let resident = resident(shared);
+    if resident > total {
+        let (used, total) = (megabytes(resident), megabytes(total));
+        let message = format!("the process has {used}, more than the {total} of --memory: no query can go on");
+        return Err(Error::new(ErrorKind::Exhausted, message)
+            .with_hint("try again later, or start the server with more --memory"));
+    }
+    if bytes as u64 <= limit {
+        return Ok(());
+    }
+    let (held, limit) = (megabytes(bytes as u64), megabytes(limit));
+    Err(Error::new(
+        ErrorKind::Exhausted,
+        format!("the query holds {held}, more than the {limit} for queries of --memory"),
+    )
+    .with_hint("read fewer rows or groups, or start the server with more --memory"))
 }
 
 struct BoundedIo {

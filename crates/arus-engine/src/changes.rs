@@ -158,6 +158,13 @@ impl Feed {
                 self.at = Some((newest.cut, found.ends.clone()));
                 return Ok(());
             }
+            if let Some(ends) = self.from.and_then(|cut| shown_at(found, cut, newest.cut)) {
+                if ends != found.ends {
+                    self.queue_rows(newest, found, Some(ends), durable).await?;
+                }
+                self.at = Some((newest.cut, found.ends.clone()));
+                return Ok(());
+            }
             if self.from.is_some() {
                 self.queue.push_back(Ok(ChangeEvent::Reset { cut: newest.cut }));
             }
@@ -225,6 +232,14 @@ impl Feed {
     }
 }
 
+/// Where a topic ended for readers at this cut, if it counts and the records after it are still there.
+fn shown_at(found: &PublishedTable, cut: Cut, newest: Cut) -> Option<Vec<i64>> {
+    let topic = found.table.topic()?;
+    let ends = (cut <= newest).then(|| found.table.shown.at(cut, newest.incarnation)).flatten()?;
+    let there = topic.partitions().iter().zip(&ends).all(|(partition, end)| partition.start_offset() <= *end);
+    (there && ends.len() == topic.partitions().len()).then_some(ends)
+}
+
 /// A streaming SELECT: its pipeline runs on a thread of its own until the reader goes.
 pub(crate) fn stream_select(
     shared: &Arc<Shared>,
@@ -271,7 +286,14 @@ fn run_select(
     while !sender.is_closed() {
         match pipeline.step(crate::bounded::TURN) {
             Ok(report) if report.ended => return,
-            Ok(report) if report.moved => {}
+            Ok(report) if report.moved => {
+                if let Err(e) = crate::bounded::check_memory(shared, pipeline.memory_bytes()) {
+                    if sender.blocking_send(Err(e)).is_err() {
+                        tracing::debug!("the reader of a query has gone");
+                    }
+                    return;
+                }
+            }
             // Nothing now: look again soon.
             Ok(_) => std::thread::park_timeout(Duration::from_millis(10)),
             Err(e) => {

@@ -67,7 +67,7 @@ impl EngineConfig {
             data: working_dir.join(data),
             mode: Mode::Server,
             name: working_dir.file_name().map_or_else(|| "arus".into(), |n| n.to_string_lossy().into_owned()),
-            memory_bytes: kilobytes(&DiskFs, "/proc/meminfo", "MemTotal:").max(MEMORY_MIN) / 2,
+            memory_bytes: machine_memory(&DiskFs) / 2,
             allow_paths: vec![],
             allow_hosts: vec![],
             secrets: None,
@@ -108,6 +108,25 @@ impl EngineConfig {
             }
         }
     }
+}
+
+/// What this process may have: of the machine, or of its control group.
+fn machine_memory(fs: &dyn Fs) -> u64 {
+    let machine = kilobytes(fs, "/proc/meminfo", "MemTotal:").max(MEMORY_MIN);
+    let groups = fs.read(Path::new("/proc/self/cgroup")).unwrap_or_default();
+    let mut files = vec!["/sys/fs/cgroup/memory.max".into(), "/sys/fs/cgroup/memory/memory.limit_in_bytes".into()];
+    for line in String::from_utf8_lossy(&groups).lines() {
+        match line.splitn(3, ':').collect::<Vec<_>>().as_slice() {
+            [_, "", path] => files.push(format!("/sys/fs/cgroup{path}/memory.max")),
+            [_, "memory", path] => files.push(format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes")),
+            _ => {}
+        }
+    }
+    let limit = |file: &String| {
+        let bytes = fs.read(Path::new(file)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim().parse::<u64>().ok().filter(|bytes| *bytes > 0)
+    };
+    files.iter().filter_map(limit).min().map_or(machine, |limit| limit.min(machine))
 }
 
 /// A figure of a file of /proc, in bytes; 0 where there is none.

@@ -83,6 +83,11 @@ pub(crate) enum Control {
     },
     /// A data thread has something to say.
     Report(Box<Report>),
+    /// The pipeline holds too much of the memory budget.
+    OverBudget {
+        job: Arc<Job>,
+        error: Error,
+    },
     CheckpointDone(Box<CheckpointDone>),
     /// Sinks have reported; the next turn takes it.
     Reports,
@@ -356,6 +361,7 @@ impl Domain {
             Control::Catalog { changes, reply } => self.request_checkpoint(changes, reply),
             Control::Report(report) => return self.heard(*report),
             Control::Reports => {}
+            Control::OverBudget { job, error } => self.over_budget(&job, error),
             Control::CheckpointDone(done) => return self.checkpoint_done(*done),
             Control::StateRead(state) => self.restart(state),
             Control::Shutdown { reply } => {

@@ -29,7 +29,9 @@ use crate::domain::worker::{Signals, Worker};
 use crate::domain::{Control, Domain};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
+use crate::memory::Shares;
 use crate::published::{Durable, Published};
+use crate::read_cache::ReadCache;
 use crate::restore::RestoredState;
 use crate::shared::Shared;
 use crate::tables::Tables;
@@ -76,6 +78,7 @@ impl Engine {
         for table in engine.shared.tables.all() {
             engine.shared.start_pump(&table)?;
         }
+        engine.shared.keep_budget()?;
         engine.shared.ready.store(true, Relaxed);
         Ok(engine)
     }
@@ -125,7 +128,7 @@ impl Engine {
             durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
             figures: Figures::default(),
             admission: Admission::new(crate::admission::cores(), config.clock.clone()),
-            read_cache: Arc::default(),
+            read_cache: Arc::new(ReadCache::new(Shares::of(config.memory_bytes).reads as usize)),
             failure,
             ready: AtomicBool::new(false),
             ddl: tokio::sync::Mutex::new(()),
@@ -183,7 +186,7 @@ impl Engine {
             return Ok(engine);
         }
         let source = Arc::new(snapshot::Snapshots(self.shared.clone()));
-        let engine = QueryEngine::new(source, (self.shared.config.memory_bytes / 4) as usize)?;
+        let engine = QueryEngine::new(source, self.shared.shares().queries as usize)?;
         Ok(self.query.get_or_init(|| engine))
     }
 }

@@ -194,7 +194,7 @@ impl Shared {
     }
 
     /// Rows that the table's columns cannot hold.
-    fn check(&self, def: &TableDef, raw: &RawBatch) -> Result<Vec<RejectedRow>> {
+    pub(crate) fn check(&self, def: &TableDef, raw: &RawBatch) -> Result<Vec<RejectedRow>> {
         let schema = def.physical_schema();
         let mut decoder = io::decoder_of(self, def, &schema, &self.connect)?;
         let decoded = decoder.decode(raw)?;

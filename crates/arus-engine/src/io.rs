@@ -17,6 +17,7 @@ use arus_stream::{CollectFn, LateRow, PipelineIo, QuarantinedRow, ScanHandle, Si
 use crate::change::InboxDecoder;
 use crate::follow::KeyedSource;
 use crate::jobs::Job;
+use crate::replay::{WithReplays, original_split, takes_replays};
 use crate::shared::Shared;
 use crate::tables::{Store, Table, late_schema, quarantine_schema, side_id};
 
@@ -37,10 +38,14 @@ impl EngineIo {
 
 impl PipelineIo for EngineIo {
     fn scan(&self, node: NodeId, scan: &Scan) -> Result<ScanHandle> {
-        Ok(ScanHandle {
-            source: running_source(&self.shared, scan, &self.connect, Some((self.job.as_ref(), node)))?,
-            decoder: decoder(&self.shared, scan, &self.connect)?,
-        })
+        let source = running_source(&self.shared, scan, &self.connect, Some((self.job.as_ref(), node)))?;
+        let source: Arc<dyn Source> = match self.shared.table_of(&scan.table.path) {
+            Some((table, _)) if takes_replays(&self.shared, scan.table.kind) => {
+                Arc::new(WithReplays::new(source, table, self.job.clone(), self.shared.config.clock.clone()))
+            }
+            _ => source,
+        };
+        Ok(ScanHandle { source, decoder: decoder(&self.shared, scan, &self.connect)? })
     }
 
     fn sink(&self, _node: NodeId, sink: &Sink) -> Result<SinkHandle> {
@@ -265,11 +270,11 @@ impl SideTables for SideWriter {
             let n = rows.len();
             let ids = rows.iter().map(|r| match &r.origin {
                 // A record is named by its place: a replay sets the same one aside once.
-                Some(origin) => format!("{}/{}/{:020}", self.pipeline, origin.split, origin.offset),
+                Some(origin) => format!("{}/{}/{:020}", self.pipeline, original_split(&origin.split), origin.offset),
                 None => side_id(&self.pipeline, r.key.uid.0, r.key.epoch, r.key.ordinal),
             });
             let source = |r: &QuarantinedRow| match &r.origin {
-                Some(origin) => origin.split.clone(),
+                Some(origin) => original_split(&origin.split).to_string(),
                 None => r.operator.to_string(),
             };
             let columns: Vec<ArrayRef> = vec![

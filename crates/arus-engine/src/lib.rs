@@ -26,16 +26,19 @@ mod io;
 mod jobs;
 mod log_door;
 mod materialized;
+mod memory;
 mod platform;
 mod published;
 mod pump;
 mod rates;
 mod read_cache;
 mod recovery;
+mod replay;
 mod restore;
 mod script;
 mod session;
 mod shared;
+mod shown;
 #[cfg(test)]
 mod sim;
 mod snapshot;
@@ -54,4 +57,5 @@ pub fn function_names() -> Vec<&'static str> {
 pub use check::{CheckReport, check_script};
 pub use config::{EngineConfig, Mode};
 pub use engine::Engine;
+pub use memory::SMALLEST_BUDGET;
 pub use script::ScriptEnd;

@@ -226,6 +226,12 @@ fn metrics(shared: &Shared) -> String {
     one("arus_resident_bytes", "gauge", "resident memory", resident_bytes(shared) as f64);
     let running = shared.jobs.all().iter().filter(|j| j.status() == JobStatus::Running).count();
     one("arus_pipelines_running", "gauge", "pipelines that run", running as f64);
+    let held = crate::memory::held(shared);
+    let state: u64 = held.iter().map(|h| h.operators).sum();
+    let rows: u64 = held.iter().map(|h| h.tables).sum();
+    one("arus_memory_budget_bytes", "gauge", "the one memory budget", shared.config.memory_bytes as f64);
+    one("arus_memory_state_bytes", "gauge", "memory of the state of pipelines", state as f64);
+    one("arus_memory_tables_bytes", "gauge", "memory of keyed tables and their recent changes", rows as f64);
     let restarts = f.restarts.load(Relaxed) as f64;
     one("arus_pipeline_restarts_total", "counter", "pipelines started again after a failure", restarts);
     per_table(shared, &mut out);
@@ -248,6 +254,15 @@ fn per_table(shared: &Shared, out: &mut String) {
             let kept = if name.contains("late") { &table.table.late } else { &table.table.quarantine };
             let (path, rows) = (label(&table.table.def.path.to_string()), kept.rows_ever());
             writeln!(out, "{name}{{table=\"{path}\"}} {rows}").expect("a String takes all");
+        }
+    }
+    let (name, help) = ("arus_side_rows_dropped_total", "late and quarantined rows that had to go for newer ones");
+    write!(out, "# HELP {name} {help}\n# TYPE {name} counter\n").expect("a String takes all");
+    for table in &found {
+        let path = label(&table.table.def.path.to_string());
+        for (side, kept) in [("late", &table.table.late), ("quarantine", &table.table.quarantine)] {
+            let rows = kept.rows_dropped();
+            writeln!(out, "{name}{{table=\"{path}\",side=\"{side}\"}} {rows}").expect("a String takes all");
         }
     }
 }

@@ -14,9 +14,6 @@ use arus_core::change::arrow_bug;
 use arus_core::limits::{BATCH_ROWS, READ_CACHE_BYTES};
 use arus_core::read::BatchIterator;
 
-/// What one read may keep of all: a long topic does not push out the others.
-const ENTRY_BYTES: usize = READ_CACHE_BYTES / 4;
-
 /// A table, by its id, and the columns that were read of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ReadKey {
@@ -25,8 +22,16 @@ pub(crate) struct ReadKey {
     pub(crate) columns: Vec<usize>,
 }
 
-#[derive(Default)]
-pub(crate) struct ReadCache(Mutex<Kept>);
+pub(crate) struct ReadCache {
+    kept: Mutex<Kept>,
+    limit: usize,
+}
+
+impl Default for ReadCache {
+    fn default() -> Self {
+        ReadCache::new(READ_CACHE_BYTES)
+    }
+}
 
 #[derive(Default)]
 struct Kept {
@@ -53,9 +58,19 @@ pub(crate) struct Known {
 }
 
 impl ReadCache {
+    /// Keeps so many bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        ReadCache { kept: Mutex::default(), limit }
+    }
+
+    /// What one read may keep of all: a long topic does not push out the others.
+    fn entry_limit(&self) -> usize {
+        self.limit / 4
+    }
+
     /// What is kept of a read from `starts` to `ends`.
     pub(crate) fn get(&self, key: &ReadKey, starts: &[i64], ends: &[i64]) -> Known {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.used += 1;
         let used = kept.used;
         let Some(entry) = kept.entries.get_mut(key) else { return Known::default() };
@@ -68,7 +83,7 @@ impl ReadCache {
 
     fn put(&self, key: ReadKey, starts: Vec<i64>, ends: Vec<i64>, batches: Vec<RecordBatch>) {
         let bytes = batches.iter().map(RecordBatch::get_array_memory_size).sum();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // A read that was slower than another one brings less.
         if kept.entries.get(&key).is_some_and(|e| e.starts == starts && e.ends.iter().zip(&ends).any(|(a, b)| a > b)) {
             return;
@@ -79,7 +94,7 @@ impl ReadCache {
         if let Some(before) = kept.entries.insert(key, entry) {
             kept.bytes -= before.bytes;
         }
-        while kept.bytes > READ_CACHE_BYTES {
+        while kept.bytes > self.limit {
             let oldest = kept.entries.iter().min_by_key(|(_, e)| e.used).map(|(key, _)| key.clone());
             let Some(entry) = oldest.and_then(|key| kept.entries.remove(&key)) else { return };
             kept.bytes -= entry.bytes;
@@ -142,7 +157,7 @@ impl Keeping {
         }
         let own = compact(batch)?;
         self.bytes += own.get_array_memory_size();
-        if self.bytes > ENTRY_BYTES {
+        if self.bytes > self.cache.entry_limit() {
             self.read = None;
             self.batches = vec![];
             return Ok(());

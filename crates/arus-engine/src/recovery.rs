@@ -217,6 +217,7 @@ fn recover_table(
             }
             keyed.finish_restore(checkpoint.cut, checkpoint.as_of_ms);
         }
+        table.shown.restore(checkpoint.cut)?;
         if let (Some(rows), Some(cut)) = (table.keyed(), checkpoint.changed.get(&item.id)) {
             rows.set_unchanged_since(*cut);
         }
@@ -256,6 +257,7 @@ pub(crate) fn resume(
         domain.adopt(checkpoint);
     }
     let mut replayed = 0;
+    let nothing = RestoredState::default();
     for RecoveredJob { id, job, cut, suspended } in jobs {
         if cut.is_some()
             && let Err(e) = follow::recover(shared, &job, restored)
@@ -267,9 +269,11 @@ pub(crate) fn resume(
             domain.stall(id, job);
             continue;
         }
+        // One that starts over has nothing of before.
+        let state = if cut.is_some() { restored } else { &nothing };
         let cut = cut.unwrap_or_default();
         replayed += rows_to_replay(shared, &job, &cut);
-        domain.restore(id, job, &cut, restored);
+        domain.restore(id, job, &cut, state);
     }
     shared.figures.recovery_replayed_rows.store(replayed, Relaxed);
 }

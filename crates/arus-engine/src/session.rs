@@ -242,6 +242,9 @@ impl EngineSession {
                 shared.stop_job(&id, with_drain).await?;
                 done("STOP JOB")
             }
+            Planned::Replay { table, late, condition } => {
+                shared.replay(&table, late, condition, &settings).await?.done()
+            }
             Planned::AlterMaterialized { path, change } => {
                 let told = shared.alter_materialized(&path, change, origin).await?;
                 Done { notices: told, ..done("ALTER MATERIALIZED TABLE") }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use arrow::array::{AsArray, BooleanArray};
 use arrow::compute::filter_record_batch;
-use arus_core::catalog::{ObjectPath, TableDef};
+use arus_core::catalog::{ObjectPath, TableDef, late_columns, quarantine_columns};
 use arus_core::change::arrow_bug;
 use arus_core::error::Code;
 use arus_core::key_group::KEY_GROUPS;
@@ -14,13 +14,15 @@ use arus_core::limits::IDEMPOTENCY_MS;
 use arus_core::plan::Uid;
 use arus_core::read::Cut;
 use arus_core::settings::parse_duration_ms;
-use arus_core::types::{TimeAttribute, TypeKind};
+use arus_core::types::TypeKind;
 use arus_core::{ChangeBatch, Column, Error, Result, RowKind, RowSchema, planted};
 use arus_storage::log::Topic;
 use arus_storage::table::{KeyedTable, TableMode};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::rates::Rates;
+use crate::replay::Replays;
+use crate::shown::Shown;
 
 /// Where the rows of a table are.
 pub(crate) enum Store {
@@ -51,6 +53,10 @@ pub(crate) struct Table {
     pub(crate) store: Store,
     pub(crate) late: Arc<KeyedTable>,
     pub(crate) quarantine: Arc<KeyedTable>,
+    /// What goes once more through the pipelines that have set it aside.
+    pub(crate) replays: Arc<Replays>,
+    /// Of a topic: where each epoch ends for readers.
+    pub(crate) shown: Arc<Shown>,
     writer: Mutex<Writer>,
     /// Of a topic that a pipeline writes: how far readers see, the markers of the last checkpoint.
     visible: Mutex<Vec<i64>>,
@@ -75,6 +81,8 @@ impl Table {
             store,
             late: Arc::new(KeyedTable::new(late_schema(), &[0], TableMode::SIDE)),
             quarantine: Arc::new(KeyedTable::new(quarantine_schema(), &[0], TableMode::SIDE)),
+            replays: Arc::new(Replays::new()),
+            shown: Arc::new(Shown::new()),
             writer: Mutex::new(Writer::Nobody),
             visible: Mutex::new(vec![]),
             rows_in: AtomicU64::new(0),
@@ -102,6 +110,8 @@ impl Table {
             store,
             late: self.late.clone(),
             quarantine: self.quarantine.clone(),
+            replays: self.replays.clone(),
+            shown: self.shown.clone(),
             writer: Mutex::new(self.writer()),
             visible: Mutex::new(self.visible.lock().expect(locked).clone()),
             rows_in: AtomicU64::new(self.rows_in.load(Relaxed)),
@@ -225,7 +235,12 @@ impl Table {
     }
 
     /// Called at each epoch: whether the table has rows that it did not have before.
-    pub(crate) fn note_progress(&self, now_ms: i64) {
+    pub(crate) fn note_progress(&self, cut: Cut, now_ms: i64) {
+        if self.topic().is_some()
+            && let Err(e) = self.shown.note(cut, &self.visible_ends())
+        {
+            tracing::error!("table '{}': {e}", self.def.path);
+        }
         let changed = match &self.store {
             Store::Keyed { table, .. } => {
                 let mut seen = self.seen.lock().expect("no holder of this lock panics");
@@ -273,7 +288,7 @@ impl Table {
                 if void.true_count() > 0 {
                     let rows = filter_record_batch(&batch, &void).map_err(arrow_bug)?;
                     let kinds = vec![RowKind::Delete; rows.num_rows()];
-                    side.apply(&ChangeBatch::new(rows, kinds))?;
+                    side.take_back(&ChangeBatch::new(rows, kinds))?;
                 }
             }
         }
@@ -291,9 +306,23 @@ impl Table {
         Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))
     }
 
-    /// The state behind this table with its uids: the rows, the late ones, the quarantined ones.
+    /// Readers see this epoch. What is seldom touched and only read by ourselves is shown when it changes.
+    pub(crate) fn publish(&self, cut: Cut, as_of_ms: i64) {
+        let seldom =
+            |state: &Arc<KeyedTable>| Arc::ptr_eq(state, &self.replays.rows) || Arc::ptr_eq(state, &self.shown.newest);
+        for (_, state) in self.states().into_iter().filter(|(_, state)| !seldom(state) || state.is_touched()) {
+            state.publish(cut, as_of_ms);
+        }
+    }
+
+    /// The state behind this table with its uids: the rows, the late ones, the quarantined ones, those that go once more.
     pub(crate) fn states(&self) -> Vec<(Uid, &Arc<KeyedTable>)> {
-        let mut states = vec![(self.state_uid("late"), &self.late), (self.state_uid("quarantine"), &self.quarantine)];
+        let mut states = vec![
+            (self.state_uid("late"), &self.late),
+            (self.state_uid("quarantine"), &self.quarantine),
+            (self.state_uid("replays"), &self.replays.rows),
+            (self.state_uid("shown"), &self.shown.newest),
+        ];
         if let Some(table) = self.keyed().filter(|_| !self.is_frozen()) {
             states.push((self.state_uid("rows"), table));
         }
@@ -332,38 +361,20 @@ fn size_bytes(text: &str) -> Option<u64> {
     text[..digits].parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-fn column(name: &str, kind: TypeKind) -> Column {
-    Column { name: name.into(), ty: kind.nullable() }
-}
-
-fn instant(name: &str) -> Column {
-    column(name, TypeKind::TimestampLtz { precision: 3, attribute: TimeAttribute::None })
+/// The rows of a side table, behind the column that names them and is not shown.
+fn named_rows(columns: &RowSchema) -> RowSchema {
+    let id = Column { name: "id".into(), ty: TypeKind::STRING.not_null() };
+    std::iter::once(id).chain(columns.columns().iter().cloned()).collect()
 }
 
 /// The first column is the key and is not shown.
 pub(crate) fn late_schema() -> RowSchema {
-    RowSchema::new(vec![
-        Column { name: "id".into(), ty: TypeKind::STRING.not_null() },
-        column("row", TypeKind::STRING),
-        instant("time"),
-        instant("watermark"),
-        column("pipeline", TypeKind::STRING),
-        column("operator", TypeKind::STRING),
-    ])
+    named_rows(&late_columns())
 }
 
 /// The first column is the key and is not shown.
 pub(crate) fn quarantine_schema() -> RowSchema {
-    RowSchema::new(vec![
-        Column { name: "id".into(), ty: TypeKind::STRING.not_null() },
-        column("bytes", TypeKind::BYTES),
-        column("reason", TypeKind::STRING),
-        column("source", TypeKind::STRING),
-        column("partition", TypeKind::Int),
-        column("offset", TypeKind::BigInt),
-        column("pipeline", TypeKind::STRING),
-        instant("time"),
-    ])
+    named_rows(&quarantine_columns())
 }
 
 /// All tables by name.

@@ -79,6 +79,13 @@ pub enum Planned {
         path: ObjectPath,
         change: MaterializedChange,
     },
+    /// Rows of `table$late` or `table$quarantine` go once more through the pipeline that has set them aside; `condition` is
+    /// over the columns of that table.
+    Replay {
+        table: ObjectPath,
+        late: bool,
+        condition: Option<Expr>,
+    },
     AlterPartitions {
         table: ObjectPath,
         add: bool,

@@ -64,9 +64,14 @@ pub struct Pipeline {
     completed: u64,
     /// The barrier that nothing has followed yet.
     at_barrier: Option<u64>,
+    /// When the size of the state was last told.
+    noted_ns: u64,
     /// Operators that have still to tell that nothing follows.
     ends_due: Vec<NodeId>,
 }
+
+/// Between two looks at the size of the state.
+const NOTE_STATE_NS: u64 = 50_000_000;
 
 struct NodeTask {
     info: NodeInfo,
@@ -144,6 +149,7 @@ impl Pipeline {
             }
         }
         self.flush_side()?;
+        self.note_state();
         report.ended = self.ended();
         Ok(report)
     }
@@ -263,12 +269,32 @@ impl Pipeline {
         self.completed = epoch;
         self.at_barrier = Some(epoch);
         self.side.next_epoch(epoch);
+        self.noted_ns = 0;
+        self.note_state();
+        true
+    }
+
+    /// Shows now and then how much state there is.
+    fn note_state(&mut self) {
+        let now = self.settings.clock.monotonic_ns();
+        if self.noted_ns != 0 && now.saturating_sub(self.noted_ns) < NOTE_STATE_NS {
+            return;
+        }
+        self.noted_ns = now;
         for (node, stats) in self.nodes.iter().zip(self.stats.operators()) {
             if let Kind::Operator(operator) = &node.kind {
                 stats.set_state_bytes(self.task, operator.memory_bytes());
             }
         }
-        true
+    }
+
+    /// Memory of the operators' state.
+    pub fn memory_bytes(&self) -> usize {
+        let operators = self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Operator(operator) => Some(operator.memory_bytes()),
+            Kind::Scan(_) | Kind::Values(_) | Kind::Elsewhere => None,
+        });
+        operators.sum()
     }
 
     /// Counters that other threads may read while the pipeline runs.

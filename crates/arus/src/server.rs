@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arus_core::limits::{DOOR_CONNECTIONS, FILES_RESERVED};
 use arus_core::{Error, Result};
-use arus_engine::{Engine, EngineConfig};
+use arus_engine::{Engine, EngineConfig, SMALLEST_BUDGET};
 use arus_serve::{Addresses, DoorContext, ENDPOINTS, Endpoint};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +58,14 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     config.stdout = Arc::new(output::Stdout);
     config.stderr = Arc::new(output::Stderr);
     if let Some(bytes) = flags.memory {
+        if bytes < SMALLEST_BUDGET {
+            return Err(Error::user(format!(
+                "--memory: expected {} MB or more, found {} MB",
+                SMALLEST_BUDGET >> 20,
+                bytes >> 20
+            ))
+            .with_hint("the server itself needs some tens of megabytes"));
+        }
         config.memory_bytes = bytes;
     }
     if let Some(count) = flags.parallelism {

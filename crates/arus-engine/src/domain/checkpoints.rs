@@ -54,6 +54,8 @@ impl Domain {
         let (mut pipeline_topics, mut client_topics) = (vec![], vec![]);
         let mut last_changes = BTreeMap::new();
         for table in self.shared.tables.all() {
+            // Rows between two side tables are in one of them.
+            let _whole = table.replays.moving();
             for (uid, keyed) in table.states() {
                 keyed.freeze(uid, &mut state);
             }

@@ -144,10 +144,8 @@ impl Domain {
         let as_of_ms = self.shared.config.clock.now_ms();
         let mut tables = HashMap::new();
         for table in self.shared.tables.all() {
-            for (_, state) in table.states() {
-                state.publish(cut, as_of_ms);
-            }
-            table.note_progress(as_of_ms);
+            table.publish(cut, as_of_ms);
+            table.note_progress(cut, as_of_ms);
             tables.insert(table.def.path.clone(), PublishedTable::of(table));
         }
         let positions = self.running.iter().flat_map(positions).collect();

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arus_core::catalog::ObjectPath;
 use arus_core::limits::{RESTART_PAUSE_MAX_MS, RESTART_PAUSE_MS, SAME_FAILURES};
 use arus_core::plan::Uid;
-use arus_core::{Error, Result};
+use arus_core::{Error, ErrorKind, Result};
 use arus_stream::{Checkpoint, PipelineRestore, ScanState};
 
 use super::Domain;
@@ -106,6 +106,14 @@ impl Domain {
         serde_json::from_value(record.task.clone()).ok()
     }
 
+    /// A pipeline that holds too much memory stops.
+    pub(super) fn over_budget(&mut self, job: &Arc<Job>, error: Error) {
+        if let Some(running) = self.running.iter().find(|r| Arc::ptr_eq(&r.job, job)) {
+            self.failed.push((running.id, error, running.scans.clone()));
+            self.take_down();
+        }
+    }
+
     /// Takes the pipelines out that have failed in this turn.
     pub(super) fn take_down(&mut self) {
         for (id, error, at) in std::mem::take(&mut self.failed) {
@@ -130,7 +138,11 @@ impl Domain {
         let pause_ms = RESTART_PAUSE_MS.saturating_mul(1 << (all - 1).min(16)).min(RESTART_PAUSE_MAX_MS);
         let mut group =
             Group { members: vec![], targets: job.spec.targets.clone(), at_ns: self.now_ns(), epoch: self.epoch };
-        if times >= SAME_FAILURES {
+        if error.kind() == ErrorKind::Exhausted {
+            // Started again it would hold as much.
+            tracing::error!("pipeline '{name}' is stopped: {reason}");
+            job.status.send_replace(JobStatus::Failed(reason));
+        } else if times >= SAME_FAILURES {
             tracing::error!(
                 "pipeline '{name}' is stopped, since it has failed {times} times in the same way: {reason}"
             );

@@ -54,6 +54,11 @@ pub enum AlterAction {
     SetRefreshMode(Ident),
     /// Ours: the query starts over from the beginning of its sources.
     Rebuild,
+    /// Ours: rows that were set aside go once more through the pipeline that did it.
+    Replay {
+        late: bool,
+        condition: Option<Expr>,
+    },
     /// `ALTER FUNCTION f AS 'class' [LANGUAGE ..]`
     Function(FunctionBody),
 }

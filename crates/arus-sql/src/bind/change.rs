@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arus_core::catalog::{ColumnKind as Kind, TableDef, TableKind};
+use arus_core::catalog::{ColumnKind as Kind, TableDef, TableKind, late_columns, quarantine_columns};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::plan::SinkTarget;
@@ -13,6 +13,7 @@ use super::expr::Cx;
 use super::insert::implicit_cast_exists;
 use super::scope::Scope;
 use crate::ast::{self, Ident, ObjectName, Span, Update};
+use crate::planner::Planned;
 use crate::rel::Rel;
 
 impl Binder<'_> {
@@ -90,6 +91,19 @@ impl Binder<'_> {
             rel = rel.filter(self.boolean(bound, "WHERE", condition.span)?);
         }
         Ok((rel, scope))
+    }
+
+    /// Rows that were set aside, to go once more.
+    pub(crate) fn replay(&self, table: &TableDef, late: bool, condition: Option<&ast::Expr>) -> Result<Planned> {
+        let path = &table.path;
+        let (side, columns) = if late { ("late", late_columns()) } else { ("quarantine", quarantine_columns()) };
+        let name = format!("{}${side}", path.name);
+        let scope = Scope::one(vec![path.catalog.clone(), path.database.clone(), name], columns);
+        let bind = |condition: &ast::Expr| {
+            let bound = self.expr(condition, &mut Cx::scalar(&scope, "WHERE"))?;
+            self.boolean(bound, "WHERE", condition.span)
+        };
+        Ok(Planned::Replay { table: path.clone(), late, condition: condition.map(bind).transpose()? })
     }
 
     fn check_assignable(&self, table: &TableDef, column: &Ident) -> Result<()> {

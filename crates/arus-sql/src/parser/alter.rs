@@ -70,10 +70,26 @@ impl Parser<'_> {
         if let Some(action) = self.options_action()? {
             return Ok(action);
         }
+        if let Some(action) = self.replay_action()? {
+            return Ok(action);
+        }
         match self.columns_action()? {
             Some(action) => Ok(action),
-            None => self.unexpected(&["ADD", "MODIFY", "DROP", "RENAME", "SET", "RESET"]),
+            None => self.unexpected(&["ADD", "MODIFY", "DROP", "RENAME", "REPLAY", "SET", "RESET"]),
         }
+    }
+
+    /// `REPLAY QUARANTINE [WHERE ..]`, `REPLAY LATE [WHERE ..]`: ours.
+    fn replay_action(&mut self) -> Result<Option<AlterAction>> {
+        if !self.eat("REPLAY") {
+            return Ok(None);
+        }
+        let late = self.eat("LATE");
+        if !late && !self.eat("QUARANTINE") {
+            return self.unexpected(&["QUARANTINE", "LATE"]);
+        }
+        let condition = if self.eat("WHERE") { Some(self.expr()?) } else { None };
+        Ok(Some(AlterAction::Replay { late, condition }))
     }
 
     /// `RENAME TO t`, `RENAME a TO b`
@@ -241,6 +257,9 @@ impl Parser<'_> {
         if self.eat("REBUILD") {
             return Ok(AlterAction::Rebuild);
         }
+        if let Some(action) = self.replay_action()? {
+            return Ok(action);
+        }
         if self.eat("AS") {
             return self.query().map(Box::new).map(AlterAction::As);
         }
@@ -266,7 +285,7 @@ impl Parser<'_> {
         match self.columns_action()? {
             Some(action) => Ok(action),
             None => self.unexpected(&[
-                "SUSPEND", "RESUME", "REFRESH", "REBUILD", "AS", "SET", "RESET", "ADD", "MODIFY", "DROP",
+                "SUSPEND", "RESUME", "REFRESH", "REBUILD", "REPLAY", "AS", "SET", "RESET", "ADD", "MODIFY", "DROP",
             ]),
         }
     }

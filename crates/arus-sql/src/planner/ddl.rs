@@ -250,6 +250,9 @@ impl Planner<'_> {
 
     fn alter_table(&self, alter: &Alter, binder: &Binder<'_>) -> Result<Planned> {
         let Some(table) = binder.altered_table(alter)? else { return Ok(Planned::Nothing) };
+        if let AlterAction::Replay { late, condition } = &alter.action {
+            return binder.replay(&table, *late, condition.as_ref());
+        }
         if table.query.is_some() {
             return Err(binder
                 .wrong(Code::InvalidValue, format!("'{}' is a materialized table", table.path), alter.name.span)
@@ -307,6 +310,7 @@ impl Planner<'_> {
                 return plain(MaterializedChange::Resume);
             }
             AlterAction::Rebuild => return plain(MaterializedChange::Rebuild),
+            AlterAction::Replay { late, condition } => return binder.replay(&table, *late, condition.as_ref()),
             AlterAction::Refresh(_) => {
                 return Err(binder.refused(
                     "ALTER MATERIALIZED TABLE .. REFRESH",

@@ -63,6 +63,10 @@ impl Display for Alter {
             AlterAction::SetFreshness(interval) => write!(f, " SET FRESHNESS = {interval}"),
             AlterAction::SetRefreshMode(mode) => write!(f, " SET REFRESH_MODE = {mode}"),
             AlterAction::Rebuild => f.write_str(" REBUILD"),
+            AlterAction::Replay { late, condition } => {
+                f.write_str(if *late { " REPLAY LATE" } else { " REPLAY QUARANTINE" })?;
+                condition.iter().try_for_each(|condition| write!(f, " WHERE {condition}"))
+            }
             AlterAction::Function(body) => write!(f, " {body}"),
         }
     }

@@ -87,6 +87,10 @@ struct Writer {
     order: BTreeMap<u64, Bytes>,
     /// Rows that came to a capped table since it was made or restored, those that went again included.
     came: u64,
+    /// Rows that were taken back and come again: they were counted.
+    owed: u64,
+    /// Rows that had to go for newer ones.
+    dropped: u64,
 }
 
 struct Published {
@@ -188,6 +192,11 @@ impl KeyedTable {
         self.newest.send_replace(cut);
     }
 
+    /// Whether the open version differs from the newest one.
+    pub fn is_touched(&self) -> bool {
+        !locked(&self.writer).touched.is_empty()
+    }
+
     /// The newest published version, pinned for as long as the value lives.
     pub fn snapshot(&self) -> TableSnapshot {
         locked(&self.published).snapshot.clone()
@@ -210,6 +219,17 @@ impl KeyedTable {
     /// Of a capped table: how many rows have come since it was made or restored. Only grows.
     pub fn rows_ever(&self) -> u64 {
         locked(&self.writer).came
+    }
+
+    /// Of a capped table: how many rows had to go for newer ones since it was made or restored.
+    pub fn rows_dropped(&self) -> u64 {
+        locked(&self.writer).dropped
+    }
+
+    /// Of a capped table: takes rows away that will come again, and are not counted then.
+    pub fn take_back(&self, rows: &ChangeBatch) -> Result<()> {
+        locked(&self.writer).owed += rows.num_rows() as u64;
+        self.apply(rows)
     }
 
     /// The cut of the last change.
@@ -330,14 +350,21 @@ impl Writer {
                 self.order.insert(age, key.clone());
             }
             None => {
-                self.came += 1;
+                // What was taken back and comes again was counted.
+                match self.owed {
+                    0 => self.came += 1,
+                    _ => self.owed -= 1,
+                }
                 self.order.insert(next, key.clone());
             }
         }
+        let old = before.as_ref().map_or(0, |value| key.len() + value.len() + ENTRY_BYTES);
+        self.bytes = (self.bytes + key.len() + row.len() + ENTRY_BYTES).saturating_sub(old);
         self.touched.entry(key).or_insert(before);
         while self.order.len() > limit {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.set(&oldest, None);
+            self.dropped += 1;
         }
     }
 

@@ -186,6 +186,7 @@ impl Build<'_> {
             barrier: None,
             completed: epoch,
             at_barrier: None,
+            noted_ns: 0,
             ends_due,
         })
     }

@@ -142,3 +142,39 @@ fn a_block_reads_one_epoch_in_both_dialects() {
     let answer = server.http_sql("SELECT COUNT(*) AS n FROM t");
     assert_eq!(answer.body, "{\"n\":3}\n");
 }
+
+#[test]
+fn a_feed_of_a_topic_goes_on_after_a_restart() {
+    let mut server = Server::start();
+    server.sql("CREATE TABLE t (name STRING)");
+    server.sql("CREATE MATERIALIZED TABLE m AS SELECT UPPER(name) AS name FROM t");
+    server.rows("t", r#"[{"name": "a"}, {"name": "b"}]"#);
+    server.eventually("SELECT COUNT(*) FROM m", "2");
+    let (mut by_clients, mut by_pipeline) = (Changes::open(&server, "t", None), Changes::open(&server, "m", None));
+    let (clients, pipeline) = (epoch(&mut by_clients), epoch(&mut by_pipeline));
+    assert_eq!(texts(&clients), [r#"+I {"name":"a"}"#, r#"+I {"name":"b"}"#]);
+    let (clients, pipeline) = (clients.last().unwrap().id.clone(), pipeline.last().unwrap().id.clone());
+    drop((by_clients, by_pipeline));
+    // Back within the same start: what came meanwhile alone.
+    server.rows("t", r#"{"name": "c"}"#);
+    server.eventually("SELECT COUNT(*) FROM m", "3");
+    let mut feed = Changes::open(&server, "t", Some(&clients));
+    let events = epoch(&mut feed);
+    assert_eq!(texts(&events), [r#"+I {"name":"c"}"#]);
+    let clients = events.last().unwrap().id.clone();
+    let pipeline = epoch(&mut Changes::open(&server, "m", Some(&pipeline))).last().unwrap().id.clone();
+    std::thread::sleep(Duration::from_millis(1_500));
+    // Back after a restart from a checkpoint that holds the cut.
+    assert_eq!(server.stop("-TERM"), Some(0));
+    server.restart();
+    server.rows("t", r#"{"name": "d"}"#);
+    server.eventually("SELECT COUNT(*) FROM m", "4");
+    for (table, from, row) in [("t", &clients, r#"+I {"name":"d"}"#), ("m", &pipeline, r#"+I {"name":"D"}"#)] {
+        let events = epoch(&mut Changes::open(&server, table, Some(from)));
+        assert_eq!((texts(&events), events[0].name.as_str()), (vec![row.to_string()], ""), "{table} from {from}");
+    }
+    // A cut that never was: a reset, then all of it.
+    let mut feed = Changes::open(&server, "t", Some("1.999999"));
+    assert_eq!(feed.next().name, "reset");
+    assert_eq!(epoch(&mut feed).len(), 4);
+}

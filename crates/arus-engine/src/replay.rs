@@ -127,8 +127,9 @@ impl Shared {
         if self.config.mode == Mode::Run {
             return Err(Error::not_supported("REPLAY in `arus run`").with_hint("its side tables end with it"));
         }
-        let _one = self.ddl.lock().await;
         let table = self.tables.require(path)?;
+        // One at a time: what one has chosen another does not send.
+        let _one = table.replays.one.lock().await;
         let side = if late { &table.late } else { &table.quarantine };
         let chosen = self.chosen(side, late, condition.as_ref(), settings)?;
         let mut done = Replayed::default();
@@ -446,6 +447,7 @@ pub(crate) struct Replays {
     /// Splits that were read to their end, each with its job.
     arrived: Mutex<BTreeSet<(String, String)>>,
     moving: Mutex<()>,
+    one: tokio::sync::Mutex<()>,
 }
 
 impl Replays {
@@ -455,6 +457,7 @@ impl Replays {
             next: AtomicU64::new(0),
             arrived: Mutex::default(),
             moving: Mutex::default(),
+            one: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -91,24 +91,6 @@ fn records_and_refused_requests_are_checked_anew() {
 }
 
 #[test]
-fn a_field_that_is_not_null_any_more_takes_what_was_refused() {
-    let mut server = Server::start();
-    server.sql("CREATE TABLE k (id INT, name STRING NOT NULL, PRIMARY KEY (id) NOT ENFORCED)");
-    let answer = server.post("/v1/tables/k/rows", &[crate::http::JSON], br#"[{"id": 2}, {"id": "x"}]"#);
-    assert!(answer.body.contains("name"), "{}", answer.body);
-    server.eventually("SELECT COUNT(*) FROM \"k$quarantine\"", "2");
-    server.sql("ALTER TABLE k MODIFY (name STRING)");
-    let told = replay(&server, "ALTER TABLE k REPLAY QUARANTINE");
-    assert!(told.contains("2 rows went, 1 of them were set aside again"), "{told}");
-    server.eventually("SELECT id, name FROM k ORDER BY id", "2|");
-    server.eventually("SELECT COUNT(*) FROM \"k$quarantine\"", "1");
-    server.kill();
-    server.restart();
-    server.eventually("SELECT COUNT(*) FROM k", "1");
-    server.eventually("SELECT COUNT(*) FROM \"k$quarantine\"", "1");
-}
-
-#[test]
 fn late_rows_are_counted_once_and_come_back_late() {
     let mut server = Server::start();
     server.sql("CREATE TABLE t (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)");

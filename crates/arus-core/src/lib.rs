@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod change;
 pub mod clock;
 pub mod connector;
+pub mod contained;
 pub mod datum;
 pub mod delivery;
 pub mod error;

@@ -22,6 +22,8 @@ pub const FILES_RESERVED: usize = 512;
 pub const DOOR_BYTES: usize = 96 << 20;
 /// The same of all doors together.
 pub const DOORS_BYTES: usize = 128 << 20;
+/// Bytes of answers that Kafka consumers are about to take; more of them get less each, or wait.
+pub const ANSWER_BYTES: usize = 128 << 20;
 /// Rows by HTTP wait as long for a core, plus [`INGEST_WAIT_NS_A_BYTE`]; then the answer is 429. A short queue keeps
 /// the accepted ones fast.
 pub const INGEST_WAIT_MS: u64 = 25;
@@ -39,6 +41,8 @@ pub const IDLE_MS: u64 = 600_000;
 pub const STARTUP_MS: u64 = 10_000;
 /// One message of a Postgres client: a statement and its parameters.
 pub const POSTGRES_MESSAGE_BYTES: usize = 16 << 20;
+/// Rows that a Postgres client may fetch at a time; one that asks for more gets all, as they come.
+pub const POSTGRES_FETCH_ROWS: i32 = 1 << 20;
 /// A key is a name, not a document.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
 /// A Kafka consumer may ask to wait as long for news.
@@ -50,9 +54,11 @@ pub const KAFKA_PARTITIONS_A_REQUEST: usize = 10_000;
 /// Rows that a page of the console gets.
 pub const CONSOLE_ROWS: usize = 10_000;
 /// Text of one SQL statement or script.
-pub const SQL_TEXT_BYTES: usize = 4 << 20;
+pub const SQL_TEXT_BYTES: usize = 16 << 20;
 /// Nesting of parentheses, subqueries and types: keeps recursive descent off the end of the stack.
-pub const NESTING_DEPTH: usize = 128;
+pub const SQL_NESTING: u32 = 100;
+/// Height of an expression's tree, which chains such as `a + b + c ..` make as well.
+pub const SQL_HEIGHT: u32 = 512;
 /// Nesting of a JSON value.
 pub const JSON_DEPTH: usize = 128;
 /// One Kafka record batch, compressed or not: what a hostile one can make a reader hold.

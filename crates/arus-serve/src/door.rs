@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arus_core::limits::{DOOR_BYTES, DOORS_BYTES};
+use arus_core::limits::{ANSWER_BYTES, DOOR_BYTES, DOORS_BYTES};
 use arus_core::platform::Platform;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +17,8 @@ use crate::Addresses;
 
 /// Bytes are counted in units of this.
 const UNIT: usize = 1 << 10;
+/// What every consumer gets, however many there are.
+const LEAST_ANSWER: usize = 256 << 10;
 /// Connections that are being told that there are too many; more are closed without a word.
 const REFUSALS: usize = 64;
 /// How long a refused client may take to hear it.
@@ -45,6 +47,7 @@ impl DoorContext {
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             bytes: Arc::new(Semaphore::new(DOOR_BYTES / UNIT)),
             all_bytes: self.all_bytes.clone(),
+            answers: Arc::new(Semaphore::new(ANSWER_BYTES / UNIT)),
         }
     }
 }
@@ -58,9 +61,10 @@ pub(crate) struct Door {
     refusals: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     all_bytes: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
 
-/// Bytes of a request, until it is dropped.
+/// Bytes of a request or an answer, until it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Held(Vec<OwnedSemaphorePermit>);
 
@@ -129,6 +133,19 @@ impl Door {
     }
 }
 
+impl Door {
+    /// Room for an answer of `wanted` bytes, or for less where many take theirs slowly; what there is.
+    pub(crate) async fn hold_answer(&self, wanted: usize) -> (Held, usize) {
+        if let Ok(permit) = self.answers.clone().try_acquire_many_owned(units(wanted)) {
+            return (Held(vec![permit]), wanted);
+        }
+        let least = wanted.min(LEAST_ANSWER);
+        let permit = self.answers.clone().acquire_many_owned(units(least)).await;
+        // It is never closed.
+        (Held(permit.into_iter().collect()), least)
+    }
+}
+
 /// A request that is larger than a door's share waits for all of it.
 fn units(bytes: usize) -> u32 {
     bytes.div_ceil(UNIT).clamp(1, DOOR_BYTES / UNIT) as u32
@@ -147,6 +164,7 @@ mod tests {
             refusals: Arc::new(Semaphore::new(1)),
             bytes: Arc::new(Semaphore::new(DOOR_BYTES / UNIT)),
             all_bytes: Arc::new(Semaphore::new(DOORS_BYTES / UNIT)),
+            answers: Arc::new(Semaphore::new(ANSWER_BYTES / UNIT)),
         };
         let mut held = Held::default();
         assert!(door.try_hold(DOOR_BYTES - UNIT, &mut held));

@@ -16,7 +16,7 @@ use crate::ast::Span;
 use crate::parser::ParseError;
 
 /// A script beyond this is refused: offsets and the token list stay small.
-pub(crate) const TEXT_BYTES_MAX: usize = 16 << 20;
+pub(crate) const TEXT_BYTES_MAX: usize = arus_core::limits::SQL_TEXT_BYTES;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {

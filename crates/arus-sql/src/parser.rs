@@ -30,10 +30,10 @@ use crate::lexer::{Token, TokenKind, is_reserved, literal, tokenize};
 use crate::nearest::nearest;
 
 /// Parentheses, operators on the right, subqueries and types inside each other: at most a megabyte of stack.
-pub const NESTING_MAX: u32 = 100;
+pub const NESTING_MAX: u32 = arus_core::limits::SQL_NESTING;
 
 /// Levels of a tree. A chain such as `a + b + c` has a level for each operator; long chains of AND and OR are built balanced.
-pub const HEIGHT_MAX: u32 = 512;
+pub const HEIGHT_MAX: u32 = arus_core::limits::SQL_HEIGHT;
 
 pub(crate) type Result<T> = std::result::Result<T, ParseError>;
 

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         }
     };
     output::init_log();
+    arus_core::contained::silence_contained();
     let outcome = match cli.command {
         Some(Command::Version) => {
             output::line(&format!("arus {}", env!("CARGO_PKG_VERSION")));

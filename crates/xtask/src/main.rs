@@ -1,9 +1,10 @@
-//! Checks of the project that no compiler makes: `cargo xtask tidy`.
+//! Checks of the project that no compiler makes: `cargo xtask tidy`; and the page that is written from source, `cargo xtask limits`.
 
 #![expect(clippy::disallowed_methods, reason = "it reads the checkout, not a user's data")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod edges;
+mod limits;
 mod registries;
 mod sizes;
 mod stored_answers;
@@ -27,8 +28,15 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
         Some("tidy") => tidy(),
+        Some("limits") => match limits::write(&root()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(finding) => {
+                eprintln!("{}: {}", finding.place, finding.message);
+                ExitCode::FAILURE
+            }
+        },
         _ => {
-            eprintln!("usage: cargo xtask tidy");
+            eprintln!("usage: cargo xtask tidy | limits");
             ExitCode::FAILURE
         }
     }
@@ -36,8 +44,10 @@ fn main() -> ExitCode {
 
 fn tidy() -> ExitCode {
     let root = root();
-    let findings: Vec<Finding> =
-        [edges::check, sizes::check, registries::check, stored_answers::check].iter().flat_map(|f| f(&root)).collect();
+    let findings: Vec<Finding> = [edges::check, sizes::check, registries::check, stored_answers::check, limits::check]
+        .iter()
+        .flat_map(|f| f(&root))
+        .collect();
     for finding in &findings {
         println!("{}: {}", finding.place, finding.message);
     }

@@ -10,6 +10,14 @@ use bytes::Bytes;
 
 use super::world::{Asked, World};
 
+const PRODUCER: &str = "producer ";
+
+/// Producer and partition of a batch that may be sent again.
+fn producer_of(key: &str) -> Option<(i64, u64)> {
+    let (producer, partition) = key.strip_prefix(PRODUCER)?.split_once('/')?;
+    Some((producer.parse().ok()?, partition.parse().ok()?))
+}
+
 impl World {
     fn platform(&self) -> Option<Arc<dyn Platform>> {
         self.server.as_ref().map(|server| server.engine.platform())
@@ -29,18 +37,35 @@ impl World {
         self.push(Asked::Rows { ids, key }, Box::pin(async move { platform.ingest(request).await.map(|_| ()) }));
     }
 
-    /// Rows by the Kafka door: broken ones are taken as they are.
+    /// Rows by the Kafka door: broken ones are taken as they are. Most producers are idempotent and send again what was not
+    /// answered; each sends one batch.
     pub(super) fn produce(&mut self, ids: Range<usize>) {
+        let partition = self.rng.below(self.shape.partitions);
+        let key = (self.rng.below(3) != 0).then(|| format!("{PRODUCER}{}/{partition}", self.next_key()));
+        self.send_batch(ids, partition, key);
+    }
+
+    fn send_batch(&mut self, ids: Range<usize>, partition: u64, key: Option<String>) {
         let Some(platform) = self.platform() else { return };
-        let partition = self.rng.below(self.shape.partitions) as i32;
-        self.say(|| format!("rows {ids:?} by Kafka to partition {partition}"));
+        self.say(|| format!("rows {ids:?} by Kafka to partition {partition}, {key:?}"));
         let mut batch = BatchBuilder::new(1_704_067_200_000);
+        if let Some((producer, _)) = key.as_deref().and_then(producer_of) {
+            batch = batch.of_producer(producer, 0, 0);
+        }
         for id in ids.clone() {
             batch.push(None, Some(self.history.rows[id].json(id).as_bytes()), &[], 1_704_067_200_000);
         }
         let Some(bytes) = batch.finish() else { return };
-        let call = async move { platform.log().produce("t", partition, bytes.into()).await.map(|_| ()) };
-        self.push(Asked::Rows { ids, key: None }, Box::pin(call));
+        let call = async move { platform.log().produce("t", partition as i32, bytes.into()).await.map(|_| ()) };
+        self.push(Asked::Rows { ids, key }, Box::pin(call));
+    }
+
+    /// What was not answered, once more and by the same door.
+    pub(super) fn send_again(&mut self, ids: Range<usize>, key: Option<String>) {
+        match key.as_deref().and_then(producer_of) {
+            Some((_, partition)) => self.send_batch(ids, partition, key),
+            None => self.send_rows(ids, key),
+        }
     }
 
     /// The next version of a row of the keyed table.

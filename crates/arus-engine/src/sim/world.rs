@@ -393,7 +393,7 @@ impl World {
             return;
         }
         if let Some((ids, key)) = self.again.pop() {
-            return self.send_rows(ids, key);
+            return self.send_again(ids, key);
         }
         if self.quiet || self.history.rows.len() >= self.shape.rows {
             return;
@@ -417,9 +417,14 @@ impl World {
         if by_kafka {
             return self.produce(first..first + count);
         }
-        self.next_key += 1;
-        let key = (self.rng.below(3) != 0).then(|| format!("request-{}", self.next_key));
+        let n = self.next_key();
+        let key = (self.rng.below(3) != 0).then(|| format!("request-{n}"));
         self.send_rows(first..first + count, key);
+    }
+
+    pub(super) fn next_key(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
     }
 
     pub(super) fn push(&mut self, asked: Asked, call: Call) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arus_core::change::ChangeBatch;
-use arus_core::error::Code;
+use arus_core::error::{Code, Location};
 use arus_core::platform::{Done, Door, Session, StatementOutput, StreamEvent};
 use arus_core::{Error, Result};
 use axum::body::Bytes;
@@ -56,7 +56,8 @@ pub(super) async fn post_sql(
     let mut rest = request.sql.as_str();
     let mut last = Done::default();
     while !rest.trim().is_empty() {
-        let Some((statement, after)) = session.cut_statement(rest)? else {
+        let cut = session.cut_statement(rest).map_err(|e| in_script(e, &request.sql, rest))?;
+        let Some((statement, after)) = cut else {
             return Err(Error::user("the statement has no end").with_code(Code::Syntax).into());
         };
         rest = after;
@@ -67,9 +68,10 @@ pub(super) async fn post_sql(
         if request.stream && is_last {
             // A live query holds nothing of the request.
             drop((bytes, held));
-            return live(session, statement, request.arrays, busy).await;
+            let live = live(session, statement, request.arrays, busy).await;
+            return live.map_err(|HttpError(status, e)| HttpError(status, in_script(e, &request.sql, statement)));
         }
-        match session.execute(statement, &[]).await? {
+        match session.execute(statement, &[]).await.map_err(|e| in_script(e, &request.sql, statement))? {
             StatementOutput::Rows(rows) if is_last => {
                 let arrays = request.arrays;
                 let head = arrays.then(|| columns_line(rows.schema.fields().iter().map(|f| f.name().as_str())));
@@ -89,6 +91,17 @@ pub(super) async fn post_sql(
         last.notices.push(e.message().to_string());
     }
     Ok(Json(json!({"ok": true, "job": last.job, "notices": last.notices})).into_response())
+}
+
+/// An error in one statement of a script points into the script.
+fn in_script(error: Error, script: &str, statement: &str) -> Error {
+    let Some(at) = error.location() else { return error };
+    let start = (statement.as_ptr() as usize).saturating_sub(script.as_ptr() as usize);
+    let before = script.get(..start).unwrap_or_default();
+    let lines = before.matches('\n').count() as u32;
+    let chars = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) as u32;
+    let column = if at.line == 1 { at.column + chars } else { at.column };
+    error.with_location(Location { line: at.line + lines, column, offset: at.offset + start as u32, ..at })
 }
 
 async fn live(

@@ -8,8 +8,10 @@ use kafka_protocol::messages::{
     MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
+use tokio::net::TcpStream;
 
 use super::{Broker, ended, fetch, init_producer_id, list_offsets, metadata, produce};
+use crate::door::Held;
 
 /// (request, first version, last version): those that are tested with real clients.
 pub(super) const APIS: &[(ApiKey, i16, i16)] = &[
@@ -28,15 +30,17 @@ pub(super) struct Answer {
     pub(super) bytes: Option<Bytes>,
     /// For how long the connection is not read.
     pub(super) throttle_ms: u32,
+    /// Held until the client has taken the answer.
+    pub(super) held: Held,
 }
 
 impl From<Bytes> for Answer {
     fn from(bytes: Bytes) -> Self {
-        Answer { bytes: Some(bytes), throttle_ms: 0 }
+        Answer { bytes: Some(bytes), ..Answer::default() }
     }
 }
 
-pub(super) async fn answer(broker: &Broker, mut frame: Bytes) -> ended::Result<Answer> {
+pub(super) async fn answer(broker: &Broker, mut frame: Bytes, socket: &TcpStream) -> ended::Result<Answer> {
     if frame.len() < 8 {
         return Err("the request has no header".into());
     }
@@ -72,11 +76,12 @@ pub(super) async fn answer(broker: &Broker, mut frame: Bytes) -> ended::Result<A
             let response = produce::answer(broker, request).await;
             let throttle_ms = response.throttle_time_ms.max(0) as u32;
             let bytes = wants_answer.then(|| encode(api, version, correlation, &response)).transpose()?;
-            Answer { bytes, throttle_ms }
+            Answer { bytes, throttle_ms, held: Held::default() }
         }
         ApiKey::Fetch => {
             let request = FetchRequest::decode(&mut frame, version)?;
-            encode(api, version, correlation, &fetch::answer(broker, request).await)?.into()
+            let (response, held) = fetch::answer(broker, request, socket).await;
+            Answer { bytes: Some(encode(api, version, correlation, &response)?), throttle_ms: 0, held }
         }
         ApiKey::InitProducerId => {
             let request = InitProducerIdRequest::decode(&mut frame, version)?;

@@ -7,19 +7,25 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use tokio::net::TcpStream;
 
 use super::{Broker, errors};
+use crate::door::Held;
 
-pub(super) async fn answer(broker: &Broker, request: FetchRequest) -> FetchResponse {
+/// The answer, and the room that it holds until the client has taken it.
+pub(super) async fn answer(broker: &Broker, request: FetchRequest, socket: &TcpStream) -> (FetchResponse, Held) {
     let partitions: usize = request.topics.iter().map(|t| t.partitions.len()).sum();
     if partitions > KAFKA_PARTITIONS_A_REQUEST {
-        return FetchResponse::default().with_error_code(ResponseError::InvalidRequest.code());
+        return (FetchResponse::default().with_error_code(ResponseError::InvalidRequest.code()), Held::default());
     }
-    let budget = usize::try_from(request.max_bytes).unwrap_or(0).clamp(1, FETCH_BYTES);
-    let first = read(broker, &request.topics, budget);
+    let wanted = usize::try_from(request.max_bytes).unwrap_or(0).clamp(1, FETCH_BYTES);
+    let (held, room) = broker.door.hold_answer(wanted).await;
+    let first = read(broker, &request.topics, room);
     if first.bytes > 0 || first.failed || request.min_bytes <= 0 {
-        return first.response;
+        return (first.response, held);
     }
+    // Whoever waits for news holds nothing.
+    drop(held);
     let wait = Duration::from_millis(request.max_wait_ms.clamp(0, FETCH_WAIT_MS) as u64);
     let news = request.topics.iter().flat_map(|topic| {
         topic
@@ -29,12 +35,28 @@ pub(super) async fn answer(broker: &Broker, request: FetchRequest) -> FetchRespo
     });
     let news: Vec<_> = news.collect();
     if news.is_empty() {
-        tokio::time::sleep(wait).await;
-        return first.response;
+        tokio::select! { () = tokio::time::sleep(wait) => {}, () = gone(socket) => {} }
+        return (first.response, Held::default());
     }
     // At the timeout the answer is empty, as Kafka's.
-    let arrived = tokio::time::timeout(wait, futures::future::select_all(news)).await.is_ok();
-    if arrived { read(broker, &request.topics, budget).response } else { first.response }
+    let arrived = tokio::select! {
+        arrived = tokio::time::timeout(wait, futures::future::select_all(news)) => arrived.is_ok(),
+        () = gone(socket) => false,
+    };
+    if !arrived {
+        return (first.response, Held::default());
+    }
+    let (held, room) = broker.door.hold_answer(wanted).await;
+    (read(broker, &request.topics, room).response, held)
+}
+
+/// Ready when the client has closed its side: nobody waits for the news any more.
+async fn gone(socket: &TcpStream) {
+    match socket.peek(&mut [0]).await {
+        Ok(0) | Err(_) => {}
+        // Its next request has come already.
+        Ok(_) => std::future::pending().await,
+    }
 }
 
 struct Read {

@@ -30,34 +30,37 @@ struct Broker {
     log: Arc<dyn LogDoor>,
     /// What metadata tells clients to connect to.
     address: SocketAddr,
+    door: Door,
 }
 
 pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {
     let door = context.door("kafka");
-    let broker = Arc::new(Broker { log: context.platform.log(), address: context.addresses.kafka });
+    let address = context.addresses.kafka;
+    let broker = Arc::new(Broker { log: context.platform.log(), address, door: door.clone() });
     loop {
         let (socket, peer, arrival) = door.accept(&listener).await;
         // The protocol has no word for a refusal: like Kafka's broker it closes.
         let Arrival::Welcome(permit) = arrival else { continue };
-        let (broker, door) = (broker.clone(), door.clone());
+        let broker = broker.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(e) = connection(socket, &broker, &door).await {
+            if let Err(e) = connection(socket, &broker).await {
                 tracing::debug!("kafka connection of {peer} ended: {e}");
             }
         });
     }
 }
 
-async fn connection(mut socket: TcpStream, broker: &Broker, door: &Door) -> ended::Result {
-    while let Some((frame, held)) = read_frame(&mut socket, door).await? {
-        let answer = api::answer(broker, frame).await?;
+async fn connection(mut socket: TcpStream, broker: &Broker) -> ended::Result {
+    while let Some((frame, held)) = read_frame(&mut socket, &broker.door).await? {
+        let answer = api::answer(broker, frame, &socket).await?;
         drop(held);
         if let Some(bytes) = answer.bytes {
             let length = i32::try_from(bytes.len()).map_err(|_| "the response is too long")?;
             write(&mut socket, &length.to_be_bytes()).await?;
             write(&mut socket, &bytes).await?;
         }
+        drop(answer.held);
         // The client was asked to hold back; one that does not is not read either.
         if answer.throttle_ms > 0 {
             tokio::time::sleep(Duration::from_millis(u64::from(answer.throttle_ms))).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use arus_core::platform::{Done, Door, Platform, Session, StatementOutput};
 use async_trait::async_trait;
-use futures::{Sink, SinkExt, stream};
+use futures::{Sink, SinkExt, StreamExt, stream};
 use pgwire::api::auth::StartupHandler;
 use pgwire::api::auth::noop::NoopStartupHandler;
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
@@ -273,7 +273,7 @@ impl ExtendedQueryHandler for Connection {
         Arc::new(Preparer(self.state.clone()))
     }
 
-    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
+    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, max_rows: usize) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Prepared>,
@@ -286,8 +286,23 @@ impl ExtendedQueryHandler for Connection {
             params.push(portal.parameter::<String>(i, &Type::TEXT)?);
         }
         let format = &portal.result_column_format;
-        let answer = self.state.lock().await.run(&statement.sql, &params, format, handle_of(client)).await?;
+        // Rows that are sent here end with this call, which pgwire itself cancels.
+        let all = max_rows == 0;
+        let handle = if all { None } else { handle_of(client) };
+        let answer = self.state.lock().await.run(&statement.sql, &params, format, handle).await?;
         send_notices(client, answer.notices).await?;
-        Ok(answer.response)
+        match answer.response {
+            // pgwire would collect all of them before it sends the first.
+            Response::Query(mut results) if all => {
+                let tag = Tag::new(results.command_tag());
+                let mut rows = 0;
+                while let Some(row) = results.data_rows().next().await {
+                    client.feed(PgWireBackendMessage::DataRow(row?)).await?;
+                    rows += 1;
+                }
+                Ok(Response::Execution(tag.with_rows(rows)))
+            }
+            response => Ok(response),
+        }
     }
 }

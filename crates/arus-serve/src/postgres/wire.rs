@@ -1,11 +1,13 @@
 //! One Postgres connection: messages of bounded size, held against the door's share, and no client that keeps an answer
 //! waiting for ever.
 
+use std::future::Future;
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use arus_core::limits::{POSTGRES_MESSAGE_BYTES, REQUEST_STALL_MS, STARTUP_MS};
+use arus_core::contained::contain;
+use arus_core::limits::{POSTGRES_FETCH_ROWS, POSTGRES_MESSAGE_BYTES, REQUEST_STALL_MS, STARTUP_MS};
 use futures::StreamExt;
 use futures::future::poll_fn;
 use pgwire::api::{ClientInfo, ErrorHandler, PgWireConnectionState, PgWireServerHandlers};
@@ -32,8 +34,13 @@ pub(super) async fn serve(socket: TcpStream, handlers: Handlers, door: &Door) ->
 
 async fn messages(socket: TcpStream, handlers: Handlers, door: &Door) -> io::Result<()> {
     let startup = Duration::from_millis(STARTUP_MS);
-    let negotiated = timeout(startup, negotiate_tls(socket, None)).await;
-    let Some(mut socket) = negotiated.map_err(|_| timed_out("a startup message"))?? else { return Ok(()) };
+    let mut negotiation = Box::pin(negotiate_tls(socket, None));
+    let negotiated = poll_fn(|cx| match contain(|| negotiation.as_mut().poll(cx)) {
+        None => Poll::Ready(Err(malformed())),
+        Some(polled) => polled,
+    });
+    let negotiated = timeout(startup, negotiated).await.map_err(|_| timed_out("a startup message"))?;
+    let Some(mut socket) = negotiated? else { return Ok(()) };
     let progress = handlers.progress();
     let error_handler = handlers.error_handler();
     loop {
@@ -44,9 +51,12 @@ async fn messages(socket: TcpStream, handlers: Handlers, door: &Door) -> io::Res
         let patience = if starting { startup } else { Duration::from_millis(REQUEST_STALL_MS) };
         let mut arrived = 0;
         let message = loop {
-            let next = poll_fn(|cx| match socket.poll_next_unpin(cx) {
-                Poll::Pending if socket.read_buffer().len() > POSTGRES_MESSAGE_BYTES => Poll::Ready(Err(too_large())),
-                polled => polled.map(Ok),
+            let next = poll_fn(|cx| match contain(|| socket.poll_next_unpin(cx)) {
+                None => Poll::Ready(Err(malformed())),
+                Some(Poll::Pending) if socket.read_buffer().len() > POSTGRES_MESSAGE_BYTES => {
+                    Poll::Ready(Err(too_large()))
+                }
+                Some(polled) => polled.map(Ok),
             });
             if let Ok(message) = timeout(patience, next).await {
                 break message?;
@@ -59,7 +69,13 @@ async fn messages(socket: TcpStream, handlers: Handlers, door: &Door) -> io::Res
             arrived = now;
         };
         let Some(message) = message else { return Ok(()) };
-        let message = message.map_err(io::Error::other)?;
+        let mut message = message.map_err(io::Error::other)?;
+        if let PgWireFrontendMessage::Execute(execute) = &mut message
+            && !(0..=POSTGRES_FETCH_ROWS).contains(&execute.max_rows)
+        {
+            // As many as there are, which are sent as they come; a fetch is collected first.
+            execute.max_rows = 0;
+        }
         if matches!(message, PgWireFrontendMessage::Terminate(_)) {
             return Ok(());
         }
@@ -99,6 +115,11 @@ fn size(message: &PgWireFrontendMessage) -> usize {
 
 fn timed_out(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("waited in vain for {what}"))
+}
+
+/// The decoder trusts the lengths within a message.
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a message is malformed")
 }
 
 fn too_large() -> io::Error {

@@ -11,17 +11,11 @@ use crate::sim::MemoryFs;
 
 /// A batch of `n` records as producer `id` numbers it.
 fn batch(id: i64, epoch: i16, sequence: i32, n: i32) -> Vec<u8> {
-    let mut builder = BatchBuilder::new(1_000);
+    let mut builder = BatchBuilder::new(1_000).of_producer(id, epoch, sequence);
     for i in 0..n {
         builder.push(None, Some(format!("{id}/{epoch}/{}", i64::from(sequence) + i64::from(i)).as_bytes()), &[], 1_000);
     }
-    let mut bytes = builder.finish().expect("has records");
-    bytes[43..51].copy_from_slice(&id.to_be_bytes());
-    bytes[51..53].copy_from_slice(&epoch.to_be_bytes());
-    bytes[53..57].copy_from_slice(&sequence.to_be_bytes());
-    let crc = crc32c::crc32c(&bytes[21..]);
-    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-    bytes
+    builder.finish().expect("has records")
 }
 
 type Outcome = Result<(i64, bool), Code>;

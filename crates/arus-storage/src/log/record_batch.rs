@@ -229,6 +229,8 @@ pub struct BatchBuilder {
     base_timestamp: i64,
     max_timestamp: i64,
     count: i32,
+    /// Id, epoch and sequence; below 0 there is none.
+    producer: (i64, i16, i32),
 }
 
 impl BatchBuilder {
@@ -239,7 +241,15 @@ impl BatchBuilder {
             base_timestamp: base_timestamp_ms,
             max_timestamp: base_timestamp_ms,
             count: 0,
+            producer: (-1, -1, -1),
         }
+    }
+
+    /// Numbers the batch as an idempotent producer does.
+    #[must_use]
+    pub fn of_producer(mut self, id: i64, epoch: i16, sequence: i32) -> Self {
+        self.producer = (id, epoch, sequence);
+        self
     }
 
     pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)], ts_ms: i64) {
@@ -295,8 +305,10 @@ impl BatchBuilder {
         put(23, &(self.count - 1).to_be_bytes());
         put(27, &self.base_timestamp.to_be_bytes());
         put(35, &self.max_timestamp.to_be_bytes());
-        // No producer id, epoch and sequence.
-        put(43, &[0xff; 14]);
+        let (id, epoch, sequence) = self.producer;
+        put(43, &id.to_be_bytes());
+        put(51, &epoch.to_be_bytes());
+        put(53, &sequence.to_be_bytes());
         put(57, &self.count.to_be_bytes());
         let crc = crc32c::crc32c(&self.bytes[CRC_START..]);
         self.bytes[17..21].copy_from_slice(&crc.to_be_bytes());

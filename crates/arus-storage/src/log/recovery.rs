@@ -220,7 +220,9 @@ impl Recovery<'_> {
                     let facts = &mut self.inner.segments[index].facts;
                     facts.len = position;
                     facts.add(header.base_offset, header.next_offset(), header.bytes, header.max_timestamp);
-                    self.inner.producers.note(&header, header.base_offset, self.now_ms);
+                    if !planted("producers-forgotten") {
+                        self.inner.producers.note(&header, header.base_offset, self.now_ms);
+                    }
                     if let Ok(Some(key)) = idempotency_key(&header, batch) {
                         let held = HeldKey {
                             key,

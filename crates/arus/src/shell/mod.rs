@@ -179,8 +179,10 @@ impl Shell {
                 Cut::Incomplete { .. } => rest.len(),
             };
             let (statement, after) = rest.split_at(end);
+            let before = &text[..text.len() - rest.len() + (statement.len() - statement.trim_start().len())];
             rest = after;
-            match self.statement(statement.trim().trim_end_matches(';').trim_end())? {
+            let place = Typed { text, before };
+            match self.statement(statement.trim().trim_end_matches(';').trim_end(), place)? {
                 End::Done => {}
                 end => return Ok(end),
             }
@@ -188,7 +190,7 @@ impl Shell {
         Ok(End::Done)
     }
 
-    fn statement(&mut self, statement: &str) -> Result<End> {
+    fn statement(&mut self, statement: &str, place: Typed<'_>) -> Result<End> {
         match statement.to_ascii_uppercase().as_str() {
             "" => return Ok(End::Done),
             "QUIT" | "EXIT" => return Ok(End::Quit),
@@ -216,7 +218,7 @@ impl Shell {
         let lines_before = text.lines().count();
         text.push_str(statement);
         self.interrupted.store(false, Relaxed);
-        let end = self.follow(&text, statement, lines_before, is_query && !self.snapshots)?;
+        let end = self.follow(&text, place, lines_before, is_query && !self.snapshots)?;
         if end == End::Done
             && matches!(kind, Ok(StatementKind::Set(_) | StatementKind::Reset(_) | StatementKind::Use(_)))
         {
@@ -226,7 +228,7 @@ impl Shell {
     }
 
     /// Sends the text and shows what comes until it ends or Ctrl-C.
-    fn follow(&mut self, text: &str, statement: &str, lines_before: usize, live: bool) -> Result<End> {
+    fn follow(&mut self, text: &str, place: Typed<'_>, lines_before: usize, live: bool) -> Result<End> {
         let mut answer = match self.client.sql(text, live) {
             Ok(answer) => answer,
             Err(e) => {
@@ -260,7 +262,7 @@ impl Shell {
                 }
                 Line::Failed(error) => {
                     rows.show();
-                    output::note(&format!("error: {}", told(&error, lines_before).render(Some(statement))));
+                    output::note(&format!("error: {}", told(&error, lines_before, place).render(Some(place.text))));
                     return Ok(End::Failed);
                 }
                 Line::End => {
@@ -272,13 +274,23 @@ impl Shell {
     }
 }
 
+/// Where a statement stands in what was typed.
+#[derive(Clone, Copy)]
+struct Typed<'a> {
+    text: &'a str,
+    before: &'a str,
+}
+
 /// The error of an answer, with its place in what was typed.
-fn told(error: &Value, lines_before: usize) -> Error {
+fn told(error: &Value, lines_before: usize, place: Typed<'_>) -> Error {
     let text = |key: &str| error[key].as_str().map(String::from);
     let number = |key: &str| error[key].as_u64().map(|n| n as u32);
     let mut told = Error::user(text("message").unwrap_or_default());
     if let (Some(line), Some(column)) = (number("line"), number("column")) {
         let line = line.saturating_sub(lines_before as u32).max(1);
+        let chars = place.before.rsplit('\n').next().map_or(0, |line| line.chars().count()) as u32;
+        let column = if line == 1 { column + chars } else { column };
+        let line = line + place.before.matches('\n').count() as u32;
         told = told.with_location(Location { line, column, offset: 0, length: number("length").unwrap_or(1) });
     }
     match text("hint") {

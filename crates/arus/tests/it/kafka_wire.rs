@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use arus_storage::log::BatchBuilder;
+
 pub(crate) struct Wire {
     pub(crate) socket: TcpStream,
     correlation: i32,
@@ -85,20 +87,7 @@ pub(crate) fn batch(producer: i64, epoch: i16, sequence: i32, value: &str) -> Ve
 }
 
 pub(crate) fn batch_of(producer: i64, epoch: i16, sequence: i32, values: &[&[u8]]) -> Vec<u8> {
-    let mut builder = arus_storage::log::BatchBuilder::new(1_700_000_000_000);
+    let mut builder = BatchBuilder::new(1_700_000_000_000).of_producer(producer, epoch, sequence);
     values.iter().for_each(|value| builder.push(None, Some(value), &[], 1_700_000_000_000));
-    let mut bytes = builder.finish().unwrap();
-    bytes[43..51].copy_from_slice(&producer.to_be_bytes());
-    bytes[51..53].copy_from_slice(&epoch.to_be_bytes());
-    bytes[53..57].copy_from_slice(&sequence.to_be_bytes());
-    let crc = crc32c(&bytes[21..]);
-    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-    bytes
-}
-
-/// CRC-32C, bit by bit: a second opinion on the server's.
-fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { c >> 1 ^ 0x82f6_3b78 } else { c >> 1 })
-    })
+    builder.finish().unwrap()
 }

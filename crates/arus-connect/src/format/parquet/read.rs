@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_ar
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arus_core::change::arrow_bug;
+use arus_core::contained::contain;
 use arus_core::fs::File;
 use arus_core::{Error, Result};
 use bytes::Bytes;
@@ -38,7 +39,8 @@ impl ParquetRows {
         batch_rows: usize,
     ) -> Result<Self> {
         let failed = |e: ParquetError| Error::external(format!("{name} cannot be read as parquet: {e}")).with_source(e);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(Chunks { file, len }).map_err(failed)?;
+        let chunks = Chunks { file, len };
+        let builder = whole(&name, || ParquetRecordBatchReaderBuilder::try_new(chunks))?.map_err(failed)?;
         let roots: Vec<usize> = builder
             .parquet_schema()
             .root_schema()
@@ -52,18 +54,15 @@ impl ParquetRows {
             .collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
-        let reader = builder
-            .with_projection(mask)
-            .with_batch_size(batch_rows)
-            .with_offset(row as usize)
-            .build()
-            .map_err(failed)?;
+        let builder = builder.with_projection(mask).with_batch_size(batch_rows).with_offset(row as usize);
+        let reader = whole(&name, || builder.build())?.map_err(failed)?;
         Ok(ParquetRows { name, reader, schema, wanted, row, rows })
     }
 
     /// The next rows, `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let reader = &mut self.reader;
+        let Some(batch) = whole(&self.name, || reader.next())? else { return Ok(None) };
         let batch = batch
             .map_err(|e| Error::external(format!("{} cannot be read as parquet: {e}", self.name)).with_source(e))?;
         let rows = batch.num_rows();
@@ -98,6 +97,11 @@ impl ParquetRows {
     }
 }
 
+/// The library asserts what a damaged file breaks: that is the file's fault and stops nothing but its reader.
+fn whole<T>(name: &str, read: impl FnOnce() -> T) -> Result<T> {
+    contain(read).ok_or_else(|| Error::external(format!("{name} cannot be read as parquet: it is damaged")))
+}
+
 struct Chunks {
     file: Arc<dyn File>,
     len: u64,
@@ -117,6 +121,10 @@ impl ChunkReader for Chunks {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let ends = start.checked_add(length as u64);
+        if ends.is_none_or(|end| end > self.len) {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} of a file of {}", self.len)));
+        }
         let mut bytes = vec![0; length];
         self.file.read_exact_at(start, &mut bytes)?;
         Ok(bytes.into())

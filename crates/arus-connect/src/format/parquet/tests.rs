@@ -20,7 +20,7 @@ fn done<T>(call: impl Future<Output = Result<T>>) -> T {
     }
 }
 
-fn columns() -> Vec<(&'static str, LogicalType)> {
+pub(in crate::format) fn columns() -> Vec<(&'static str, LogicalType)> {
     let field = |name: &str, kind: TypeKind| RowField { name: name.into(), ty: kind.nullable(), comment: None };
     let attribute = TimeAttribute::None;
     [
@@ -137,4 +137,19 @@ fn what_is_no_parquet_is_told() {
     let split = source.enumerate(&[]).expect("splits").remove(0);
     let error = source.open(&split, None).err().expect("refused");
     assert!(error.message().contains("cannot be read as parquet"), "{error}");
+}
+
+/// A small file with every type.
+pub(in crate::format) fn a_file(folder: &std::path::Path) -> std::path::PathBuf {
+    let path = folder.join("good");
+    let text = path.display().to_string();
+    let table = table(&columns(), &[("connector", "filesystem"), ("path", &text), ("format", "parquet")]);
+    let cx = context(&Arc::new(Lines::default()));
+    let mut sink = Registry.connector("filesystem").expect("registered").sink(&table, &cx).expect("a sink");
+    sink.write(&rows(&table, &cx)).expect("writes");
+    let token: CommitToken = done(sink.prepare(1)).expect("rows");
+    sink.take_sync().expect("files")().expect("syncs");
+    done(sink.commit(&token));
+    let source = Registry.connector("filesystem").expect("registered").source(&table, &cx).expect("a source");
+    source.enumerate(&[]).expect("splits")[0].id.as_str().into()
 }

@@ -54,7 +54,7 @@ fn a_shell_without_a_server_is_its_own() {
         None,
     );
     assert_eq!(run.stdout, " item   │ id\n────────┼────\n tea    │  1\n coffee │  2\n", "{}", run.stderr);
-    let error = "error: column 'itme' does not exist in 'orders'\n  at line 1, column 8\n  | SELECT itme FROM orders\n  |        ^^^^\n";
+    let error = "error: column 'itme' does not exist in 'orders'\n  at line 5, column 17\n  |          SELECT itme FROM orders;\n  |                 ^^^^\n";
     assert!(run.stderr.contains(error), "{}", run.stderr);
     assert_eq!(run.code, Some(1), "a script stops at its first error");
 }

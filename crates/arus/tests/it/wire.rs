@@ -109,7 +109,7 @@ fn a_cancel_request_ends_an_extended_query() {
         let code = 80_877_102i32.to_be_bytes();
         cancel.write_all(&framed(&[&code, wire.key.as_slice()].concat())).unwrap();
         let error = wire.answer().expect_err("it was cancelled");
-        assert!(error.contains("57014") && error.contains("cancelled"), "{error}");
+        assert!(error.contains("57014") && error.contains("cancel"), "{error}");
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
         // The connection goes on.
         wire.send("SELECT COUNT(*) FROM t", &[]);

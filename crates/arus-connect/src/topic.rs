@@ -9,6 +9,7 @@ use arus_core::catalog::TableDef;
 use arus_core::connector::{
     OptionDef, OptionKind, PollLimit, Polled, Position, RawBatch, RawRecord, Source, SourceReader, Split,
 };
+use arus_core::error::Code;
 use arus_core::{Error, Result};
 use arus_storage::log::{Partition, ReadUpTo};
 
@@ -16,6 +17,7 @@ use crate::options::Options;
 
 const STARTUP_MODE: &str = "scan.startup.mode";
 const STARTUP_TIMESTAMP: &str = "scan.startup.timestamp-millis";
+const DAMAGE: &str = "scan.damage";
 
 /// Options of a table without a `'connector'`; those of its format stand behind `json.`.
 pub const TOPIC_OPTIONS: &[OptionDef] = &[
@@ -61,6 +63,13 @@ pub const TOPIC_OPTIONS: &[OptionDef] = &[
         default: None,
         about: "milliseconds since 1970 for the mode timestamp",
     },
+    OptionDef {
+        name: DAMAGE,
+        kind: OptionKind::Choice(&["fail", "skip"]),
+        required: false,
+        default: Some("fail"),
+        about: "at records that the disk has damaged: fail names them, skip reads on behind them",
+    },
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +86,8 @@ pub struct TopicSource {
     upto: ReadUpTo,
     /// For each partition the offset at which a snapshot read ends.
     bounded_at: Option<Vec<i64>>,
+    /// Reads on behind damage.
+    skip_damage: bool,
 }
 
 impl TopicSource {
@@ -102,7 +113,15 @@ impl TopicSource {
             return Err(Error::bug(format!("table '{}': one end a partition", table.path)));
         }
         let upto = if written_by_pipeline { ReadUpTo::End } else { ReadUpTo::Synced };
-        Ok(TopicSource { partitions, startup, upto, bounded_at })
+        let skip_damage = options.choice(DAMAGE)? == "skip";
+        Ok(TopicSource { partitions, startup, upto, bounded_at, skip_damage })
+    }
+
+    /// Whatever the table's options say, damaged records are stepped over.
+    #[must_use]
+    pub fn skipping_damage(mut self, skip: bool) -> Self {
+        self.skip_damage |= skip;
+        self
     }
 
     fn end(&self, partition: &Partition) -> i64 {
@@ -134,7 +153,8 @@ impl Source for TopicSource {
             (None, Startup::Timestamp(ms)) => partition.offset_for_time(ms)?.unwrap_or_else(|| self.end(&partition)),
         };
         let bound = self.bounded_at.as_ref().map(|bounds| bounds[index]);
-        Ok(Box::new(TopicReader { partition, upto: self.upto, next, bound, pending: None }))
+        let skip_damage = self.skip_damage;
+        Ok(Box::new(TopicReader { partition, upto: self.upto, next, bound, pending: None, skip_damage }))
     }
 }
 
@@ -146,6 +166,25 @@ struct TopicReader {
     bound: Option<i64>,
     /// What was read beyond the limit of a poll.
     pending: Option<RawBatch>,
+    skip_damage: bool,
+}
+
+impl TopicReader {
+    /// What stands at `next`; with damage stepped over, at the first offset behind it.
+    fn read(&mut self, max_bytes: usize) -> Result<RawBatch> {
+        loop {
+            match self.partition.read_raw(self.next, max_bytes, self.upto) {
+                Err(error) if self.skip_damage && error.code() == Code::Corrupt => {
+                    let behind = self.partition.next_readable(self.next);
+                    if behind <= self.next {
+                        return Err(error);
+                    }
+                    self.next = behind;
+                }
+                read => return read,
+            }
+        }
+    }
 }
 
 impl SourceReader for TopicReader {
@@ -156,7 +195,7 @@ impl SourceReader for TopicReader {
         let mut batch = match self.pending.take() {
             Some(batch) => batch,
             None => {
-                let mut batch = self.partition.read_raw(self.next, limit.bytes, self.upto)?;
+                let mut batch = self.read(limit.bytes)?;
                 if let Some(bound) = self.bound {
                     batch.records.retain(|r| r.offset < bound);
                 }
@@ -168,7 +207,11 @@ impl SourceReader for TopicReader {
             let rest: Vec<RawRecord> = batch.records.split_off(rows);
             self.pending = Some(RawBatch { data: batch.data.clone(), records: rest, partition: batch.partition });
         }
-        let Some(last) = batch.records.last() else { return Ok(Polled::Idle) };
+        let Some(last) = batch.records.last() else {
+            // Damage may have hidden all that was left.
+            let ended = self.bound.is_some_and(|bound| self.next >= bound);
+            return Ok(if ended { Polled::End } else { Polled::Idle });
+        };
         self.next = last.offset + 1;
         Ok(Polled::Raw(batch))
     }

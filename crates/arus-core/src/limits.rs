@@ -71,6 +71,10 @@ pub const REGEX_CACHE: usize = 64;
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// The manifest is rotated at this size.
 pub const MANIFEST_BYTES: u64 = 8 << 20;
+/// At most so much of a disk stays free when nobody says how much.
+pub const DISK_FLOOR_BYTES: u64 = 256 << 20;
+/// At most so much of the disk budget is for checkpoints when rows are refused already.
+pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
 /// State deltas after which a merge is due.
 pub const STATE_DELTAS: usize = 8;
 /// Block of a state file before compression.

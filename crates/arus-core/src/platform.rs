@@ -52,6 +52,16 @@ pub trait Platform: Send + Sync {
     /// Whether recovery is over and rows are taken.
     fn ready(&self) -> bool;
 
+    /// What whoever runs the server should know now, a sentence each: a disk that fills up. Empty when all is well.
+    fn warnings(&self) -> Vec<String> {
+        vec![]
+    }
+
+    /// A checkpoint whose files stay as they are until the answer is dropped.
+    async fn backup(&self) -> Result<PinnedBackup> {
+        Err(crate::Error::not_supported("a backup of this server"))
+    }
+
     /// The dashboards of the project: (name, YAML text).
     fn dashboards(&self) -> Result<Vec<(String, String)>>;
 
@@ -148,6 +158,14 @@ pub struct QueryRows {
     pub batches: Vec<RecordBatch>,
 }
 
+/// A consistent picture of the data folder, to be copied by whoever asked for it.
+pub struct PinnedBackup {
+    /// Where the files are and which of them, as JSON: `arus_storage::backup::Pinned`.
+    pub list: serde_json::Value,
+    /// The files may go when it is dropped.
+    pub pin: Box<dyn Send>,
+}
+
 // ---- rows by HTTP --------------------------------------------------------------------------------------
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,6 +238,10 @@ pub struct Usage {
 pub struct DiskUsage {
     pub used_bytes: u64,
     pub free_bytes: u64,
+    /// Of `--disk`.
+    pub limit_bytes: Option<u64>,
+    /// `ok`, `warning`, `full`.
+    pub state: &'static str,
 }
 
 // ---- Kafka ---------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ pub const TYPE_LENGTH_ENFORCER: &str = "table.exec.sink.type-length-enforcer";
 pub const CDC_EVENTS_DUPLICATE: &str = "table.exec.source.cdc-events-duplicate";
 pub const EPOCH_INTERVAL: &str = "arus.epoch.interval";
 pub const OUTBOX_BYTES: &str = "arus.outbox.bytes";
+pub const READ_DAMAGE: &str = "arus.read.damage";
 /// What USE sets; it is kept with a pipeline, so that its names mean the same after a restart.
 pub const CATALOG: &str = "arus.catalog";
 pub const DATABASE: &str = "arus.database";
@@ -70,6 +71,7 @@ pub const KEYS: &[Key] = &[
     on(EPOCH_INTERVAL, "auto", "auto, or a time between epochs"),
     on(ERROR_POLICY, "quarantine", "quarantine: a failing row is set aside; fail: the pipeline stops, as in Flink"),
     on(OUTBOX_BYTES, "256 mb", "what the sinks of a pipeline have not taken; beyond it the pipeline's sources wait"),
+    on(READ_DAMAGE, "fail", "fail: a SELECT that meets damaged records names them; skip: it reads on behind them"),
     noted(VISIBILITY, "epoch"),
     noted(CHECKPOINT_INTERVAL, "1 s"),
     noted("execution.checkpointing.incremental", "false"),

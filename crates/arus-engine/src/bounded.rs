@@ -11,7 +11,7 @@ use arus_core::limits::BATCH_ROWS;
 use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink};
 use arus_core::platform::StreamEvent;
 use arus_core::read::{BatchIterator, Cut};
-use arus_core::settings::Settings;
+use arus_core::settings::{READ_DAMAGE, Settings};
 use arus_core::{ChangeBatch, Error, ErrorKind, Result, RowSchema};
 use arus_storage::log::Topic;
 use arus_storage::table::{KeyedTable, TableMode, TableSnapshot};
@@ -190,7 +190,8 @@ impl PipelineIo for BoundedIo {
         let Some(published) = &self.published else { return self.live_scan(scan) };
         let found = published.tables.get(&def.path);
         let topic = |def: &TableDef, topic: &Topic, ends: &[i64]| -> Result<Arc<dyn Source>> {
-            let source = TopicSource::new(def, topic.partitions().to_vec(), true, Some(ends.to_vec()))?;
+            let source = TopicSource::new(def, topic.partitions().to_vec(), true, Some(ends.to_vec()))?
+                .skipping_damage(self.settings.get(READ_DAMAGE) == "skip");
             Ok(match &self.starts {
                 Some(starts) => Arc::new(From { source: Arc::new(source), starts: starts.clone() }),
                 None => Arc::new(source),
@@ -198,6 +199,7 @@ impl PipelineIo for BoundedIo {
         };
         let source: Arc<dyn Source> = match found.map(|f| (&f.table.store, f)) {
             Some((Store::Keyed { .. }, found)) => {
+                found.table.check_whole()?;
                 let rows = found.rows.clone().ok_or_else(|| Error::bug("a keyed table without rows"))?;
                 return Ok(ScanHandle { source: Arc::new(SnapshotSource { rows, scan: scan.clone() }), decoder: None });
             }

@@ -33,6 +33,7 @@ pub(crate) fn changes(
     from: Option<Cut>,
 ) -> Result<BoxStream<'static, Result<ChangeEvent>>> {
     let table = shared.tables.require(path)?;
+    table.check_whole()?;
     if table.def.kind == TableKind::Connector && table.topic().is_none() {
         return Err(Error::user(format!("table '{path}' belongs to a connector: it has no changes here"))
             .with_code(Code::NotSupported));
@@ -217,7 +218,7 @@ impl Feed {
         after: Option<Vec<i64>>,
         durable: Cut,
     ) -> Result<()> {
-        let snapshot = EngineSnapshot { shared: self.shared.clone(), published: newest.clone() };
+        let snapshot = EngineSnapshot { shared: self.shared.clone(), published: newest.clone(), skip_damage: false };
         let (path, found) = (self.path.clone(), found.clone());
         let read = tokio::task::spawn_blocking(move || {
             let table: Option<Arc<dyn ReadTable>> = match after {

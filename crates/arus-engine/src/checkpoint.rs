@@ -1,20 +1,24 @@
 //! The writing of checkpoints, on a thread of its own: state file, topics, manifest, one phase after the other.
 //!
-//! It reads the state files too, when a pipeline starts again. The manifest record is the commit point. A failure before it abandons the checkpoint: its state goes back to the
-//! data thread, which puts it before the next one's.
+//! It reads the state files too, when a pipeline starts again. The manifest record is the commit point. A failure before it
+//! abandons the checkpoint: its state goes back to the data thread, which puts it before the next one's. Merges run beside it
+//! ([`Merges`]); what came of one is named by the next record.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arus_core::connector::SyncTask;
 use arus_core::read::Cut;
 use arus_core::{Error, Result, planted};
 use arus_storage::log::{Partition, Topic};
-use arus_storage::manifest::{Change, Checkpoint, Manifest, OutboxRef, PipelineCheckpoint};
+use arus_storage::manifest::{Change, Checkpoint, Manifest, ManifestState, OutboxRef, PipelineCheckpoint};
 use arus_storage::outbox::OutboxStore;
-use arus_storage::state::{StateDelta, StateFileRef, StateStore};
+use arus_storage::state::{Merges, StateDelta, StateFileRef, StateStore};
 
 use crate::delivery::{NewOutbox, OutboxJob};
 use crate::domain::Control;
@@ -76,6 +80,23 @@ pub(crate) struct Abandoned {
     pub(crate) in_doubt: bool,
 }
 
+/// What is to be done once, right after the next record: until it returns no file that the manifest names goes away.
+#[derive(Clone, Default)]
+pub(crate) struct AfterRecord(Arc<Mutex<Vec<Deed>>>);
+
+type Deed = Box<dyn FnOnce(&ManifestState) + Send>;
+
+impl AfterRecord {
+    pub(crate) fn push(&self, deed: impl FnOnce(&ManifestState) + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(deed));
+    }
+
+    fn run(&self, state: &ManifestState) {
+        let deeds = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        deeds.into_iter().for_each(|deed| deed(state));
+    }
+}
+
 /// The writer of checkpoints with its queue: a thread's work, or a simulator's, turn by turn.
 pub(crate) struct CheckpointTask {
     writer: Writer,
@@ -90,9 +111,11 @@ impl CheckpointTask {
         outboxes: OutboxStore,
         jobs: Receiver<Work>,
         done: SyncSender<Control>,
-    ) -> CheckpointTask {
-        let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
-        CheckpointTask { writer: Writer { manifest, store, outboxes, files, current: None }, jobs, done }
+        after_record: AfterRecord,
+        threaded: bool,
+    ) -> Result<CheckpointTask> {
+        let merges = if threaded { Merges::threaded(store.clone())? } else { Merges::inline(store.clone()) };
+        Ok(CheckpointTask { writer: Writer::new(manifest, store, outboxes, merges, after_record), jobs, done })
     }
 
     /// Runs it on a thread of its own, which ends when the queue does.
@@ -145,7 +168,9 @@ struct Writer {
     manifest: Manifest,
     store: StateStore,
     outboxes: OutboxStore,
+    merges: Merges,
     files: Vec<StateFileRef>,
+    after_record: AfterRecord,
     current: Option<Current>,
 }
 
@@ -167,8 +192,6 @@ enum Phase {
     State,
     /// The topics that pipelines write, up to their markers.
     Topics,
-    /// One file in place of many.
-    Merge,
     /// The manifest: the commit.
     Record,
     /// What nobody needs any more goes.
@@ -185,6 +208,17 @@ impl From<Error> for Failed {
 }
 
 impl Writer {
+    fn new(
+        manifest: Manifest,
+        store: StateStore,
+        outboxes: OutboxStore,
+        merges: Merges,
+        after_record: AfterRecord,
+    ) -> Self {
+        let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
+        Writer { manifest, store, outboxes, merges, files, after_record, current: None }
+    }
+
     fn begin(&mut self, job: CheckpointJob) {
         self.current = Some(Current { job, phase: Phase::Sinks, files: self.files.clone(), outboxes: vec![] });
     }
@@ -217,6 +251,7 @@ impl Writer {
                 Phase::State
             }
             Phase::State => {
+                self.merges.apply(files);
                 if !job.state.is_empty() {
                     files.push(self.store.write_delta(job.cut, &job.state)?);
                 }
@@ -230,15 +265,6 @@ impl Writer {
             }
             Phase::Topics => {
                 job.pipeline_topics.iter().try_for_each(|topic| topic.sync())?;
-                Phase::Merge
-            }
-            Phase::Merge => {
-                if StateStore::merge_due(files) {
-                    *files = vec![self.store.merge(files, true)?];
-                    if planted("merged-before-named") {
-                        self.store.remove_unreferenced(files)?;
-                    }
-                }
                 Phase::Record
             }
             Phase::Record => {
@@ -281,11 +307,20 @@ impl Writer {
                 tracing::warn!("old segments stay until the next try: {e}");
             }
         }
-        if let Err(e) = self.store.remove_unreferenced(&self.files) {
+        self.after_record.run(self.manifest.state());
+        if let Err(e) = self.store.remove_unreferenced(&self.files, self.merges.output()) {
             tracing::warn!("old state files stay until the next checkpoint: {e}");
         }
         if let Err(e) = self.outboxes.remove_unreferenced(outboxes) {
             tracing::warn!("delivered outboxes stay until the next checkpoint: {e}");
+        }
+        self.merges.committed(&self.files);
+        if planted("merged-before-named") {
+            let mut files = self.files.clone();
+            self.merges.apply(&mut files);
+            if let Err(e) = self.store.remove_unreferenced(&files, None) {
+                tracing::warn!("old state files stay: {e}");
+            }
         }
     }
 }

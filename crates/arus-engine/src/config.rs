@@ -32,6 +32,10 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Tasks of a pipeline whose session does not say.
     pub parallelism: usize,
+    /// What the data folder may take, all in all.
+    pub disk_bytes: Option<u64>,
+    /// What has to stay free on its disk.
+    pub disk_free_bytes: Option<u64>,
     pub allow_paths: Vec<PathBuf>,
     /// `host`, `host:port`, `*.domain`.
     pub allow_hosts: Vec<String>,
@@ -68,6 +72,8 @@ impl EngineConfig {
             mode: Mode::Server,
             name: working_dir.file_name().map_or_else(|| "arus".into(), |n| n.to_string_lossy().into_owned()),
             memory_bytes: machine_memory(&DiskFs) / 2,
+            disk_bytes: None,
+            disk_free_bytes: None,
             allow_paths: vec![],
             allow_hosts: vec![],
             secrets: None,

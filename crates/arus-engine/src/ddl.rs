@@ -57,7 +57,8 @@ impl Shared {
         }
         self.refuse_outside(&def)?;
         let id = self.new_id();
-        let item = self.table_item(id, TABLE, &def, &origin);
+        let mut item = self.table_item(id, TABLE, &def, &origin);
+        item.extra["since"] = json!(self.since());
         let table = self.install_table(id, Arc::new(def), None)?;
         if origin.undeclared {
             table.set_undeclared();
@@ -138,6 +139,7 @@ impl Shared {
         let path = def.path.clone();
         let mut item = self.table_item(id, MATERIALIZED, &def, &origin);
         let job_id = new_job_id(self.config.clock.now_ms());
+        item.extra["since"] = json!(self.since());
         item.extra["job"] = json!(job_id);
         item.extra["started_ms"] = json!(self.config.clock.now_ms());
         let table = self.install_table(id, Arc::new(def), None)?;
@@ -176,6 +178,7 @@ impl Shared {
             partitions: None,
             extra: json!({
                 "settings": origin.settings,
+                "since": self.since(),
                 "job": new_job_id(self.config.clock.now_ms()),
                 "name": name,
                 "started_ms": self.config.clock.now_ms(),
@@ -192,15 +195,17 @@ impl Shared {
     /// Claims the targets, starts the pipeline, waits for the record.
     pub(crate) async fn start(self: &Arc<Self>, id: u64, spec: JobSpec, changes: Vec<Change>) -> Result<String> {
         self.refuse_cycle(&spec)?;
-        let mut claimed: Vec<Arc<Table>> = vec![];
+        // With where its topic ended before.
+        let mut claimed: Vec<(Arc<Table>, Vec<i64>)> = vec![];
         for path in &spec.targets {
             let Some(table) = self.tables.get(path).filter(|t| t.inbox().is_some()) else { continue };
             let claim = if spec.kind == JobKind::ClientWriter { Ok(()) } else { table.claim_for_pipeline(&spec.name) };
             if let Err(e) = claim {
-                claimed.iter().for_each(|t| t.set_writer(Writer::Nobody));
+                claimed.iter().for_each(|(t, _)| t.set_writer(Writer::Nobody));
                 return Err(e);
             }
-            claimed.push(table);
+            let ends = table.topic().map(|t| t.ends()).unwrap_or_default();
+            claimed.push((table, ends));
         }
         let ends: Vec<_> = claimed.iter().map(|t| t.topic().map_or(vec![], |topic| topic.ends())).collect();
         let job = Job::new(spec);
@@ -340,6 +345,7 @@ impl Shared {
             topic: None,
             partitions: None,
             extra: json!({
+                "since": self.since(),
                 "job": new_job_id(self.config.clock.now_ms()),
                 "started_ms": self.config.clock.now_ms(),
             }),

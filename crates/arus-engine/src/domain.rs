@@ -199,8 +199,10 @@ impl Domain {
 
     /// Takes a pipeline back from a checkpoint, before the thread runs.
     pub(crate) fn restore(&mut self, id: u64, job: Arc<Job>, cut: &Checkpoint, state: &RestoredState) {
-        let restore = PipelineRestore { checkpoint: cut, state };
-        if let Err(e) = self.add(id, job.clone(), Some(restore)) {
+        let part = state.of_job(&job);
+        let restore = PipelineRestore { checkpoint: cut, state: &part };
+        let whole = state.check_targets(&self.shared, &job);
+        if let Err(e) = whole.and_then(|()| self.add(id, job.clone(), Some(restore))) {
             self.went_down(id, &job, Positions::new(), &e);
         }
     }

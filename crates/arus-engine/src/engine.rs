@@ -13,17 +13,18 @@ use arus_core::secret::Secrets;
 use arus_core::{Error, Result};
 use arus_expr::Functions;
 use arus_query::QueryEngine;
-use arus_storage::DataFolder;
 use arus_storage::log::{Log, LogOptions};
 use arus_storage::manifest::Manifest;
 use arus_storage::outbox::OutboxStore;
 use arus_storage::state::StateStore;
+use arus_storage::{DataFolder, backup};
 use tokio::sync::watch;
 
 use crate::admission::Admission;
 use crate::catalog::ServerCatalog;
-use crate::checkpoint::CheckpointTask;
+use crate::checkpoint::{AfterRecord, CheckpointTask};
 use crate::config::{EngineConfig, Mode};
+use crate::disk::{self, DiskBudget};
 use crate::domain::mailbox::Mailbox;
 use crate::domain::worker::{Signals, Worker};
 use crate::domain::{Control, Domain};
@@ -79,6 +80,7 @@ impl Engine {
             engine.shared.start_pump(&table)?;
         }
         engine.shared.keep_budget()?;
+        disk::watch(&engine.shared)?;
         engine.shared.ready.store(true, Relaxed);
         Ok(engine)
     }
@@ -89,6 +91,7 @@ impl Engine {
         let folder = DataFolder::open(config.fs.clone(), &config.data)?;
         let started_ms = config.clock.now_ms();
         let manifest = Manifest::open(&folder, started_ms)?;
+        backup::unpin_all(&folder)?;
         let state = manifest.state().clone();
         let failure = watch::Sender::new(None);
         let on_failure = {
@@ -105,6 +108,9 @@ impl Engine {
         let (jobs, job_queue) = sync_channel(1);
         let mailboxes: Vec<Arc<Mailbox>> = (0..config.threads.max(1)).map(|_| Arc::default()).collect();
         let signals = Arc::new(Signals::default());
+        let files = state.checkpoint.as_ref().map(|c| c.files.as_slice()).unwrap_or_default();
+        let restored = RestoredState::read(&store, files)?;
+        let disk = DiskBudget::new(config.disk_bytes, config.disk_free_bytes, &folder)?;
         let shared = Arc::new(Shared {
             connect: connect_context(&config),
             folder,
@@ -132,10 +138,11 @@ impl Engine {
             failure,
             ready: AtomicBool::new(false),
             ddl: tokio::sync::Mutex::new(()),
+            after_record: AfterRecord::default(),
+            disk,
+            state_damages: restored.damages.clone(),
             config,
         });
-        let files = state.checkpoint.as_ref().map(|c| c.files.as_slice()).unwrap_or_default();
-        let restored = RestoredState::read(&store, files)?;
         let recovered = recovery::recover(&shared, &state, &restored)?;
         let mut domain = Domain::new(shared.clone(), inbox, jobs, signals.clone(), cut.epoch)?;
         recovery::resume(&shared, &mut domain, recovered, state.checkpoint, &restored);
@@ -143,7 +150,9 @@ impl Engine {
         // Whoever reads before the first epoch reads what was restored.
         domain.publish();
         let outboxes = OutboxStore::open(shared.config.fs.clone(), &shared.folder.outbox())?;
-        let checkpoints = CheckpointTask::new(manifest, store, outboxes, job_queue, control.clone());
+        let after_record = shared.after_record.clone();
+        let checkpoints =
+            CheckpointTask::new(manifest, store, outboxes, job_queue, control.clone(), after_record, threaded)?;
         let worker = |number: usize| {
             let clock = shared.config.clock.clone();
             Worker::new(number, clock, mailboxes.clone(), signals.clone(), control.clone())

@@ -186,6 +186,7 @@ impl Shared {
 
     /// Not durable yet: [`Self::settle`] waits for that.
     fn append_batch(&self, table: &Table, batch: ClientBatch, key: Option<&str>) -> Result<AppendedBatch> {
+        self.admit(batch.bytes.len())?;
         let inbox = table.inbox().ok_or_else(|| Error::bug("a table without a topic"))?;
         let partition = route(inbox.partitions(), key, batch.now_ms).clone();
         let appended = match key {

@@ -20,6 +20,7 @@ use crate::jobs::Job;
 use crate::replay::{WithReplays, original_split, takes_replays};
 use crate::shared::Shared;
 use crate::tables::{Store, Table, late_schema, quarantine_schema, side_id};
+use crate::waiting::waiting;
 
 /// The ends of a running job.
 pub(crate) struct EngineIo {
@@ -39,7 +40,10 @@ impl EngineIo {
 impl PipelineIo for EngineIo {
     fn scan(&self, node: NodeId, scan: &Scan) -> Result<ScanHandle> {
         let source = running_source(&self.shared, scan, &self.connect, Some((self.job.as_ref(), node)))?;
-        let source: Arc<dyn Source> = match self.shared.table_of(&scan.table.path) {
+        let table = self.shared.table_of(&scan.table.path);
+        let in_folder = table.as_ref().is_some_and(|(t, _)| !matches!(t.store, Store::Connector { inbox: None }));
+        let source = waiting(source, &self.shared, &self.job, in_folder);
+        let source: Arc<dyn Source> = match table {
             Some((table, _)) if takes_replays(&self.shared, scan.table.kind) => {
                 Arc::new(WithReplays::new(source, table, self.job.clone(), self.shared.config.clock.clone()))
             }

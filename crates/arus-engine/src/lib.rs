@@ -7,6 +7,7 @@
 mod admission;
 mod alter;
 mod analyze;
+mod backup;
 mod bounded;
 mod catalog;
 mod change;
@@ -14,8 +15,10 @@ mod changes;
 mod check;
 mod checkpoint;
 mod config;
+mod damage;
 mod ddl;
 mod delivery;
+mod disk;
 mod domain;
 mod engine;
 mod explain;
@@ -47,6 +50,7 @@ mod system;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod why;
 
 /// The functions that are built in.

@@ -95,6 +95,7 @@ impl LogDoor for EngineLog {
     async fn produce(&self, topic: &str, partition: i32, batches: Bytes) -> Result<ProduceAck> {
         let (table, partition, _) = self.partition(topic, partition)?;
         table.claim_for_clients()?;
+        self.0.admit(batches.len())?;
         let core = self.0.admission.wait().await?;
         let throttle_ms = core.throttle_ms();
         let to = partition.clone();

@@ -11,8 +11,8 @@ use arus_core::Result;
 use arus_core::catalog::{ColumnKind, ObjectPath, TableKind};
 use arus_core::change::arrow_bug;
 use arus_core::platform::{
-    ChangeEvent, DiskUsage, Door, IngestReply, IngestRequest, LogDoor, Platform, QueryRows, ServerStatus, Session,
-    Tick, Usage,
+    ChangeEvent, DiskUsage, Door, IngestReply, IngestRequest, LogDoor, PinnedBackup, Platform, QueryRows, ServerStatus,
+    Session, Tick, Usage,
 };
 use arus_core::read::{Cut, Snapshot};
 use arus_query::Params;
@@ -23,6 +23,7 @@ use futures::stream::{self, BoxStream};
 
 use crate::changes;
 use crate::config::kilobytes;
+use crate::damage;
 use crate::delivery::SinkFigures;
 use crate::engine::Engine;
 use crate::jobs::JobStatus;
@@ -92,8 +93,7 @@ impl Platform for EnginePlatform {
 
     fn status(&self) -> ServerStatus {
         let shared = &self.0.shared;
-        let used = shared.folder.used_bytes().unwrap_or_default();
-        let free = shared.folder.free_bytes().unwrap_or_default();
+        let disk = &shared.disk;
         ServerStatus {
             version: env!("CARGO_PKG_VERSION"),
             name: shared.config.name.clone(),
@@ -101,7 +101,12 @@ impl Platform for EnginePlatform {
             incarnation: shared.incarnation,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory: Usage { used_bytes: resident_bytes(shared), budget_bytes: shared.config.memory_bytes },
-            disk: DiskUsage { used_bytes: used, free_bytes: free },
+            disk: DiskUsage {
+                used_bytes: disk.used(),
+                free_bytes: disk.free(),
+                limit_bytes: disk.limit,
+                state: disk.state().name(),
+            },
         }
     }
 
@@ -111,6 +116,15 @@ impl Platform for EnginePlatform {
 
     fn ready(&self) -> bool {
         self.0.shared.ready.load(Relaxed)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let shared = &self.0.shared;
+        shared.disk.warning().into_iter().chain(damage::warning(shared)).collect()
+    }
+
+    async fn backup(&self) -> Result<PinnedBackup> {
+        self.0.shared.backup().await
     }
 
     fn dashboards(&self) -> Result<Vec<(String, String)>> {
@@ -138,7 +152,7 @@ fn tick(shared: &Shared) -> Tick {
 /// The last rows of a topic, or some rows of a keyed table; newest first.
 fn newest(shared: &Arc<Shared>, path: &ObjectPath, limit: usize) -> Result<QueryRows> {
     let published = shared.published();
-    let snapshot = EngineSnapshot { shared: shared.clone(), published: published.clone() };
+    let snapshot = EngineSnapshot { shared: shared.clone(), published: published.clone(), skip_damage: false };
     let found = published.tables.get(path);
     let tail = found.filter(|f| f.table.topic().is_some()).map(|f| {
         let starts = f.ends.iter().map(|end| (end - limit as i64).max(0)).collect();
@@ -234,6 +248,19 @@ fn metrics(shared: &Shared) -> String {
     one("arus_memory_tables_bytes", "gauge", "memory of keyed tables and their recent changes", rows as f64);
     let restarts = f.restarts.load(Relaxed) as f64;
     one("arus_pipeline_restarts_total", "counter", "pipelines started again after a failure", restarts);
+    let disk = &shared.disk;
+    one("arus_disk_used_bytes", "gauge", "bytes of the data folder", disk.used() as f64);
+    one("arus_disk_free_bytes", "gauge", "bytes that are free on its disk", disk.free() as f64);
+    one(
+        "arus_disk_limit_bytes",
+        "gauge",
+        "bytes that --disk allows, 0 if it says nothing",
+        disk.limit.unwrap_or(0) as f64,
+    );
+    one("arus_disk_state", "gauge", "0 ok, 1 filling up, 2 full: no rows are taken", f64::from(disk.state() as u8));
+    one("arus_disk_refused_total", "counter", "requests refused for want of disk", disk.refused() as f64);
+    let damages = damage::count(shared) as f64;
+    one("arus_damaged_places", "gauge", "places of the data folder that cannot be read", damages);
     per_table(shared, &mut out);
     per_operator(shared, &mut out);
     per_sink(shared, &mut out);

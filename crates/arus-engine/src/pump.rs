@@ -51,6 +51,10 @@ fn pump(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let limit = PollLimit { rows: BATCH_ROWS, bytes: POLL_BYTES };
     while shared.serves(table) {
         let mut found = false;
+        if shared.disk.is_full() {
+            std::thread::park_timeout(REST);
+            continue;
+        }
         for reader in &mut readers {
             let Polled::Rows(rows) = reader.poll(limit)? else { continue };
             found = true;

@@ -17,7 +17,7 @@ use crate::ddl::{CLIENT_WRITER, DATABASE_ITEM, MATERIALIZED, PIPELINE, TABLE, VI
 use crate::domain::Domain;
 use crate::follow;
 use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
-use crate::restore::RestoredState;
+use crate::restore::{RestoredState, since};
 use crate::shared::Shared;
 use crate::tables::{Table, Writer};
 
@@ -218,6 +218,12 @@ fn recover_table(
             keyed.finish_restore(checkpoint.cut, checkpoint.as_of_ms);
         }
         table.shown.restore(checkpoint.cut)?;
+        if let Some(damage) =
+            restored.damage_since(table.state_uid("rows"), since(item)).filter(|_| table.keyed().is_some())
+        {
+            tracing::error!("table '{}' cannot be read: {damage}", table.def.path);
+            table.set_damaged(damage.to_string());
+        }
         if let (Some(rows), Some(cut)) = (table.keyed(), checkpoint.changed.get(&item.id)) {
             rows.set_unchanged_since(*cut);
         }

@@ -12,7 +12,7 @@ use arus_core::platform::{
     Done, Door, QueryStream, Session, StatementOutput, StatementShape, StreamEvent, Suggestions,
 };
 use arus_core::read::Snapshot;
-use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, Settings};
+use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, READ_DAMAGE, Settings};
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
 use arus_query::Params;
 use arus_sql::Planned;
@@ -94,7 +94,8 @@ impl EngineSession {
                     .with_hint("a pipeline is behind; read arus.pipelines"));
             }
         };
-        let snapshot = Arc::new(EngineSnapshot { shared: shared.clone(), published });
+        let skip_damage = self.settings.get(READ_DAMAGE) == "skip";
+        let snapshot = Arc::new(EngineSnapshot { shared: shared.clone(), published, skip_damage });
         if self.pinned {
             self.snapshot = Some(snapshot.clone());
         }

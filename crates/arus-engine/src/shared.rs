@@ -17,12 +17,15 @@ use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::{Planned, PlannedStatement, Planner, PlannerOptions};
 use arus_storage::DataFolder;
 use arus_storage::log::Log;
+use arus_storage::state::StateDamage;
 use arus_stream::{ErrorPolicy, PipelineSettings, Waker};
 use tokio::sync::{oneshot, watch};
 
 use crate::admission::Admission;
 use crate::catalog::{Changed, ServerCatalog};
+use crate::checkpoint::AfterRecord;
 use crate::config::{EngineConfig, Mode};
+use crate::disk::DiskBudget;
 use crate::domain::mailbox::Mailbox;
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
@@ -62,6 +65,11 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     /// One statement that changes the catalog at a time.
     pub(crate) ddl: tokio::sync::Mutex<()>,
+    /// For the thread that writes checkpoints.
+    pub(crate) after_record: AfterRecord,
+    pub(crate) disk: DiskBudget,
+    /// What of the restored checkpoint could not be read.
+    pub(crate) state_damages: Vec<StateDamage>,
 }
 
 impl Shared {
@@ -79,6 +87,11 @@ impl Shared {
 
     pub(crate) fn published(&self) -> Arc<Published> {
         self.published.borrow().clone()
+    }
+
+    /// What an item of the catalog that is made now came after.
+    pub(crate) fn since(&self) -> arus_core::read::Cut {
+        self.published().cut
     }
 
     pub(crate) fn new_id(&self) -> u64 {

@@ -7,7 +7,7 @@ use arus_core::change::arrow_bug;
 use arus_core::expr::Expr;
 use arus_core::plan::{ChangelogMode, Node, Op, PLAN_VERSION, PhysicalPlan, Scan, Sink, SinkTarget, Uid};
 use arus_core::read::{BatchIterator, Cut, ReadTable, ReadTableKind, Snapshot};
-use arus_core::settings::Settings;
+use arus_core::settings::{READ_DAMAGE, Settings};
 use arus_core::{Result, RowSchema};
 use arus_query::SnapshotSource;
 use arus_sql::Planned;
@@ -23,13 +23,15 @@ pub(crate) struct Snapshots(pub(crate) Arc<Shared>);
 
 impl SnapshotSource for Snapshots {
     fn latest(&self) -> Arc<dyn Snapshot> {
-        Arc::new(EngineSnapshot { shared: self.0.clone(), published: self.0.published() })
+        Arc::new(EngineSnapshot { shared: self.0.clone(), published: self.0.published(), skip_damage: false })
     }
 }
 
 pub(crate) struct EngineSnapshot {
     pub(crate) shared: Arc<Shared>,
     pub(crate) published: Arc<Published>,
+    /// Damaged records of topics are left out.
+    pub(crate) skip_damage: bool,
 }
 
 impl Snapshot for EngineSnapshot {
@@ -85,6 +87,7 @@ impl Snapshot for EngineSnapshot {
                     schema: view.columns.clone(),
                     shared: self.shared.clone(),
                     published: self.published.clone(),
+                    settings: self.settings(),
                     source: RowSource::Sql(sql),
                 }))
             }
@@ -94,6 +97,15 @@ impl Snapshot for EngineSnapshot {
 }
 
 impl EngineSnapshot {
+    /// What its reads are planned and run with.
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        if self.skip_damage {
+            settings.set(READ_DAMAGE, "skip");
+        }
+        settings
+    }
+
     /// The rows of a table's topic from these offsets on.
     pub(crate) fn rows_after(
         &self,
@@ -108,12 +120,13 @@ impl EngineSnapshot {
             schema: found.table.def.row_schema(),
             shared: self.shared.clone(),
             published: self.published.clone(),
+            settings: self.settings(),
             source: RowSource::Tail(found.table.def.clone(), starts),
         }))
     }
 
     fn managed(&self, path: &ObjectPath, found: &PublishedTable) -> Arc<dyn ReadTable> {
-        if let Some(rows) = &found.rows {
+        if let (Some(rows), Ok(())) = (&found.rows, found.table.check_whole()) {
             return Arc::new(rows.clone().named(path.clone(), ReadTableKind::Table));
         }
         Arc::new(Planless {
@@ -122,6 +135,7 @@ impl EngineSnapshot {
             schema: found.table.def.row_schema(),
             shared: self.shared.clone(),
             published: self.published.clone(),
+            settings: self.settings(),
             source: RowSource::Table(found.table.def.clone()),
         })
     }
@@ -141,6 +155,7 @@ struct Planless {
     schema: RowSchema,
     shared: Arc<Shared>,
     published: Arc<Published>,
+    settings: Settings,
     source: RowSource,
 }
 
@@ -166,11 +181,11 @@ impl ReadTable for Planless {
             RowSource::Table(def) => self.scan_kept(def, projection),
             RowSource::Tail(def, starts) => self.scan_topic(def, projection, Some(starts)),
             RowSource::Sql(sql) => {
-                let settings = Settings::default();
-                let Planned::Select { plan, .. } = self.shared.plan(sql, &settings, true)?.planned else {
+                let settings = &self.settings;
+                let Planned::Select { plan, .. } = self.shared.plan(sql, settings, true)?.planned else {
                     return Err(arus_core::Error::bug("a view is no query"));
                 };
-                let rows = bounded::rows(&self.shared, &self.published, &plan, &settings)?;
+                let rows = bounded::rows(&self.shared, &self.published, &plan, settings)?;
                 let columns = projection.to_vec();
                 Ok(Box::new(rows.map(move |batch| batch?.project(&columns).map_err(arrow_bug))))
             }
@@ -183,13 +198,19 @@ impl ReadTable for Planless {
 }
 
 impl Planless {
+    fn skips_damage(&self) -> bool {
+        self.settings.get(READ_DAMAGE) == "skip"
+    }
+
     /// The rows of a topic; those of an earlier read are not decoded again.
     fn scan_kept(&self, def: &Arc<TableDef>, projection: &[usize]) -> Result<BatchIterator> {
         let found = self.published.tables.get(&self.path);
         let topic = found.and_then(|f| f.table.topic().map(|topic| (f, topic)));
         // What an expression makes of a row may change with the time.
         let computed = |i: &usize| matches!(def.columns[*i].kind, arus_core::catalog::ColumnKind::Computed { .. });
-        let Some((found, topic)) = topic.filter(|_| !projection.iter().any(computed)) else {
+        // What is left out of one read is not left out of every read.
+        let keeps = !self.skips_damage() && !projection.iter().any(computed);
+        let Some((found, topic)) = topic.filter(|_| keeps) else {
             return self.scan_topic(def, projection, None);
         };
         let starts: Vec<i64> = topic.partitions().iter().map(|p| p.start_offset()).collect();
@@ -208,7 +229,7 @@ impl Planless {
     /// The rows of a topic, from these offsets on.
     fn scan_topic(&self, def: &Arc<TableDef>, projection: &[usize], starts: Option<&[i64]>) -> Result<BatchIterator> {
         let plan = scan_plan(def, projection);
-        let rows = bounded::rows_from(&self.shared, &self.published, &plan, &Settings::default(), starts)?;
+        let rows = bounded::rows_from(&self.shared, &self.published, &plan, &self.settings, starts)?;
         let (schema, columns) = (self.schema.to_arrow(), projection.to_vec());
         // A count reads no columns: the batches keep their number of rows.
         Ok(Box::new(rows.map(move |batch| {

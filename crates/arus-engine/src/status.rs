@@ -29,6 +29,8 @@ pub(crate) fn table(shared: &Arc<Shared>, published: &Published, name: &str) -> 
         "operators" => (&system::OPERATORS, operators(shared)),
         "sinks" => (&system::SINKS, sinks(shared)),
         "settings" => (&system::SETTINGS, settings()),
+        "disk" => (&system::DISK, disk(shared)),
+        "damages" => (&system::DAMAGES, crate::damage::rows(shared)),
         _ => return None,
     };
     match table.table(&rows) {
@@ -43,6 +45,19 @@ pub(crate) fn table(shared: &Arc<Shared>, published: &Published, name: &str) -> 
 fn epochs(shared: &Shared, published: &Published) -> Vec<Vec<Datum>> {
     let durable = *shared.durable.borrow();
     vec![vec![big(published.cut.incarnation), big(published.cut.epoch), Datum::Boolean(durable.cut >= published.cut)]]
+}
+
+fn disk(shared: &Shared) -> Vec<Vec<Datum>> {
+    let disk = &shared.disk;
+    vec![vec![
+        text(disk.state().name()),
+        big(disk.used()),
+        disk.limit.map_or(Datum::Null, big),
+        big(disk.free()),
+        big(disk.floor()),
+        big(disk.refused()),
+        optional_text(disk.warning()),
+    ]]
 }
 
 fn positions(published: &Published) -> Vec<Vec<Datum>> {

@@ -127,7 +127,34 @@ pub(crate) const SINKS: SystemTable = SystemTable {
     ],
 };
 
-pub(crate) const ALL: &[&SystemTable] = &[&EPOCHS, &OPERATORS, &PIPELINES, &POSITIONS, &SETTINGS, &SINKS, &TABLES];
+pub(crate) const DISK: SystemTable = SystemTable {
+    name: "disk",
+    columns: &[
+        ("state", Text),
+        ("used_bytes", BigInt),
+        ("limit_bytes", BigInt),
+        ("free_bytes", BigInt),
+        ("free_bytes_kept", BigInt),
+        ("refused_requests", BigInt),
+        ("reason", Text),
+    ],
+};
+
+pub(crate) const DAMAGES: SystemTable = SystemTable {
+    name: "damages",
+    columns: &[
+        ("table", Text),
+        ("partition", Int),
+        ("file", Text),
+        ("position", BigInt),
+        ("first_offset", BigInt),
+        ("next_offset", BigInt),
+        ("reason", Text),
+    ],
+};
+
+pub(crate) const ALL: &[&SystemTable] =
+    &[&DAMAGES, &DISK, &EPOCHS, &OPERATORS, &PIPELINES, &POSITIONS, &SETTINGS, &SINKS, &TABLES];
 
 impl SystemTable {
     fn schema(&self) -> RowSchema {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use arrow::array::{AsArray, BooleanArray};
 use arrow::compute::filter_record_batch;
@@ -17,7 +17,7 @@ use arus_core::settings::parse_duration_ms;
 use arus_core::types::TypeKind;
 use arus_core::{ChangeBatch, Column, Error, Result, RowKind, RowSchema, planted};
 use arus_storage::log::Topic;
-use arus_storage::table::{KeyedTable, TableMode};
+use arus_storage::table::{KeyedTable, TableMode, state_uid};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::rates::Rates;
@@ -69,6 +69,8 @@ pub(crate) struct Table {
     frozen: AtomicBool,
     /// Its pipeline's start has failed: readers see no more of its topic than before.
     hidden: AtomicBool,
+    /// Why its rows cannot be read: their state at rest is not whole.
+    damaged: OnceLock<String>,
     /// Where the last epoch was: the cut of the rows, the end of the topic.
     seen: Mutex<(Cut, i64)>,
 }
@@ -91,6 +93,7 @@ impl Table {
             undeclared: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             hidden: AtomicBool::new(false),
+            damaged: OnceLock::new(),
             seen: Mutex::new((Cut { incarnation: 0, epoch: 0 }, 0)),
         })
     }
@@ -119,6 +122,7 @@ impl Table {
             rates: Mutex::new(Rates::default()),
             frozen: AtomicBool::new(self.is_frozen()),
             hidden: AtomicBool::new(false),
+            damaged: self.damaged.clone(),
             undeclared: AtomicBool::new(self.is_undeclared()),
             seen: Mutex::new(*self.seen.lock().expect(locked)),
         })
@@ -158,6 +162,7 @@ impl Table {
     /// Clients may write, or the answer names the pipeline that does.
     pub(crate) fn claim_for_clients(&self) -> Result<()> {
         let mut writer = self.writer.lock().expect("no holder of this lock panics");
+        self.check_whole()?;
         match &*writer {
             Writer::Nobody => *writer = Writer::Clients,
             Writer::Clients => {}
@@ -220,6 +225,23 @@ impl Table {
 
     pub(crate) fn is_undeclared(&self) -> bool {
         self.undeclared.load(Relaxed)
+    }
+
+    /// What is left of its rows is neither shown nor written.
+    pub(crate) fn set_damaged(&self, reason: String) {
+        self.frozen.store(true, Relaxed);
+        if self.damaged.set(reason).is_err() {
+            tracing::debug!("table '{}' was damaged before", self.def.path);
+        }
+    }
+
+    /// An error when the rows cannot be read.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        self.damaged.get().map_or(Ok(()), |reason| {
+            Err(Error::external(format!("table '{}' cannot be read: {reason}", self.def.path))
+                .with_code(Code::Corrupt)
+                .with_hint("restore the data folder from a backup, or drop the table and create it again"))
+        })
     }
 
     pub(crate) fn freeze(&self) {
@@ -303,7 +325,7 @@ impl Table {
 
     /// Names the table's own state in state files.
     pub(crate) fn state_uid(&self, part: &str) -> Uid {
-        Uid(xxh3_64(format!("table {} {part}", self.id).as_bytes()))
+        state_uid(self.id, part)
     }
 
     /// Readers see this epoch. What is seldom touched and only read by ourselves is shown when it changes.

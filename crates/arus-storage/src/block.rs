@@ -2,7 +2,7 @@
 
 use crate::wire::WireReader;
 
-const HEADER_BYTES: usize = 12;
+pub(crate) const BLOCK_HEADER_BYTES: usize = 12;
 /// A block holds one entry at least; no writer makes a larger one than this.
 const BLOCK_BYTES_MAX: usize = 1 << 30;
 
@@ -19,7 +19,7 @@ pub(crate) fn put_block(out: &mut Vec<u8>, raw: &[u8]) {
 
 /// Unpacks the block that `bytes` are, into `raw`; else the reason why they are none.
 pub(crate) fn take_block(bytes: &[u8], raw: &mut Vec<u8>) -> Result<(), &'static str> {
-    let (head, packed) = bytes.split_at_checked(HEADER_BYTES).ok_or("its index is malformed")?;
+    let (head, packed) = bytes.split_at_checked(BLOCK_HEADER_BYTES).ok_or("a block is cut")?;
     let mut fields = WireReader::new(head);
     let (packed_len, raw_len, crc) = (fields.u32(), fields.u32(), fields.u32());
     let computed = crc32c::crc32c_append(crc32c::crc32c(&head[..8]), packed);

@@ -75,6 +75,8 @@ impl DataFolder {
     pub fn used_bytes(&self) -> Result<u64> {
         let mut total = 0;
         let mut dirs = vec![self.root.clone()];
+        // Second names of a backup under way.
+        let pins = self.root.join("backup");
         while let Some(dir) = dirs.pop() {
             let entries = match self.fs.list(&dir) {
                 Ok(entries) => entries,
@@ -83,6 +85,9 @@ impl DataFolder {
                 Err(error) => return Err(Error::io("list", dir.display(), error)),
             };
             for entry in entries {
+                if entry.path == pins {
+                    continue;
+                }
                 if entry.is_dir {
                     dirs.push(entry.path);
                 } else {

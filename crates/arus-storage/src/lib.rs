@@ -3,8 +3,10 @@
 //! Files are reached through [`arus_core::fs::Fs`] alone, so that the simulated disk of [`sim`] can lose, tear and refuse
 //! writes. Each format has a magic, a version and checksums, and a page in docs/formats.
 
+pub mod backup;
 mod block;
 pub mod codec;
+pub mod doctor;
 mod folder;
 mod fs;
 pub mod log;
@@ -27,4 +29,11 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+extern crate self as arus_storage;
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod fixture_tests;
+#[cfg(test)]
+mod sample;

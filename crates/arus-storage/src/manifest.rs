@@ -1,8 +1,10 @@
 //! The manifest: one append-only log of checksummed records, and the only commit point of the server.
 //!
 //! What is not in it has not happened. A record is durable when [`Manifest::append`] returns; after a failed sync nothing
-//! more is written, and whether the record in doubt counts is decided by the next start. Format: docs/formats/manifest.md.
+//! more is written, and whether the record in doubt counts is decided by the next start. The last record stands twice
+//! ([`replay`]). Format: docs/formats/manifest.md.
 
+mod replay;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -20,26 +22,36 @@ pub use state::{CatalogItem, Change, Checkpoint, ManifestState, OutboxRef, Pipel
 use crate::DataFolder;
 
 const MAGIC: &[u8; 8] = b"ARUSMFT\0";
-const VERSION: u32 = 1;
+/// Version 1 had neither numbers nor the copy of the last record; it is read, and written anew at once.
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 12;
-const FRAME_BYTES: usize = 8;
+/// Length, checksum, number.
+const FRAME_BYTES: usize = 16;
+const FRAME_BYTES_V1: usize = 8;
 
 pub struct Manifest {
     fs: SharedFs,
     path: PathBuf,
     file: Arc<dyn File>,
+    /// Where the last record ends; behind it stands its copy.
     len: u64,
+    /// The last record.
+    last: Vec<u8>,
+    /// Its number in this file.
+    sequence: u64,
     state: ManifestState,
     rotate_at: u64,
     failed: Option<String>,
 }
 
-/// A valid prefix of the file.
-struct Replayed {
-    state: ManifestState,
-    /// Where the last valid record starts, and where it ends.
-    last: (u64, u64),
+/// A file that was written anew: with one record, twice.
+struct Fresh {
+    file: Arc<dyn File>,
+    len: u64,
+    last: Vec<u8>,
 }
+
+pub(crate) use replay::{Fault, Severity, replay};
 
 impl Manifest {
     /// Step 2 of recovery: reads the records, cuts a torn last one, writes the last whole one again, appends the raised
@@ -60,28 +72,57 @@ impl Manifest {
         if fs.exists(&fresh).map_err(io("look for"))? {
             fs.remove_file(&fresh).map_err(io("remove the unfinished"))?;
         }
+        let fresh = |state: ManifestState| {
+            let Fresh { file, len, last } = write_whole(&fs, &path, &state)?;
+            Ok(Manifest {
+                fs: fs.clone(),
+                path: path.clone(),
+                file,
+                len,
+                last,
+                sequence: 1,
+                state,
+                rotate_at,
+                failed: None,
+            })
+        };
         if !fs.exists(&path).map_err(io("look for"))? {
             refuse_orphans(folder)?;
             let mut state = ManifestState::new();
             state.apply(&Change::Incarnation { incarnation: 1, started_ms: now_ms });
-            let (file, len) = write_whole(&fs, &path, &state)?;
-            return Ok(Manifest { fs, path, file, len, state, rotate_at, failed: None });
+            return fresh(state);
         }
         let bytes = fs.read(&path).map_err(io("read"))?;
-        let Replayed { state, last: (last_start, end) } = replay(&path, &bytes)?;
-        let file = fs.open_append(&path).map_err(io("open"))?;
-        if end < bytes.len() as u64 {
-            tracing::warn!(path = %path.display(), from = end, bytes = bytes.len() as u64 - end, "a torn record was cut");
+        let found = replay(&bytes);
+        if let Some(fault) = &found.fault {
+            tell(&path, fault)?;
         }
-        // The whole last record may live in the page cache alone.
-        file.truncate(end).map_err(io("cut the tail of"))?;
-        file.write_at(last_start, &bytes[last_start as usize..end as usize]).map_err(io("write the tail again of"))?;
-        let incarnation = state.incarnation + u64::from(!planted("incarnation-reused"));
-        let mut manifest = Manifest { fs, path, file, len: end, state, rotate_at, failed: None };
-        manifest.append(&[Change::Incarnation { incarnation, started_ms: now_ms }])?;
+        let (len, at, sequence) = (found.end() as u64, found.at as u64, found.records);
+        let mut state = found.state.ok_or_else(|| Error::bug("a manifest that can be read has a record"))?;
+        let raised = Change::Incarnation {
+            incarnation: state.incarnation + u64::from(!planted("incarnation-reused")),
+            started_ms: now_ms,
+        };
+        if found.version < VERSION {
+            state.apply(&raised);
+            return fresh(state);
+        }
+        let last = bytes[found.last].to_vec();
+        let file = fs.open_append(&path).map_err(io("open"))?;
+        // The whole last record may live in the page cache alone; what stands behind it is cut.
+        let twice = [last.as_slice(), &last].concat();
+        file.write_at(at, &twice).map_err(io("write the tail again of"))?;
+        file.truncate(at + twice.len() as u64).map_err(io("cut the tail of"))?;
+        let mut manifest = Manifest { fs, path, file, len, last, sequence, state, rotate_at, failed: None };
+        manifest.append(&[raised])?;
         let dir = folder.root();
         manifest.fs.sync_dir(dir).map_err(|e| Error::io("sync", dir.display(), e))?;
         Ok(manifest)
+    }
+
+    /// A file with one record that says all of `state`: what a start finds in it is that state.
+    pub(crate) fn write_snapshot(fs: &SharedFs, path: &Path, state: &ManifestState) -> Result<u64> {
+        write_whole(fs, path, state).map(|fresh| fresh.len + fresh.last.len() as u64)
     }
 
     /// All records so far, folded.
@@ -101,10 +142,20 @@ impl Manifest {
         if let Some(reason) = &self.failed {
             return Err(self.closed(reason));
         }
-        let frame = frame(&changes)?;
-        if let Err(error) = self.file.append(&frame) {
+        let frame = frame(self.sequence + 1, &changes)?;
+        let twice = [frame.as_slice(), &frame].concat();
+        let end = self.len + twice.len() as u64;
+        let write = || {
+            self.file.write_at(self.len, &twice)?;
+            // The copy that stood there may have been longer.
+            if twice.len() < self.last.len() { self.file.truncate(end) } else { Ok(()) }
+        };
+        if let Err(error) = write() {
             if let Err(second) = self.file.truncate(self.len) {
                 return Err(self.fail(format!("a failed append could not be taken back: {second}")));
+            }
+            if let Err(second) = self.file.write_at(self.len, &self.last) {
+                tracing::warn!(error = %second, "the last record of the manifest has no copy for now");
             }
             return Err(Error::io("append to manifest", self.path.display(), error));
         }
@@ -114,6 +165,8 @@ impl Manifest {
             return Err(self.fail(format!("fsync failed: {error}")));
         }
         self.len += frame.len() as u64;
+        self.last = frame;
+        self.sequence += 1;
         changes.iter().for_each(|change| self.state.apply(change));
         if self.len >= self.rotate_at { self.rotate() } else { Ok(()) }
     }
@@ -126,9 +179,8 @@ impl Manifest {
     /// Replaces the file by one with a single snapshot.
     fn rotate(&mut self) -> Result<()> {
         match write_whole(&self.fs, &self.path, &self.state) {
-            Ok((file, len)) => {
-                self.file = file;
-                self.len = len;
+            Ok(Fresh { file, len, last }) => {
+                (self.file, self.len, self.last, self.sequence) = (file, len, last, 1);
                 // A snapshot that is itself that large must not be written for each record.
                 self.rotate_at = self.rotate_at.max(len * 2);
                 Ok(())
@@ -144,7 +196,7 @@ impl Manifest {
 
     /// Whether the name still leads to the file that is open: the rename was not reached.
     fn named_is_old(&self) -> bool {
-        self.fs.open(&self.path).and_then(|file| file.len()).is_ok_and(|len| len == self.len)
+        self.fs.open(&self.path).and_then(|file| file.len()).is_ok_and(|len| len == self.len + self.last.len() as u64)
     }
 
     fn closed(&self, reason: &str) -> Error {
@@ -182,11 +234,14 @@ fn refuse_orphans(folder: &DataFolder) -> Result<()> {
 }
 
 /// Writes header and snapshot beside the file, syncs, renames over it, syncs the folder.
-fn write_whole(fs: &SharedFs, path: &Path, state: &ManifestState) -> Result<(Arc<dyn File>, u64)> {
+fn write_whole(fs: &SharedFs, path: &Path, state: &ManifestState) -> Result<Fresh> {
     let fresh = fresh_path(path);
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&frame(&[Change::Snapshot(Box::new(state.clone()))])?);
+    let last = frame(1, &[Change::Snapshot(Box::new(state.clone()))])?;
+    bytes.extend_from_slice(&last);
+    let len = bytes.len() as u64;
+    bytes.extend_from_slice(&last);
     let write = || {
         let file = fs.open_append(&fresh)?;
         file.truncate(0)?;
@@ -197,63 +252,39 @@ fn write_whole(fs: &SharedFs, path: &Path, state: &ManifestState) -> Result<(Arc
         Ok(file)
     };
     let file = write().map_err(|e| Error::io("write manifest", path.display(), e))?;
-    Ok((file, bytes.len() as u64))
+    Ok(Fresh { file, len, last })
 }
 
-fn frame(changes: &(impl serde::Serialize + ?Sized)) -> Result<Vec<u8>> {
+fn frame(sequence: u64, changes: &(impl serde::Serialize + ?Sized)) -> Result<Vec<u8>> {
     let mut out = vec![0; FRAME_BYTES];
     serde_json::to_writer(&mut out, changes).map_err(|e| Error::bug(format!("manifest record: {e}")))?;
     let length = u32::try_from(out.len() - FRAME_BYTES).map_err(|_| Error::bug("a manifest record above 4 GiB"))?;
-    let crc = crc32c::crc32c(&out[FRAME_BYTES..]);
     out[..4].copy_from_slice(&length.to_le_bytes());
+    out[8..16].copy_from_slice(&sequence.to_le_bytes());
+    let crc = crc32c::crc32c(&out[8..]);
     out[4..8].copy_from_slice(&crc.to_le_bytes());
     Ok(out)
 }
 
-/// The payload of the frame at the start of `bytes`, when it is whole.
-fn payload(bytes: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (crc, rest) = rest.split_first_chunk::<4>()?;
-    let payload = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    (!payload.is_empty() && crc32c::crc32c(payload) == u32::from_le_bytes(*crc)).then_some(payload)
-}
-
-fn replay(path: &Path, bytes: &[u8]) -> Result<Replayed> {
-    let damaged = |position: usize, reason: &str| {
-        Error::external(format!("manifest {} is damaged at byte {position}: {reason}", path.display()))
-            .with_code(Code::Corrupt)
-            .with_hint("restore this file from a copy of the data folder; nothing was changed")
-    };
-    if bytes.len() < HEADER_BYTES || &bytes[..8] != MAGIC {
-        return Err(damaged(0, "it does not begin as a manifest"));
-    }
-    let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-    if version != VERSION {
-        return Err(Error::user(format!(
-            "manifest {} has format version {version}, this build reads version {VERSION}",
-            path.display()
-        ))
-        .with_code(Code::NotSupported)
-        .with_hint("start the version of Arus that wrote it"));
-    }
-    let mut state = None;
-    let mut at = HEADER_BYTES;
-    let mut last = (HEADER_BYTES as u64, HEADER_BYTES as u64);
-    while let Some(payload) = payload(&bytes[at..]) {
-        let changes: Vec<Change> =
-            serde_json::from_slice(payload).map_err(|e| damaged(at, &format!("a record cannot be read: {e}")))?;
-        for change in &changes {
-            state.get_or_insert_with(ManifestState::new).apply(change);
+/// What a start says of a manifest that is not as it was written; an error where it cannot be opened.
+pub(crate) fn tell(path: &Path, fault: &Fault) -> Result<()> {
+    let Fault { position, reason, severity } = fault;
+    match severity {
+        Severity::Torn => {
+            tracing::warn!(path = %path.display(), from = position, "a torn record was cut");
+            Ok(())
         }
-        let end = at + FRAME_BYTES + payload.len();
-        last = (at as u64, end as u64);
-        at = end;
+        Severity::Mended => {
+            tracing::error!("manifest {} is damaged at byte {position}: {reason}", path.display());
+            Ok(())
+        }
+        Severity::Fatal => {
+            Err(Error::external(format!("manifest {} is damaged at byte {position}: {reason}", path.display()))
+                .with_code(Code::Corrupt)
+                .with_hint("restore this file from a copy of the data folder; nothing was changed"))
+        }
+        Severity::Unknown => Err(Error::user(format!("manifest {} cannot be read: {reason}", path.display()))
+            .with_code(Code::NotSupported)
+            .with_hint("start the version of Arus that wrote it")),
     }
-    // Records are synced one by one, so only the last one can be torn: a whole one behind means damage.
-    let behind = (at + 1..bytes.len()).any(|i| payload(&bytes[i..]).is_some_and(|p| p.starts_with(b"[")));
-    if behind {
-        return Err(damaged(at, "a record in the middle has a wrong checksum"));
-    }
-    let state = state.ok_or_else(|| damaged(at, "its first record is not whole"))?;
-    Ok(Replayed { state, last })
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use arus_core::Result;
 use arus_core::plan::Uid;
+use arus_core::{Error, Result};
 use arus_storage::state::{StateDelta, StateFileRef, StateStore};
 
 /// Writes the state of one operator into a delta. Of several entries with one key the last counts.
@@ -41,6 +41,11 @@ pub type VisitState<'a> = dyn FnMut(Uid, u16, &[u8], &[u8]) -> Result<()> + 'a;
 pub trait StateRead {
     /// Calls `visit` with every entry once, those of a uid together; uids that the pipeline does not know are skipped.
     fn visit(&self, visit: &mut VisitState<'_>) -> Result<()>;
+
+    /// Why the state of an operator is not whole: then its pipeline must not go on from it.
+    fn damage(&self, _uid: Uid) -> Option<Error> {
+        None
+    }
 }
 
 /// The state files of a checkpoint.

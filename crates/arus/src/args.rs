@@ -29,6 +29,14 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print the checklist of the dialect: what is the same as in Flink, ours only, refused, not yet
     Dialect,
+    /// Copy the data folder as it is at a checkpoint, from a running server or a stopped one
+    Backup(BackupArgs),
+    /// Make a data folder from a backup, after every checksum was compared
+    Restore(RestoreArgs),
+    /// Examine a data folder or a backup: where it is damaged, what that hits, what to do. Changes nothing
+    ///
+    /// Exit status: 0 no damage, 1 it is no data folder, 2 there is damage.
+    Doctor(DoctorArgs),
     /// Print the version
     Version,
 }
@@ -47,6 +55,30 @@ pub(crate) struct SqlArgs {
     /// Do these statements and leave (repeatable); without it they come from the keyboard or from standard input
     #[arg(short, long, value_name = "SQL")]
     pub(crate) execute: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// The new folder; the server is asked at --listen and --http-port, a stopped one's folder is --data
+    pub(crate) dir: PathBuf,
+    /// Copy every file; without it those that never change are linked where the disk can
+    #[arg(long)]
+    pub(crate) copy: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArgs {
+    /// What `arus backup` has made; --data names the folder to make, missing or empty
+    pub(crate) backup: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    /// The data folder or backup [default: that of --data]
+    pub(crate) dir: Option<PathBuf>,
+    /// One JSON document, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -85,6 +117,12 @@ pub(crate) struct Flags {
     /// A folder with a file for each secret that options name by `${secret:name}`; variables ARUS_SECRET_<NAME> come first
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_SECRETS")]
     pub(crate) secrets: Option<PathBuf>,
+    /// What the data folder may take, such as 20g: above it no rows are taken [default: no limit]
+    #[arg(long, global = true, value_name = "SIZE", env = "ARUS_DISK", value_parser = parse_size)]
+    pub(crate) disk: Option<u64>,
+    /// What has to stay free on the disk of the data folder [default: a fiftieth, 256m at most]
+    #[arg(long, global = true, value_name = "SIZE", env = "ARUS_DISK_FREE", value_parser = parse_size)]
+    pub(crate) disk_free: Option<u64>,
     /// The one memory budget, such as 512m or 4g [default: half of the machine]
     #[arg(long, global = true, value_name = "SIZE", env = "ARUS_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod dialect;
+mod keep;
 mod output;
 mod run;
 mod server;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(&cli.flags, &args),
         Some(Command::Check(args)) => check::check(&cli.flags, &args),
         Some(Command::Sql(args)) => shell::run(cli.flags, &args),
+        Some(Command::Backup(args)) => keep::backup(&cli.flags, &args),
+        Some(Command::Restore(args)) => keep::restore(&cli.flags, &args),
+        Some(Command::Doctor(args)) => keep::doctor(&cli.flags, &args),
         Some(Command::Demo) => demo::run(cli.flags),
         None => server::run(cli.flags),
     };

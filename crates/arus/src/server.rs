@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::Flags;
 use crate::{output, settings_file};
 
-const DEFAULT_DATA: &str = "arus-data";
+pub(crate) const DEFAULT_DATA: &str = "arus-data";
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 1_024;
 
@@ -57,6 +57,8 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     config.secrets.clone_from(&flags.secrets);
     config.stdout = Arc::new(output::Stdout);
     config.stderr = Arc::new(output::Stderr);
+    config.disk_bytes = flags.disk;
+    config.disk_free_bytes = flags.disk_free;
     if let Some(bytes) = flags.memory {
         if bytes < SMALLEST_BUDGET {
             return Err(Error::user(format!(

@@ -28,6 +28,8 @@ struct File {
     secrets: Option<PathBuf>,
     memory: Option<String>,
     parallelism: Option<u16>,
+    disk: Option<String>,
+    disk_free: Option<String>,
 }
 
 /// Fills what is missing in `flags` from `arus.toml` in this folder, where there is one.
@@ -53,11 +55,17 @@ pub(crate) fn complete(mut flags: Flags) -> Result<Flags> {
     flags.parallelism = flags.parallelism.or(file.parallelism);
     flags.allow_host.extend(file.allow_host);
     flags.secrets = flags.secrets.or(file.secrets);
-    if flags.memory.is_none()
-        && let Some(size) = file.memory
-    {
-        let bytes = parse_size(&size).map_err(|e| Error::user(format!("{FILE}: memory: {e}")))?;
-        flags.memory = Some(bytes);
+    let sizes = [
+        ("memory", &mut flags.memory, file.memory),
+        ("disk", &mut flags.disk, file.disk),
+        ("disk-free", &mut flags.disk_free, file.disk_free),
+    ];
+    for (name, flag, size) in sizes {
+        if flag.is_none()
+            && let Some(size) = size
+        {
+            *flag = Some(parse_size(&size).map_err(|e| Error::user(format!("{FILE}: {name}: {e}")))?);
+        }
     }
     Ok(flags)
 }

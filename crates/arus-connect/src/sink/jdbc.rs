@@ -109,11 +109,13 @@ impl Connector for Jdbc {
 
     fn check(&self, table: &TableDef) -> Result<()> {
         let options = Options::of(table, OPTIONS);
-        if let Some(key) = table.options.keys().find(|k| k.starts_with("scan.") || k.starts_with("lookup.")) {
-            if !key.starts_with("scan.watermark.") && key != "scan.parallelism" {
-                return Err(refused(table, format!("option '{key}' of connector 'jdbc'"))
-                    .with_hint("the connector writes; read the table by a tool of Postgres"));
-            }
+        let reads = |k: &&String| k.starts_with("scan.") || k.starts_with("lookup.");
+        if let Some(key) = table.options.keys().find(reads)
+            && !key.starts_with("scan.watermark.")
+            && key != "scan.parallelism"
+        {
+            return Err(refused(table, format!("option '{key}' of connector 'jdbc'"))
+                .with_hint("the connector writes; read the table by a tool of Postgres"));
         }
         match (options.text(USERNAME), options.text(PASSWORD)) {
             (Some(_), None) | (None, Some(_)) => {

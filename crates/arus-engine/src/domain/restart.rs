@@ -229,7 +229,10 @@ impl Domain {
     /// The state is there: takes back what the group wrote, and starts its pipelines.
     pub(super) fn restart(&mut self, state: Result<RestoredState>) {
         let Some(mut group) = self.restarts.reading.take() else { return };
-        let taken_back = state.and_then(|state| self.take_back(&group, &state).map(|()| state));
+        let taken_back = state.and_then(|state| {
+            group.members.iter().try_for_each(|(_, job)| state.check_targets(&self.shared, job))?;
+            self.take_back(&group, &state).map(|()| state)
+        });
         let state = match taken_back {
             Ok(state) => state,
             Err(e) => {
@@ -245,7 +248,8 @@ impl Domain {
             self.restarts.stalled.remove(id);
             self.shared.figures.restarts.fetch_add(1, Relaxed);
             let cut = self.cut_of(*id);
-            let restore = cut.as_ref().map(|checkpoint| PipelineRestore { checkpoint, state: &state });
+            let part = state.of_job(job);
+            let restore = cut.as_ref().map(|checkpoint| PipelineRestore { checkpoint, state: &part });
             match self.add(*id, job.clone(), restore) {
                 Ok(()) => tracing::info!("pipeline '{}' goes on from the last checkpoint", job.spec.name),
                 Err(e) => self.went_down(*id, job, Positions::new(), &e),

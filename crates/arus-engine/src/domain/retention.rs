@@ -19,7 +19,7 @@ impl Domain {
     /// Once in a while, what each topic may drop after this checkpoint.
     pub(super) fn retention(&mut self) -> Vec<Retention> {
         let now = self.now_ns();
-        if now < self.next_retention_ns {
+        if now < self.next_retention_ns && !self.shared.disk.is_full() {
             return vec![];
         }
         self.next_retention_ns = now + RETENTION_NS;

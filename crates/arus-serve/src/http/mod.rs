@@ -1,6 +1,7 @@
 //! HTTP: rows in, SQL, changes by server-sent events, health, metrics, and the console.
 
 mod assets;
+mod backup;
 mod body;
 mod changes;
 mod connection;
@@ -48,6 +49,7 @@ fn router(server: Server) -> Router {
         .route("/v1/tables/{name}/rows", post(rows::post_rows))
         .route("/v1/tables/{name}/changes", get(changes::get_changes))
         .route("/v1/sql", post(sql::post_sql))
+        .route("/v1/backup", post(backup::post_backup))
         .route("/v1/complete", post(sql::post_complete))
         .route("/v1/console/events", get(console::get_events))
         .route("/v1/console/query", post(console::post_query))
@@ -55,7 +57,7 @@ fn router(server: Server) -> Router {
         .route("/v1/console/tables/{name}/newest", get(console::get_newest))
         .route("/v1/console/dashboards", get(console::get_dashboards))
         .route("/v1/console/dashboards/{name}", get(console::get_dashboard))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(assets::get_asset)
@@ -63,6 +65,12 @@ fn router(server: Server) -> Router {
         .layer(middleware::from_fn(guard::same_machine))
         .layer(middleware::from_fn(connection::busy))
         .with_state(server)
+}
+
+/// `ok`, and a line for each thing that the operator should know.
+async fn health(State(server): State<Server>) -> String {
+    let warnings = server.platform.warnings();
+    std::iter::once("ok\n".to_string()).chain(warnings.iter().map(|w| format!("warning: {w}\n"))).collect()
 }
 
 async fn ready(State(server): State<Server>) -> Response {

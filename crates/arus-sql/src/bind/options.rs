@@ -33,6 +33,12 @@ pub const MANAGED_OPTIONS: &[OptionDef] = &[
         default: None,
         about: "milliseconds since 1970 for the mode timestamp",
     },
+    option(
+        "scan.damage",
+        OptionKind::Choice(&["fail", "skip"]),
+        "fail",
+        "at records that the disk has damaged: fail names them, skip reads on behind them",
+    ),
     option("retention.time", OptionKind::Duration, "7 d", "records older than this are dropped"),
     OptionDef {
         name: "retention.bytes",

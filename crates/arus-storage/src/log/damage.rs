@@ -38,7 +38,8 @@ impl Damage {
         ))
         .with_code(Code::Corrupt)
         .with_hint(format!(
-            "records before and after are intact: restore this file from a copy, or read on from offset {}",
+            "records before and after are intact: read on from offset {}, or past it with SET 'arus.read.damage' = 'skip' (a \
+             SELECT) or the table's option 'scan.damage' = 'skip'; `arus doctor` says more",
             self.next_offset
         ))
     }

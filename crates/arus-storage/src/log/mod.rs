@@ -8,7 +8,9 @@ mod carried;
 mod damage;
 #[cfg(test)]
 mod fault_tests;
+pub(crate) mod inspect;
 mod partition;
+mod pinned;
 #[cfg(test)]
 mod producer_tests;
 mod producers;

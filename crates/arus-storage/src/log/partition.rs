@@ -22,7 +22,7 @@ use super::SyncQueue;
 use super::carried::{self, Carried, carried_path, is_carried};
 use super::damage::Damage;
 use super::producers::Producers;
-use super::record_batch::{self, CheckedBatch};
+use super::record_batch::{self, CheckedBatch, Home};
 use super::records::decode_batches;
 use super::recovery::{self, KnownEnd};
 use super::segment::{
@@ -127,6 +127,10 @@ impl Inner {
 }
 
 impl Place {
+    pub(crate) fn home(&self) -> Home {
+        Home { topic: self.topic, partition: self.number }
+    }
+
     /// `topic orders, partition 0`.
     pub(crate) fn label(&self) -> String {
         format!("topic {}, partition {}", self.name, self.number)
@@ -257,7 +261,7 @@ impl Partition {
         let mut placed = batches.to_vec();
         let mut next = base_offset;
         for batch in &checked {
-            record_batch::place(&mut placed[batch.start..], next);
+            record_batch::place(&mut placed[batch.start..], next, self.place.home());
             next = next.checked_add(i64::from(batch.header.count)).ok_or_else(|| {
                 Error::new(ErrorKind::Exhausted, format!("{}: no offset is left", self.place.label()))
             })?;

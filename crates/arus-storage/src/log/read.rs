@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::damage::Damage;
 use super::partition::{Inner, Partition, Place, ReadUpTo};
-use super::record_batch::{BatchFault, BatchHeader, HEADER_BYTES, stored_batch};
+use super::record_batch::{BatchFault, BatchHeader, HEADER_BYTES, Home, stored_batch, unseal};
 use super::records::first_at_or_after;
 use super::scan::{BatchScanner, Step};
 use super::segment::{INDEX_BYTES, SEGMENT_HEADER_BYTES, Segment};
@@ -53,7 +53,7 @@ impl Partition {
         };
         let Some(mut spot) = self.locate(from, limit)? else { return Ok(Bytes::new()) };
         loop {
-            match spot.collect(from, max_bytes).map_err(|e| self.place.io("read", e))? {
+            match spot.collect(from, max_bytes, self.place.home()).map_err(|e| self.place.io("read", e))? {
                 Found::Nothing => return Ok(Bytes::new()),
                 Found::Batches(bytes, position, offset) => {
                     let mut inner = locked(&self.inner);
@@ -100,7 +100,7 @@ impl Partition {
                 .collect()
         };
         for (file, position, len, offset) in candidates {
-            let mut scanner = BatchScanner::new(file.as_ref(), position, len, offset);
+            let mut scanner = BatchScanner::new(file.as_ref(), self.place.home(), position, len, offset);
             // Damage on the way is for the read that meets it to report.
             while let Step::Batch(_, header, batch) = scanner.next_batch().map_err(|e| self.place.io("read", e))? {
                 if header.next_offset() > limit {
@@ -149,17 +149,20 @@ impl Partition {
 
     /// Notes the damage, and looks for where reading can go on.
     fn note_damage(&self, spot: &Spot, position: u64, expected: i64, fault: &BatchFault) -> Result<Damage> {
-        let known = |d: &&Damage| d.segment_base == spot.base && d.position == position;
+        // One that leads no further has to be looked into again: a read always moves on.
+        let known = |d: &&Damage| d.segment_base == spot.base && d.position == position && d.next_position > position;
         if let Some(damage) = locked(&self.inner).damages.iter().find(known) {
             return Ok(damage.clone());
         }
-        let mut scanner = BatchScanner::new(spot.file.as_ref(), position, spot.len, expected);
+        let mut scanner = BatchScanner::new(spot.file.as_ref(), self.place.home(), position, spot.len, expected);
         let found = scanner.resync(spot.end).map_err(|e| self.place.io("read", e))?;
         let next_offset = if found { scanner.expected } else { spot.end };
         let damage = self.place.damage(spot.base, spot.path.clone(), position, (expected, next_offset), fault);
         let damage = Damage { next_position: scanner.position, ..damage };
         tracing::error!(damage = %damage.to_error(), "damage found by a read");
-        locked(&self.inner).damages.push(damage.clone());
+        let mut inner = locked(&self.inner);
+        inner.damages.retain(|d| d.segment_base != spot.base || d.position != position);
+        inner.damages.push(damage.clone());
         Ok(damage)
     }
 }
@@ -188,7 +191,7 @@ impl Place {
 }
 
 /// The known batch start nearest before `from` in the segment.
-fn nearest(inner: &Inner, segment: &Segment, from: i64) -> (i64, u64) {
+pub(super) fn nearest(inner: &Inner, segment: &Segment, from: i64) -> (i64, u64) {
     let indexed = segment.facts.floor(from).map(|e| (e.offset, e.position));
     let cursors = inner.cursors.iter().filter(|c| c.0 == segment.base).map(|c| (c.1, c.2));
     let resumed =
@@ -203,7 +206,7 @@ fn nearest(inner: &Inner, segment: &Segment, from: i64) -> (i64, u64) {
 }
 
 impl Spot {
-    fn collect(&self, from: i64, max_bytes: usize) -> std::io::Result<Found> {
+    fn collect(&self, from: i64, max_bytes: usize, home: Home) -> std::io::Result<Found> {
         let mut position = self.position;
         let mut expected = self.offset;
         let skipped = if self.offset < from { INDEX_BYTES as usize } else { 0 };
@@ -216,7 +219,7 @@ impl Spot {
             let mut first = None;
             let mut cut = None;
             while at < bytes.len() || (at == 0 && first.is_none()) {
-                match stored_batch(&bytes[at..], expected) {
+                match stored_batch(&bytes[at..], expected, home) {
                     Ok(header) if header.next_offset() > self.limit => break,
                     Ok(header) if first.is_none() && header.next_offset() <= from => at += step(&header, &mut expected),
                     Ok(header) if first.is_none_or(|f| at + header.bytes - f <= max_bytes) => {
@@ -238,6 +241,7 @@ impl Spot {
             }
             position += at as u64;
             if let Some(first) = first {
+                unseal(&mut bytes[first..at]);
                 let bytes = Bytes::from(bytes).slice(first..at);
                 return Ok(Found::Batches(bytes, position, expected));
             }

@@ -1,7 +1,7 @@
 //! Kafka's record batch v2: its header, its check sum, and the builder for our own batches.
 //!
 //! A batch is kept as it came but for base offset and leader epoch, which the check sum does not cover and which the
-//! log sets (the epoch is always 0). Layout: base offset i64, length i32 (of what follows), leader epoch i32, magic i8 =
+//! log sets (the epoch to a seal: [`Home`]). Layout: base offset i64, length i32 (of what follows), leader epoch i32, magic i8 =
 //! 2, CRC-32C u32 (of what follows), attributes i16, last offset delta i32, base and max timestamp i64, producer id i64,
 //! producer epoch i16, base sequence i32, count i32, records. Big-endian.
 
@@ -34,8 +34,8 @@ pub enum BatchFault {
     Checksum { stored: u32, computed: u32 },
     #[error("the batch starts at offset {found}, offset {expected} was expected")]
     Gap { expected: i64, found: i64 },
-    #[error("the leader epoch {0} of the batch is impossible")]
-    LeaderEpoch(i32),
+    #[error("the batch belongs to another place: its seal is {0:08x}")]
+    Seal(i32),
     #[error("{0}")]
     Unsupported(&'static str),
     #[error("the batch cannot be decompressed: {0}")]
@@ -152,13 +152,14 @@ impl BatchHeader {
 }
 
 /// One batch of the log at the start of `bytes`: complete, its sum right, at the offset where it has to be.
-pub(crate) fn stored_batch(bytes: &[u8], expected: i64) -> Result<BatchHeader, BatchFault> {
+pub(crate) fn stored_batch(bytes: &[u8], expected: i64, home: Home) -> Result<BatchHeader, BatchFault> {
     let header = BatchHeader::parse(bytes)?;
     if header.base_offset != expected {
         return Err(BatchFault::Gap { expected, found: header.base_offset });
     }
-    if header.leader_epoch != 0 {
-        return Err(BatchFault::LeaderEpoch(header.leader_epoch));
+    // Batches of the first builds have none.
+    if header.leader_epoch != 0 && header.leader_epoch != home.seal(bytes) {
+        return Err(BatchFault::Seal(header.leader_epoch));
     }
     if bytes.len() < header.bytes {
         return Err(BatchFault::Truncated { needed: header.bytes, found: bytes.len() });
@@ -217,9 +218,40 @@ pub(crate) fn idempotency_key(header: &BatchHeader, batch: &[u8]) -> Result<Opti
 }
 
 /// Sets what the log owns in a batch.
-pub(crate) fn place(batch: &mut [u8], base_offset: i64) {
+pub(crate) fn place(batch: &mut [u8], base_offset: i64, home: Home) {
     batch[..8].copy_from_slice(&base_offset.to_be_bytes());
-    batch[12..16].copy_from_slice(&0i32.to_be_bytes());
+    let seal = home.seal(batch);
+    batch[12..16].copy_from_slice(&seal.to_be_bytes());
+}
+
+/// Whole batches as clients get them: without the log's seal.
+pub(crate) fn unseal(mut batches: &mut [u8]) {
+    while batches.len() >= HEADER_BYTES {
+        batches[12..16].copy_from_slice(&0i32.to_be_bytes());
+        let length = i32::from_be_bytes(array(batches, 8)).max(0) as usize + LENGTH_OVERHEAD;
+        let Some((_, rest)) = batches.split_at_mut_checked(length) else { return };
+        batches = rest;
+    }
+}
+
+/// The partition that a batch is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) topic: u64,
+    pub(crate) partition: u32,
+}
+
+impl Home {
+    /// What binds a batch's content to its place: Kafka's sum covers neither offset nor length, and knows no topic. It stands
+    /// where clients have the leader epoch, and is never 0.
+    fn seal(self, batch: &[u8]) -> i32 {
+        let mut crc = crc32c::crc32c(&self.topic.to_le_bytes());
+        crc = crc32c::crc32c_append(crc, &self.partition.to_le_bytes());
+        // Base offset and length, then the sum of the rest.
+        crc = crc32c::crc32c_append(crc, &batch[..12]);
+        crc = crc32c::crc32c_append(crc, &batch[17..21]);
+        if crc == 0 { 1 } else { crc as i32 }
+    }
 }
 
 /// Makes one uncompressed record batch.

@@ -198,7 +198,7 @@ impl Recovery<'_> {
             // Its batches have their own sums and may all be good.
             self.note(base, &path, 0, (base, base), &"its header is not the one of this segment");
         }
-        let mut scanner = BatchScanner::new(file.as_ref(), SEGMENT_HEADER_BYTES.min(len), len, base);
+        let mut scanner = BatchScanner::new(file.as_ref(), self.place.home(), SEGMENT_HEADER_BYTES.min(len), len, base);
         loop {
             if scanner.expected == self.known && self.known_at.is_none() {
                 self.known_at = Some((index, scanner.position));

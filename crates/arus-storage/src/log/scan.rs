@@ -4,13 +4,14 @@ use std::io;
 
 use arus_core::fs::File;
 
-use super::record_batch::{BatchFault, BatchHeader, HEADER_BYTES, stored_batch};
+use super::record_batch::{BatchFault, BatchHeader, HEADER_BYTES, Home, stored_batch};
 
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Goes through the batches of a file from a position on; holds about one chunk or one batch in memory.
 pub(crate) struct BatchScanner<'a> {
     file: &'a dyn File,
+    home: Home,
     len: u64,
     pub(crate) position: u64,
     /// The offset that the batch at `position` has to have.
@@ -28,8 +29,8 @@ pub(crate) enum Step<'a> {
 }
 
 impl<'a> BatchScanner<'a> {
-    pub(crate) fn new(file: &'a dyn File, position: u64, len: u64, expected: i64) -> Self {
-        BatchScanner { file, len, position, expected, buffer: vec![], buffer_at: 0 }
+    pub(crate) fn new(file: &'a dyn File, home: Home, position: u64, len: u64, expected: i64) -> Self {
+        BatchScanner { file, home, len, position, expected, buffer: vec![], buffer_at: 0 }
     }
 
     /// Bytes from `position` on: at least `n`, or all there are.
@@ -51,15 +52,15 @@ impl<'a> BatchScanner<'a> {
         if self.position >= self.len {
             return Ok(Step::End);
         }
-        let expected = self.expected;
-        let needed = match stored_batch(self.fill(HEADER_BYTES)?, expected) {
+        let (expected, home) = (self.expected, self.home);
+        let needed = match stored_batch(self.fill(HEADER_BYTES)?, expected, home) {
             Ok(header) => header.bytes,
             Err(BatchFault::Truncated { needed, .. }) => needed,
             Err(fault) => return Ok(Step::Fault(fault)),
         };
         let position = self.position;
         let bytes = self.fill(needed)?;
-        match stored_batch(bytes, expected) {
+        match stored_batch(bytes, expected, home) {
             Ok(header) => {
                 self.position += header.bytes as u64;
                 self.expected = header.next_offset();
@@ -72,16 +73,16 @@ impl<'a> BatchScanner<'a> {
 
     /// Steps over damage to the next batch with a right sum and an offset in `expected + 1 .. below`; false: none.
     pub(crate) fn resync(&mut self, below: i64) -> io::Result<bool> {
-        let expected = self.expected;
+        let (expected, home) = (self.expected, self.home);
         self.position += 1;
         while self.position + HEADER_BYTES as u64 <= self.len {
             let bytes = self.fill(HEADER_BYTES)?;
             if bytes.len() < HEADER_BYTES {
                 break;
             }
-            // Cheap marks first: version 2 and leader epoch 0.
+            // A cheap mark first: version 2.
             let candidates = bytes.len() - HEADER_BYTES + 1;
-            let hit = (0..candidates).find(|i| bytes[i + 16] == 2 && bytes[i + 12..i + 16] == [0; 4]);
+            let hit = (0..candidates).find(|i| bytes[i + 16] == 2);
             let Some(hit) = hit else {
                 self.position += candidates as u64;
                 continue;
@@ -91,7 +92,7 @@ impl<'a> BatchScanner<'a> {
             if let Ok(header) = found
                 && header.base_offset > expected
                 && header.base_offset < below
-                && stored_batch(self.fill(header.bytes)?, header.base_offset).is_ok()
+                && stored_batch(self.fill(header.bytes)?, header.base_offset, home).is_ok()
             {
                 self.expected = header.base_offset;
                 return Ok(true);

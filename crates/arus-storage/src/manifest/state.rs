@@ -71,7 +71,7 @@ pub struct Checkpoint {
     #[serde(default)]
     pub files: Vec<StateFileRef>,
     /// All that are not delivered yet, oldest first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outboxes: Vec<OutboxRef>,
     /// Of every sink with an outbox whose first mark is known to stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

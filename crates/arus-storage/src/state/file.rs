@@ -3,6 +3,7 @@
 //! Written once, from first to last byte, and synced before anybody names it. Every block has its own checksum, so
 //! damage is found where it is.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use arus_core::read::Cut;
 use arus_core::{Error, Result, planted};
 
 use super::delta::DeltaEntry;
-use crate::block::{put_block, take_block};
+use super::store::StateFileRef;
+use crate::block::{BLOCK_HEADER_BYTES, put_block, take_block};
 use crate::wire::{WireReader, put_bytes, put_varint};
 
 const MAGIC: &[u8; 8] = b"ARUSSTA\0";
@@ -150,49 +152,103 @@ pub(crate) struct StateFileReader {
     /// The entry that the reader stands at: its end in the block.
     ahead: Option<usize>,
     wanted: (u16, u16),
+    /// Steps over blocks that are damaged, and notes them here.
+    found: Option<Vec<StateDamage>>,
 }
+
+/// A stretch of a state file that cannot be read: what the operators from `first` to `last` keep is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateDamage {
+    /// The file's name.
+    pub file: String,
+    /// The newest epoch in it.
+    pub cut: Cut,
+    pub position: u64,
+    pub reason: String,
+    /// `None`: nothing is lost.
+    pub operators: Option<(Uid, Uid)>,
+}
+
+impl StateDamage {
+    pub fn hits(&self, uid: Uid) -> bool {
+        self.operators.is_some_and(|(first, last)| first <= uid && uid <= last)
+    }
+}
+
+/// What a file's header and footer say.
+struct Frame {
+    cut: Cut,
+    index: Vec<BlockRef>,
+    footer_at: u64,
+}
+
+/// A place and what is wrong there.
+type Fault = (u64, &'static str);
 
 impl StateFileReader {
     /// Entries of the key groups from `wanted.0` up to but not `wanted.1`.
     pub(crate) fn open(fs: &dyn Fs, path: &Path, wanted: (u16, u16)) -> Result<Self> {
         let read = |error| Error::io("read state file", path.display(), error);
         let file = fs.open(path).map_err(read)?;
-        let len = file.len().map_err(read)?;
-        let damaged = |position, reason| damaged(path, position, reason);
-        if len < (HEADER_BYTES + TRAILER_BYTES) as u64 {
-            return Err(damaged(0, "it is cut"));
-        }
-        let mut header = [0; HEADER_BYTES];
-        file.read_exact_at(0, &mut header).map_err(read)?;
-        let cut = parse_header(&header).ok_or_else(|| damaged(0, "its header is not one of a state file"))?;
-        let mut trailer = [0; TRAILER_BYTES];
-        let trailer_at = len - TRAILER_BYTES as u64;
-        file.read_exact_at(trailer_at, &mut trailer).map_err(read)?;
-        let mut fields = WireReader::new(&trailer);
-        let (crc, footer_len) = (fields.u32(), fields.u32());
-        let footer_at = footer_len
-            .and_then(|n| trailer_at.checked_sub(u64::from(n)))
-            .filter(|at| *at >= HEADER_BYTES as u64 && &trailer[8..] == FOOTER_MAGIC)
-            .ok_or_else(|| damaged(trailer_at, "its end is not the end of a state file"))?;
-        let mut footer = vec![0; (trailer_at - footer_at) as usize];
-        file.read_exact_at(footer_at, &mut footer).map_err(read)?;
-        if Some(crc32c::crc32c(&footer)) != crc {
-            return Err(damaged(footer_at, "the checksum of its index is wrong"));
-        }
-        let index = parse_footer(&footer).ok_or_else(|| damaged(footer_at, "its index is malformed"))?;
-        let path = path.to_path_buf();
-        Ok(StateFileReader {
+        let frame = read_frame(file.as_ref()).map_err(read)?;
+        let frame = frame.map_err(|(position, reason)| damaged(path, position, reason))?;
+        Ok(Self::over(file, path, frame, wanted))
+    }
+
+    fn over(file: Arc<dyn File>, path: &Path, frame: Frame, wanted: (u16, u16)) -> Self {
+        StateFileReader {
             file,
-            path,
-            cut,
-            index,
-            footer_at,
+            path: path.to_path_buf(),
+            cut: frame.cut,
+            index: frame.index,
+            footer_at: frame.footer_at,
             next_block: 0,
             block: vec![],
             at: 0,
             ahead: None,
             wanted,
-        })
+            found: None,
+        }
+    }
+
+    /// The same for a file that may be damaged: what can be read of it is given, and the rest noted. A damaged header or
+    /// index costs nothing as long as the blocks hold as many entries as the manifest says.
+    pub(crate) fn open_damaged(
+        fs: &dyn Fs,
+        path: &Path,
+        expected: &StateFileRef,
+        wanted: (u16, u16),
+    ) -> Result<(Option<Self>, Vec<StateDamage>)> {
+        let read = |error| Error::io("read state file", path.display(), error);
+        let note = |position, reason: &str, lost: bool| StateDamage {
+            file: expected.name.clone(),
+            cut: expected.cut,
+            position,
+            reason: reason.to_string(),
+            operators: lost.then_some((Uid(0), Uid(u64::MAX))),
+        };
+        if !fs.exists(path).map_err(read)? {
+            return Ok((None, vec![note(0, "it is missing", true)]));
+        }
+        let file = fs.open(path).map_err(read)?;
+        let tolerant = |file, frame| Self { found: Some(vec![]), ..Self::over(file, path, frame, wanted) };
+        match read_frame(file.as_ref()).map_err(read)? {
+            Ok(frame) if frame.cut == expected.cut => Ok((Some(tolerant(file, frame)), vec![])),
+            Ok(_) => Ok((None, vec![note(0, "it is of another epoch", true)])),
+            Err((position, reason)) => {
+                let (index, entries, footer_at) = scan_blocks(file.as_ref()).map_err(read)?;
+                if entries != expected.entries {
+                    return Ok((None, vec![note(position, reason, true)]));
+                }
+                let reader = tolerant(file, Frame { cut: expected.cut, index, footer_at });
+                Ok((Some(reader), vec![note(position, reason, false)]))
+            }
+        }
+    }
+
+    /// Damage that was stepped over so far.
+    pub(crate) fn into_damages(self) -> Vec<StateDamage> {
+        self.found.unwrap_or_default()
     }
 
     pub(crate) fn cut(&self) -> Cut {
@@ -207,8 +263,11 @@ impl StateFileReader {
             }
             if self.at < self.block.len() {
                 let mut fields = WireReader::new(&self.block[self.at..]);
-                let entry = parse_entry(&mut fields)
-                    .ok_or_else(|| damaged(&self.path, self.block_position(), "a block is malformed"))?;
+                let Some(entry) = parse_entry(&mut fields) else {
+                    self.step_over(self.block_position(), "a block is malformed")?;
+                    self.at = self.block.len();
+                    continue;
+                };
                 let end = self.block.len() - fields.remaining();
                 if (self.wanted.0..self.wanted.1).contains(&entry.key_group) {
                     self.ahead = Some(end);
@@ -247,15 +306,99 @@ impl StateFileReader {
         let position = block.position;
         let end = self.index.get(self.next_block + 1).map_or(self.footer_at, |b| b.position);
         self.next_block += 1;
-        let bad = |reason| damaged(&self.path, position, reason);
-        let length = end.checked_sub(position).map(|n| n as usize);
-        let mut bytes = vec![0; length.ok_or_else(|| bad("its index is malformed"))?];
-        self.file
-            .read_exact_at(position, &mut bytes)
-            .map_err(|e| Error::io("read state file", self.path.display(), e))?;
-        take_block(&bytes, &mut self.block).map_err(|reason| damaged(&self.path, position, reason))?;
         self.at = 0;
+        let length = end.checked_sub(position).map(|n| n as usize).filter(|n| *n >= BLOCK_HEADER_BYTES);
+        let Some(length) = length else {
+            self.block.clear();
+            self.step_over(position, "its index is malformed")?;
+            return Ok(true);
+        };
+        let mut bytes = vec![0; length];
+        let read = self.file.read_at(position, &mut bytes);
+        bytes.truncate(read.map_err(|e| Error::io("read state file", self.path.display(), e))?);
+        if let Err(reason) = take_block(&bytes, &mut self.block) {
+            self.block.clear();
+            self.step_over(position, reason)?;
+        }
         Ok(true)
+    }
+
+    /// An error, unless damage is to be noted: then reading goes on with the next block.
+    fn step_over(&mut self, position: u64, reason: &'static str) -> Result<()> {
+        let Some(found) = &mut self.found else { return Err(damaged(&self.path, position, reason)) };
+        let block = self.next_block.checked_sub(1).and_then(|at| self.index.get(at));
+        found.push(StateDamage {
+            file: self.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            cut: self.cut,
+            position,
+            reason: reason.to_string(),
+            operators: Some(block.map_or((Uid(0), Uid(u64::MAX)), |b| (b.first.0, b.last.0))),
+        });
+        Ok(())
+    }
+}
+
+/// Header and footer of a file.
+fn read_frame(file: &dyn File) -> io::Result<Result<Frame, Fault>> {
+    let len = file.len()?;
+    if len < (HEADER_BYTES + TRAILER_BYTES) as u64 {
+        return Ok(Err((0, "it is cut")));
+    }
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact_at(0, &mut header)?;
+    let Some(cut) = parse_header(&header) else { return Ok(Err((0, "its header is not one of a state file"))) };
+    let mut trailer = [0; TRAILER_BYTES];
+    let trailer_at = len - TRAILER_BYTES as u64;
+    file.read_exact_at(trailer_at, &mut trailer)?;
+    let mut fields = WireReader::new(&trailer);
+    let (crc, footer_len) = (fields.u32(), fields.u32());
+    let footer_at = footer_len
+        .and_then(|n| trailer_at.checked_sub(u64::from(n)))
+        .filter(|at| *at >= HEADER_BYTES as u64 && &trailer[8..] == FOOTER_MAGIC);
+    let Some(footer_at) = footer_at else {
+        return Ok(Err((trailer_at, "its end is not the end of a state file")));
+    };
+    let mut footer = vec![0; (trailer_at - footer_at) as usize];
+    file.read_exact_at(footer_at, &mut footer)?;
+    if Some(crc32c::crc32c(&footer)) != crc {
+        return Ok(Err((footer_at, "the checksum of its index is wrong")));
+    }
+    let Some(index) = parse_footer(&footer) else { return Ok(Err((footer_at, "its index is malformed"))) };
+    Ok(Ok(Frame { cut, index, footer_at }))
+}
+
+/// The blocks as they follow one another, up to the first that is not whole, with the number of their entries and their end.
+fn scan_blocks(file: &dyn File) -> io::Result<(Vec<BlockRef>, u64, u64)> {
+    let len = file.len()?;
+    let (mut index, mut entries, mut position) = (vec![], 0, HEADER_BYTES as u64);
+    let mut raw = vec![];
+    loop {
+        let mut head = [0; BLOCK_HEADER_BYTES];
+        if file.read_at(position, &mut head)? < BLOCK_HEADER_BYTES {
+            return Ok((index, entries, position));
+        }
+        let packed = u64::from(u32::from_le_bytes([head[0], head[1], head[2], head[3]]));
+        let end = position + BLOCK_HEADER_BYTES as u64 + packed;
+        if end > len {
+            return Ok((index, entries, position));
+        }
+        let mut bytes = vec![0; (end - position) as usize];
+        file.read_exact_at(position, &mut bytes)?;
+        if take_block(&bytes, &mut raw).is_err() {
+            return Ok((index, entries, position));
+        }
+        let mut fields = WireReader::new(&raw);
+        let (mut first, mut last, mut count) = (None, None, 0);
+        while fields.remaining() > 0 {
+            let Some(entry) = parse_entry(&mut fields) else { return Ok((index, entries, position)) };
+            last = Some((entry.uid, entry.key_group));
+            first = first.or(last);
+            count += 1;
+        }
+        let (Some(first), Some(last)) = (first, last) else { return Ok((index, entries, position)) };
+        index.push(BlockRef { first, last, position });
+        entries += count;
+        position = end;
     }
 }
 

@@ -5,9 +5,12 @@
 
 mod delta;
 mod file;
+mod merging;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use delta::{DeltaEntry, StateDelta};
+pub use file::StateDamage;
+pub use merging::Merges;
 pub use store::{StateFileRef, StateStore};

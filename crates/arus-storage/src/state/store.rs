@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arus_core::fs::SharedFs;
 use arus_core::key_group::KEY_GROUPS;
-use arus_core::limits::STATE_DELTAS;
 use arus_core::plan::Uid;
 use arus_core::read::Cut;
 use arus_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::delta::{DeltaEntry, StateDelta, place};
-use super::file::{StateFileReader, StateFileWriter};
+use super::file::{StateDamage, StateFileReader, StateFileWriter};
 
 /// A state file as the manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,7 @@ pub struct StateFileRef {
     pub entries: u64,
 }
 
+#[derive(Clone)]
 pub struct StateStore {
     fs: SharedFs,
     dir: PathBuf,
@@ -37,6 +38,26 @@ impl StateStore {
     pub fn open(fs: SharedFs, dir: &Path) -> Result<Self> {
         fs.create_dir_all(dir).map_err(|e| Error::io("create", dir.display(), e))?;
         Ok(StateStore { fs, dir: dir.to_path_buf() })
+    }
+
+    /// A folder that is only read.
+    pub(crate) fn at(fs: SharedFs, dir: &Path) -> Self {
+        StateStore { fs, dir: dir.to_path_buf() }
+    }
+
+    /// Reads a whole file past its damage: its entries that can be read, and what cannot.
+    pub(crate) fn read_file(&self, file: &StateFileRef) -> Result<(u64, Vec<StateDamage>)> {
+        let path = self.dir.join(&file.name);
+        let (reader, mut damages) = StateFileReader::open_damaged(self.fs.as_ref(), &path, file, (0, KEY_GROUPS))?;
+        let Some(reader) = reader else { return Ok((0, damages)) };
+        let mut entries = 0;
+        let mut merged = Merged { readers: vec![reader] };
+        merged.for_each(|_| {
+            entries += 1;
+            Ok(())
+        })?;
+        damages.extend(merged.readers.into_iter().flat_map(StateFileReader::into_damages));
+        Ok((entries, damages))
     }
 
     /// Writes one file with all deltas, synced with its folder. Deltas come oldest first: those of an abandoned checkpoint
@@ -57,20 +78,48 @@ impl StateStore {
         self.write(name, cut, false, |writer| delta.sorted().iter().try_for_each(|entry| writer.push(entry)))
     }
 
-    /// Whether there are so many files that a merge is due.
-    pub fn merge_due(files: &[StateFileRef]) -> bool {
-        files.len() > STATE_DELTAS
-    }
-
     /// One file in place of several, which come oldest first. `full`: they are all files of the checkpoint up to the last of
     /// them, so that deleted keys need no trace.
     pub fn merge(&self, files: &[StateFileRef], full: bool) -> Result<StateFileRef> {
         let cut = files.last().ok_or_else(|| Error::bug("a merge of no state files"))?.cut;
+        self.merge_as(&self.new_name(cut, "merge")?, files, full, &AtomicBool::new(false))
+    }
+
+    /// The same under this name, given up when `stop` is set.
+    pub(super) fn merge_as(
+        &self,
+        name: &str,
+        files: &[StateFileRef],
+        full: bool,
+        stop: &AtomicBool,
+    ) -> Result<StateFileRef> {
+        let cut = files.last().ok_or_else(|| Error::bug("a merge of no state files"))?.cut;
         let mut merged = Merged::open(self, files, 0..KEY_GROUPS)?;
-        let name = self.new_name(cut, "merge")?;
-        self.write(name, cut, full, |writer| {
-            merged.for_each(|entry| if full && entry.value.is_none() { Ok(()) } else { writer.push(&entry) })
+        self.write(name.to_string(), cut, full, |writer| {
+            merged.for_each(|entry| {
+                if stop.load(Relaxed) {
+                    return Err(Error::external("the server is stopping"));
+                }
+                if full && entry.value.is_none() { Ok(()) } else { writer.push(&entry) }
+            })
         })
+    }
+
+    /// Reads the whole file: an error when it is not what the manifest says.
+    pub fn check(&self, file: &StateFileRef) -> Result<()> {
+        let mut entries = 0;
+        Merged::open(self, std::slice::from_ref(file), 0..KEY_GROUPS)?.for_each(|_| {
+            entries += 1;
+            Ok(())
+        })?;
+        if entries == file.entries {
+            return Ok(());
+        }
+        let path = self.dir.join(&file.name);
+        let message = format!("state file {} has {entries} entries instead of {}", path.display(), file.entries);
+        Err(Error::external(message)
+            .with_code(arus_core::error::Code::Corrupt)
+            .with_hint("restore this file from a copy of the same data folder"))
     }
 
     /// Gives every entry of these key groups, the newest of each key, by uid, key group and key. Deleted keys are left out.
@@ -86,9 +135,34 @@ impl StateStore {
         })
     }
 
-    /// Removes every file that `named` does not hold. Call it after the record that names them is durable.
-    pub fn remove_unreferenced(&self, named: &[StateFileRef]) -> Result<usize> {
-        let named: BTreeSet<PathBuf> = named.iter().map(|file| self.dir.join(&file.name)).collect();
+    /// [`StateStore::restore`] of all that can be read: what cannot is stepped over and given back. State of the operators
+    /// that it hits is not whole, and may be older than it was.
+    pub fn restore_readable(
+        &self,
+        files: &[StateFileRef],
+        mut visit: impl FnMut(Uid, u16, &[u8], &[u8]) -> Result<()>,
+    ) -> Result<Vec<StateDamage>> {
+        let mut damages = vec![];
+        let mut readers = vec![];
+        for file in files {
+            let path = self.dir.join(&file.name);
+            let (reader, found) = StateFileReader::open_damaged(self.fs.as_ref(), &path, file, (0, KEY_GROUPS))?;
+            readers.extend(reader);
+            damages.extend(found);
+        }
+        let mut merged = Merged { readers };
+        merged.for_each(|entry| match entry.value {
+            Some(value) => visit(entry.uid, entry.key_group, entry.key, value),
+            None => Ok(()),
+        })?;
+        damages.extend(merged.readers.into_iter().flat_map(StateFileReader::into_damages));
+        Ok(damages)
+    }
+
+    /// Removes every file that neither `named` nor `also` names. Call it after the record that names them is durable.
+    pub fn remove_unreferenced(&self, named: &[StateFileRef], also: Option<&str>) -> Result<usize> {
+        let names = named.iter().map(|file| file.name.as_str()).chain(also);
+        let named: BTreeSet<PathBuf> = names.map(|name| self.dir.join(name)).collect();
         let entries = self.fs.list(&self.dir).map_err(|e| Error::io("list", self.dir.display(), e))?;
         let mut removed = 0;
         for entry in entries.into_iter().filter(|e| !e.is_dir && !named.contains(&e.path)) {
@@ -125,7 +199,7 @@ impl StateStore {
     }
 
     /// A name that no file has: one of an earlier attempt may still be referenced.
-    fn new_name(&self, cut: Cut, kind: &str) -> Result<String> {
+    pub(super) fn new_name(&self, cut: Cut, kind: &str) -> Result<String> {
         let mut n = 0u32;
         loop {
             let name = format!("{:08}-{:012}-{kind}-{n}.state", cut.incarnation, cut.epoch);

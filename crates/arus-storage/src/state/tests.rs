@@ -82,7 +82,7 @@ fn files_add_up_to_the_state() {
                 }
                 _ => {}
             }
-            store.remove_unreferenced(&files).expect("removes");
+            store.remove_unreferenced(&files, None).expect("removes");
             assert_eq!(fs.files().len(), files.len());
         }
         let after = MemoryFs::shared(&fs.crash(seed));

@@ -53,6 +53,11 @@ pub enum TableMode {
     Capped(usize),
 }
 
+/// Names the state behind a table in state files; `part` is `rows`, `late` or `quarantine`.
+pub fn state_uid(table: u64, part: &str) -> Uid {
+    Uid(xxhash_rust::xxh3::xxh3_64(format!("table {table} {part}").as_bytes()))
+}
+
 impl TableMode {
     /// Late and quarantined rows.
     pub const SIDE: TableMode = TableMode::Capped(SIDE_TABLE_ROWS);

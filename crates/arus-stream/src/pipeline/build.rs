@@ -352,6 +352,10 @@ fn restore_sinks(nodes: &mut [NodeTask], checkpoint: &Checkpoint) -> Result<()> 
 /// Hands each operator its entries, in parts: all of them to the `sole` task, else those of its key groups.
 fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead, sole: bool) -> Result<()> {
     let by_uid: HashMap<Uid, usize> = nodes.iter().enumerate().map(|(id, node)| (node.info.uid, id)).collect();
+    let operators = nodes.iter().filter(|node| matches!(node.kind, Kind::Operator(_)));
+    if let Some(error) = operators.into_iter().find_map(|node| state.damage(node.info.uid)) {
+        return Err(error);
+    }
     let there =
         |node: &NodeTask| if matches!(node.kind, Kind::Elsewhere) { 0..0 } else { node.info.key_groups.clone() };
     let key_groups: Vec<Range<u16>> = nodes.iter().map(there).collect();

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 const CONNECT: Duration = Duration::from_millis(500);
 /// How often a wait for the next line looks whether it is still wanted.
 const GLANCE: Duration = Duration::from_millis(100);
+/// How often the first line of a backup is looked for: its checkpoint may wait for another one.
+const BACKUP_GLANCES: usize = 1_200;
 /// A longer line is no answer of ours.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
@@ -42,11 +44,33 @@ impl Client {
 
     /// Whether an Arus answers there.
     pub(crate) fn is_there(&self) -> bool {
-        self.request("GET", "/healthz", "").is_ok_and(|mut answer| answer.text().is_ok_and(|t| t == "ok\n"))
+        self.request("GET", "/healthz", "")
+            .is_ok_and(|mut answer| answer.text().is_ok_and(|t| t.lines().next() == Some("ok")))
     }
 
     pub(crate) fn sql(&self, sql: &str, stream: bool) -> Result<Answer> {
         self.request("POST", "/v1/sql", &json!({"sql": sql, "stream": stream, "arrays": true}).to_string())
+    }
+
+    /// The list of a checkpoint's files, which stay until the answer is dropped.
+    pub(crate) fn backup(&self) -> Result<(Value, Answer)> {
+        let mut answer = self.request("POST", "/v1/backup", "{}")?;
+        for _ in 0..BACKUP_GLANCES {
+            let Some(line) = answer.next_text()? else { continue };
+            if line.is_empty() {
+                break;
+            }
+            if answer.in_head {
+                answer.in_head = !line.trim().is_empty();
+                continue;
+            }
+            let value: Value = serde_json::from_str(&line).map_err(|e| self.strange(e))?;
+            return match value["error"]["message"].as_str() {
+                Some(message) => Err(Error::external(format!("the server at {} refuses: {message}", self.address))),
+                None => Ok((value, answer)),
+            };
+        }
+        Err(self.strange("no list of a backup"))
     }
 
     /// Completions at the end of `before`, best first: how many characters they replace, and each with its detail.

@@ -1,6 +1,6 @@
 //! `arus sql`: a shell on the running server, or on an engine of its own where none runs. Both are spoken to in the same way, by HTTP.
 
-mod client;
+pub(crate) mod client;
 mod editor;
 mod table;
 

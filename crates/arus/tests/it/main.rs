@@ -22,6 +22,7 @@ mod http;
 mod ingest;
 mod kafka;
 mod kafka_wire;
+mod keep;
 mod keyed;
 mod ledger;
 mod memory;

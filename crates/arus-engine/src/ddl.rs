@@ -151,6 +151,28 @@ impl Shared {
         started
     }
 
+    /// CREATE TABLE .. AS: the table, and the job that fills it; its id. Without the job there is no new table either.
+    pub(crate) async fn create_table_as(
+        self: &Arc<Self>,
+        table: TableDef,
+        replace: bool,
+        made: Origin<'_>,
+        plan: PhysicalPlan,
+        filled: Origin<'_>,
+    ) -> Result<String> {
+        let path = table.path.clone();
+        if replace && self.catalog.has(&path) {
+            self.drop_object(ObjectKind::Table, &path).await?;
+        }
+        let new = !self.catalog.has(&path);
+        self.create_table(table, made).await?;
+        let started = self.start_job(JobKind::Insert, plan, vec![path.clone()], filled).await;
+        if started.is_err() && new {
+            self.drop_object(ObjectKind::Table, &path).await?;
+        }
+        started
+    }
+
     /// INSERT INTO .. SELECT or a STATEMENT SET: a pipeline; its id.
     pub(crate) async fn start_job(
         self: &Arc<Self>,
@@ -195,17 +217,15 @@ impl Shared {
     /// Claims the targets, starts the pipeline, waits for the record.
     pub(crate) async fn start(self: &Arc<Self>, id: u64, spec: JobSpec, changes: Vec<Change>) -> Result<String> {
         self.refuse_cycle(&spec)?;
-        // With where its topic ended before.
-        let mut claimed: Vec<(Arc<Table>, Vec<i64>)> = vec![];
+        let mut claimed: Vec<Arc<Table>> = vec![];
         for path in &spec.targets {
             let Some(table) = self.tables.get(path).filter(|t| t.inbox().is_some()) else { continue };
             let claim = if spec.kind == JobKind::ClientWriter { Ok(()) } else { table.claim_for_pipeline(&spec.name) };
             if let Err(e) = claim {
-                claimed.iter().for_each(|(t, _)| t.set_writer(Writer::Nobody));
+                claimed.iter().for_each(|t| t.set_writer(Writer::Nobody));
                 return Err(e);
             }
-            let ends = table.topic().map(|t| t.ends()).unwrap_or_default();
-            claimed.push((table, ends));
+            claimed.push(table);
         }
         let ends: Vec<_> = claimed.iter().map(|t| t.topic().map_or(vec![], |topic| topic.ends())).collect();
         let job = Job::new(spec);

@@ -116,6 +116,9 @@ fn replay_schema() -> RowSchema {
     ])
 }
 
+/// Each with its job.
+type Splits = BTreeSet<(String, String)>;
+
 impl Shared {
     pub(crate) async fn replay(
         self: &Arc<Self>,
@@ -238,12 +241,7 @@ impl Shared {
     }
 
     /// Moves the rows to the hidden table, in one step. Their keys there, and the splits that bring them, each with its job.
-    fn send(
-        &self,
-        table: &Table,
-        side: &KeyedTable,
-        moves: &[(String, OnItsWay)],
-    ) -> Result<(Vec<i64>, BTreeSet<(String, String)>)> {
+    fn send(&self, table: &Table, side: &KeyedTable, moves: &[(String, OnItsWay)]) -> Result<(Vec<i64>, Splits)> {
         let first = table.replays.next.fetch_add(moves.len() as u64, Relaxed);
         // Later starts of the server go on above.
         let keys: Vec<i64> = (0..moves.len() as u64).map(|i| ((self.incarnation << 40) + first + i) as i64).collect();

@@ -16,7 +16,6 @@ use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, READ_DAMAGE, Set
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
 use arus_query::Params;
 use arus_sql::Planned;
-use arus_sql::ast::ObjectKind;
 use arus_sql::parser::{Cut as TextCut, cut_statement};
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -119,23 +118,10 @@ impl EngineSession {
             }
             Planned::CreateTableAs { table, replace, sql, insert, plan, .. } => {
                 let path = table.path.clone();
-                if replace && shared.catalog.has(&path) {
-                    shared.drop_object(ObjectKind::Table, &path).await?;
-                }
-                let new = !shared.catalog.has(&path);
                 let table_settings = in_database_of(&settings, &path);
                 let made = Origin { sql: &sql, settings: &table_settings, undeclared: false };
-                shared.create_table(table, made).await?;
                 let filled = Origin { sql: &insert, settings: &settings, undeclared: false };
-                let job = match shared.start_job(JobKind::Insert, plan, vec![path.clone()], filled).await {
-                    Ok(job) => job,
-                    Err(e) => {
-                        if new {
-                            shared.drop_object(ObjectKind::Table, &path).await?;
-                        }
-                        return Err(e);
-                    }
-                };
+                let job = shared.create_table_as(table, replace, made, plan, filled).await?;
                 self.started(&job).await?;
                 Done { job: Some(job), ..done("CREATE TABLE AS") }
             }

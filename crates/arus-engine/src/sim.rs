@@ -6,6 +6,8 @@
 //! What may go wrong: kill -9 and power failures between any two changes of the disk, recovery included; torn, lost, reordered
 //! and misdirected writes; EIO of writes and syncs; a full disk. docs/reliability.md says what is checked.
 
+#![expect(clippy::disallowed_methods, reason = "how many seeds a second is real time")]
+
 mod calls;
 mod checks;
 mod history;
@@ -39,6 +41,9 @@ fn run(seed: u64, verbose: bool) -> Result<Seen, Wrong> {
     run.unwrap_or_else(|_| Err("it panics".into()))
 }
 
+/// Failed seeds, and what was seen in the others.
+type Outcomes = (Vec<(u64, Wrong)>, Seen);
+
 #[test]
 fn simulated_faults_lose_nothing() {
     if let Some(seed) = number("ARUS_SEED") {
@@ -50,7 +55,7 @@ fn simulated_faults_lose_nothing() {
     let (first, seeds) = (number("ARUS_FIRST_SEED").unwrap_or(0), number("ARUS_SEEDS").unwrap_or(SEEDS));
     let limit = number("ARUS_SECONDS").unwrap_or(u64::MAX);
     let next = Arc::new(AtomicU64::new(first));
-    let total: Arc<Mutex<(Vec<(u64, Wrong)>, Seen)>> = Arc::default();
+    let total: Arc<Mutex<Outcomes>> = Arc::default();
     let started = Instant::now();
     let threads: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
         .map(|_| {

@@ -89,11 +89,14 @@ fn row() -> &'static str {
     )
 }
 
+/// A format, the columns of its table, records that it takes.
+type Sample = (&'static str, Vec<(&'static str, LogicalType)>, Vec<Vec<u8>>);
+
 #[test]
 fn records_are_rows_or_rejects() {
     let change = |op: &str| format!(r#"{{"before":{},"after":{},"op":"{op}","ts_ms":1}}"#, row(), row()).into_bytes();
     let line = b"1,2,1.5,1.25,true,\"a \"\"quoted\"\" text\",AQL/,2024-02-29,03:04:05,2024-01-02 03:04:05.678,2024-01-02 03:04:05Z,x;y,1;z";
-    let formats: [(&str, Vec<(&str, LogicalType)>, Vec<Vec<u8>>); 4] = [
+    let formats: [Sample; 4] = [
         ("json", columns(), vec![row().into(), b"{}".to_vec(), b"[1, {\"i\": null}]".to_vec()]),
         ("csv", columns(), vec![line.to_vec(), b",,,,,,,,,,,,".to_vec()]),
         ("debezium-json", columns(), [change("c"), change("u"), change("d"), b"{\"op\":\"r\"}".to_vec()].into()),
@@ -152,9 +155,8 @@ fn files_of_columns_are_read_or_refused() {
         for split in source.enumerate(&[])? {
             let mut reader = source.open(&split, None)?;
             for _ in 0..1_000 {
-                match reader.poll(PollLimit { rows: 100, bytes: 1 << 20 })? {
-                    Polled::End => break,
-                    _ => {}
+                if let Polled::End = reader.poll(PollLimit { rows: 100, bytes: 1 << 20 })? {
+                    break;
                 }
             }
         }

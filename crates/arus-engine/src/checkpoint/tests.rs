@@ -155,6 +155,7 @@ fn job(epoch: u64, state: StateDelta) -> CheckpointJob {
         syncs: vec![],
         catalog: vec![],
         retention: vec![],
+        outboxes: OutboxJob::default(),
         started_ns: 0,
     }
 }
@@ -184,9 +185,10 @@ fn history() -> Vec<(StateDelta, Model)> {
 fn open(fs: SharedFs) -> Result<(DataFolder, Writer)> {
     let folder = DataFolder::open(fs.clone(), Path::new(ROOT))?;
     let manifest = Manifest::open(&folder, 0)?;
-    let store = StateStore::open(fs, &folder.state())?;
+    let store = StateStore::open(fs.clone(), &folder.state())?;
+    let outboxes = OutboxStore::open(fs, &folder.outbox())?;
     let merges = Merges::inline(store.clone());
-    Ok((folder, Writer::new(manifest, store, merges, AfterRecord::default())))
+    Ok((folder, Writer::new(manifest, store, outboxes, merges, AfterRecord::default())))
 }
 
 /// The checkpoints that were told to be durable, up to the death of the disk.
@@ -198,7 +200,7 @@ fn run(fs: SharedFs, history: &[(StateDelta, Model)], from: u64) -> u64 {
         let mut state = std::mem::take(&mut carried);
         state.append(&history[epoch as usize - 1].0);
         match write(&mut writer, job(epoch, state)).outcome {
-            Ok(()) => durable = epoch,
+            Ok(_) => durable = epoch,
             Err(abandoned) if abandoned.in_doubt => return durable,
             Err(abandoned) => carried = abandoned.state,
         }

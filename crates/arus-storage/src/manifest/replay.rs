@@ -88,8 +88,7 @@ pub(crate) fn replay(bytes: &[u8]) -> Replay {
         return found.failed(8, reason, Severity::Unknown);
     }
     let mut at = HEADER_BYTES;
-    loop {
-        let Some(record) = frame(&bytes[at..], found.version) else { break };
+    while let Some(record) = frame(&bytes[at..], found.version) {
         let next = found.records + 1;
         if record.sequence.is_some_and(|s| s != next) {
             let copy = found.records > 0 && bytes[found.last.clone()] == bytes[at..at + record.len];

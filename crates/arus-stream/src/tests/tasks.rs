@@ -170,7 +170,7 @@ fn a_full_queue_stops_the_sources_and_lets_barriers_pass() {
     }
     let bytes = read * 1_000 / 2;
     // Buffers that are not full count whole.
-    assert!(bytes >= EXCHANGE_BYTES / 16 && bytes <= 2 * EXCHANGE_BYTES, "{read} rows wait");
+    assert!((EXCHANGE_BYTES / 16..=2 * EXCHANGE_BYTES).contains(&bytes), "{read} rows wait");
     assert_eq!(step(&mut tasks[1], 512).rows_in, 0);
     // The task that nobody called takes its part and the barrier behind it.
     tasks.iter_mut().for_each(|task| task.barrier(1).expect("a barrier"));

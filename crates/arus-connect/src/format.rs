@@ -6,6 +6,3 @@ pub(crate) mod json;
 pub(crate) mod kafka_record;
 pub(crate) mod parquet;
 pub(crate) mod raw;
-
-#[cfg(test)]
-mod hostile_tests;

@@ -4,6 +4,8 @@
 //! clock, standard output) comes with [`arus_core::connector::ConnectContext`].
 
 mod format;
+#[cfg(test)]
+mod hostile_tests;
 mod options;
 mod outbox;
 mod registry;

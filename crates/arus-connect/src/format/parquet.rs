@@ -6,7 +6,7 @@ pub(crate) mod read;
 pub(crate) mod write;
 
 #[cfg(test)]
-pub(in crate::format) mod tests;
+pub(crate) mod tests;
 
 use arus_core::catalog::TableDef;
 use arus_core::connector::{

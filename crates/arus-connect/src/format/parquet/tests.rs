@@ -20,7 +20,7 @@ fn done<T>(call: impl Future<Output = Result<T>>) -> T {
     }
 }
 
-pub(in crate::format) fn columns() -> Vec<(&'static str, LogicalType)> {
+pub(crate) fn columns() -> Vec<(&'static str, LogicalType)> {
     let field = |name: &str, kind: TypeKind| RowField { name: name.into(), ty: kind.nullable(), comment: None };
     let attribute = TimeAttribute::None;
     [
@@ -140,7 +140,7 @@ fn what_is_no_parquet_is_told() {
 }
 
 /// A small file with every type.
-pub(in crate::format) fn a_file(folder: &std::path::Path) -> std::path::PathBuf {
+pub(crate) fn a_file(folder: &std::path::Path) -> std::path::PathBuf {
     let path = folder.join("good");
     let text = path.display().to_string();
     let table = table(&columns(), &[("connector", "filesystem"), ("path", &text), ("format", "parquet")]);

@@ -139,11 +139,11 @@ fn records_are_rows_or_rejects() {
 #[expect(clippy::disallowed_methods, reason = "real files")]
 fn files_of_columns_are_read_or_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let good = super::parquet::tests::a_file(folder.path());
+    let good = crate::format::parquet::tests::a_file(folder.path());
     let whole = std::fs::read(&good).expect("reads");
     let broken = folder.path().join("broken");
     let text = broken.display().to_string();
-    let columns = super::parquet::tests::columns();
+    let columns = crate::format::parquet::tests::columns();
     let table = table(&columns, &[("connector", "filesystem"), ("path", &text), ("format", "parquet")]);
     let cx = context(&Arc::new(Lines::default()));
     let mut rng = Rng::seeded(12);

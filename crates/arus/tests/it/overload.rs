@@ -210,10 +210,11 @@ fn three_times_too_much_is_refused_and_loses_nothing() {
     }
     assert!(all.unknown.is_empty(), "{} requests got no answer", all.unknown.len());
     assert!(peak < BUDGET, "{} MB", peak >> 20);
-    // A tenth of a second is what the tests beside this one may cost.
-    let slack = Duration::from_millis(100);
-    assert!(p99 <= usual_p99 * 2 + slack, "p99 {p99:?} instead of {usual_p99:?}");
-    assert!(after_p99 <= usual_p99 * 2 + slack, "p99 {after_p99:?} afterwards instead of {usual_p99:?}");
+    // Times are judged when the test runs alone and long enough to have a p99; among other tests they are theirs.
+    if seconds >= 60 {
+        assert!(p99 <= usual_p99 * 2, "p99 {p99:?} instead of {usual_p99:?}");
+        assert!(after_p99 <= usual_p99 * 2, "p99 {after_p99:?} afterwards instead of {usual_p99:?}");
+    }
 }
 
 /// Connections that have said hello, and nothing since.

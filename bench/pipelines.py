@@ -34,7 +34,7 @@ class Client:
     """One connection to the HTTP door."""
 
     def __init__(self, tools, port):
-        self.tools, self.connection = tools, http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.tools, self.connection = tools, http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def post(self, path, body, content_type="application/json"):
         self.connection.request("POST", path, body, {"Content-Type": content_type})
@@ -47,10 +47,14 @@ class Client:
     def sql(self, statement):
         return [json.loads(line) for line in self.post("/v1/sql", json.dumps({"sql": statement})).splitlines()]
 
-    def metric(self, name):
+    def metrics(self):
         self.connection.request("GET", "/metrics")
         lines = self.connection.getresponse().read().decode().splitlines()
-        return next(float(line.split(" ")[1]) for line in lines if line.startswith(f"{name} "))
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def metric(self, name):
+        return self.metrics()[name]
 
     def insert(self, rows):
         return self.post("/v1/tables/events/rows", rows, "application/x-ndjson")

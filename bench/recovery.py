@@ -7,11 +7,12 @@ until it serves. Checkpoints are watched through the load: with a million keys t
 
 import datetime
 import http.client
-import json
 import pathlib
 import signal
 import threading
 import time
+
+from pipelines import Client
 
 ROWS_A_REQUEST = 20_000
 KEYS = 1_000_000
@@ -22,27 +23,6 @@ SCHEMA = [
     "CREATE TABLE events (id BIGINT, k BIGINT, v BIGINT)",
     "CREATE MATERIALIZED TABLE by_k AS SELECT k, COUNT(*) AS n, SUM(v) AS total FROM events GROUP BY k",
 ]
-
-
-class Client:
-    def __init__(self, tools, port):
-        self.tools, self.connection = tools, http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-
-    def post(self, path, body, content_type="application/json"):
-        self.connection.request("POST", path, body, {"Content-Type": content_type})
-        answer = self.connection.getresponse()
-        text = answer.read().decode()
-        if answer.status != 200:
-            raise self.tools.Trouble(f"POST {path}: {answer.status} {text[:500]}")
-        return text
-
-    def sql(self, statement):
-        return [json.loads(line) for line in self.post("/v1/sql", json.dumps({"sql": statement})).splitlines()]
-
-    def metrics(self):
-        self.connection.request("GET", "/metrics")
-        lines = self.connection.getresponse().read().decode().splitlines()
-        return {line.split(" ")[0]: float(line.split(" ")[1]) for line in lines if not line.startswith("#")}
 
 
 def body(first):

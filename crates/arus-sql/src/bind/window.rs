@@ -63,6 +63,17 @@ struct Properties {
 }
 
 impl Properties {
+    /// The same behind a projection; `through` says which of its columns are one of some columns before it.
+    fn projected(self, through: impl Fn(&[usize]) -> Vec<usize>) -> Self {
+        Properties {
+            partition: self.partition.and_then(|p| p.iter().map(|k| through(&[*k]).first().copied()).collect()),
+            start: through(&self.start),
+            end: through(&self.end),
+            time: through(&self.time),
+            ..self
+        }
+    }
+
     fn of(&self, column: usize) -> Option<WindowProperty> {
         [(&self.start, WindowProperty::Start), (&self.end, WindowProperty::End), (&self.time, WindowProperty::Time)]
             .into_iter()
@@ -111,15 +122,7 @@ fn properties(rel: &Rel) -> Option<Properties> {
                 let holds = |e: &Expr| matches!(e, Expr::Column { index, .. } if columns.contains(index));
                 projection.iter().enumerate().filter(|(_, e)| holds(e)).map(|(i, _)| i).collect()
             };
-            let partition = below.partition.and_then(|p| p.iter().map(|k| through(&[*k]).first().copied()).collect());
-            Some(Properties {
-                kind: below.kind,
-                time_type: below.time_type,
-                partition,
-                start: through(&below.start),
-                end: through(&below.end),
-                time: through(&below.time),
-            })
+            Some(below.projected(through))
         }
         RelOp::Expand { input, projections } => {
             let below = properties(input)?;
@@ -128,15 +131,7 @@ fn properties(rel: &Rel) -> Option<Properties> {
                 let holds = |e: &Expr| matches!(e, Expr::Column { index, .. } if columns.contains(index));
                 (0..width).filter(|i| projections.iter().all(|p| holds(&p[*i]))).collect()
             };
-            let partition = below.partition.and_then(|p| p.iter().map(|k| through(&[*k]).first().copied()).collect());
-            Some(Properties {
-                kind: below.kind,
-                time_type: below.time_type,
-                partition,
-                start: through(&below.start),
-                end: through(&below.end),
-                time: through(&below.time),
-            })
+            Some(below.projected(through))
         }
         _ => None,
     }

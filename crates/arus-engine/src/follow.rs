@@ -105,6 +105,11 @@ pub(crate) fn recover(shared: &Shared, job: &Job, restored: &RestoredState) -> R
     Ok(())
 }
 
+/// The checkpoint that is being cut has the pipeline as of its barrier.
+pub(crate) fn cut(shared: &Shared, job: &Job) {
+    readers(shared, job).iter().for_each(|(table, uid)| table.cut_reader(*uid));
+}
+
 /// The pipeline will not run again.
 pub(crate) fn leave(shared: &Shared, job: &Job) {
     readers(shared, job).iter().for_each(|(table, uid)| table.forget_reader(*uid));

@@ -37,6 +37,7 @@ impl Domain {
         let (mut cuts, mut syncs) = (vec![], vec![]);
         for (run, frozen) in frozen {
             let Some(running) = self.running.iter().find(|r| r.run == run) else { continue };
+            follow::cut(&self.shared, &running.job);
             state.append(&frozen.state);
             syncs.extend(frozen.syncs);
             self.outboxes.collect(running.id, frozen.outboxes);

@@ -137,8 +137,13 @@ pub(super) struct Follower {
 
 pub(super) struct State {
     pub(super) live: View,
-    /// As of the reader's last barrier.
+    /// Whether somebody reads.
+    open: bool,
+    /// As of the reader's last barrier. It outlives the reader: a pipeline that ends right behind the barrier is in the
+    /// checkpoint all the same.
     at_barrier: Option<View>,
+    /// What the checkpoint that is being cut holds of it.
+    cut: Option<View>,
     /// As of the last checkpoint: what the reader falls back to.
     frozen: View,
     /// What the state files hold of `frozen`; `None`: nothing yet.
@@ -149,7 +154,8 @@ pub(super) struct State {
 
 impl Follower {
     fn new(uid: Option<Uid>, view: View, stored: Option<(Reach, Behind)>) -> Arc<Self> {
-        let state = State { live: view.clone(), at_barrier: None, frozen: view, stored, readers: 0 };
+        let state =
+            State { live: view.clone(), open: false, at_barrier: None, cut: None, frozen: view, stored, readers: 0 };
         Arc::new(Follower { uid, state: Mutex::new(state) })
     }
 
@@ -159,7 +165,7 @@ impl Follower {
         let state = &mut *state;
         state.live.absorb(history);
         state.frozen.absorb(history);
-        if let Some(view) = &mut state.at_barrier {
+        for view in [&mut state.at_barrier, &mut state.cut].into_iter().flatten() {
             view.absorb(history);
         }
     }
@@ -168,7 +174,8 @@ impl Follower {
     pub(super) fn freeze(&self, history: &History, delta: &mut StateDelta) {
         let Some(uid) = self.uid else { return };
         let mut state = locked(&self.state);
-        let mut view = state.at_barrier.take().unwrap_or_else(|| state.live.clone());
+        // A pipeline that is not in the checkpoint stays where it was in the one before.
+        let mut view = state.cut.take().unwrap_or_else(|| state.frozen.clone());
         view.absorb(history);
         let before = state.stored.take();
         if before.as_ref().is_none_or(|(reach, _)| *reach != view.reach) {
@@ -184,6 +191,9 @@ impl Follower {
             }
         }
         state.stored = Some((view.reach.clone(), view.behind.clone()));
+        if !state.open {
+            state.live = view.clone();
+        }
         state.frozen = view;
     }
 
@@ -279,6 +289,7 @@ impl KeyedTable {
         let number = {
             let mut state = locked(&follower.state);
             state.readers += 1;
+            (state.open, state.at_barrier) = (true, None);
             state.readers
         };
         TableReader { table: self.clone(), follower, columns: columns.to_vec(), passing: uid.is_none(), number }
@@ -288,6 +299,15 @@ impl KeyedTable {
         // Held while nothing is published, so that no change is missed.
         let _published = locked(&self.published);
         locked(&self.followers).push(follower);
+    }
+
+    /// The pipeline of this reader is in the checkpoint that is being cut, with what it had read at its last barrier.
+    pub fn cut_reader(&self, uid: Uid) {
+        let known = locked(&self.followers).iter().find(|f| f.uid == Some(uid)).cloned();
+        if let Some(follower) = known {
+            let mut state = locked(&follower.state);
+            state.cut = state.at_barrier.take();
+        }
     }
 
     /// Nobody will read under this uid again.
@@ -345,10 +365,12 @@ impl TableReader {
         Ok(Some(ChangeBatch::new(batch, rows.iter().map(|row| row.2).collect())))
     }
 
-    /// A barrier has come: what was read up to here is what the next checkpoint holds.
+    /// A barrier has come: what was read up to here is what a checkpoint with this barrier holds.
     pub fn at_barrier(&mut self) {
         let mut state = locked(&self.follower.state);
-        state.at_barrier = Some(state.live.clone());
+        if state.readers == self.number {
+            state.at_barrier = Some(state.live.clone());
+        }
     }
 
     /// The version up to which nothing is missing any more, but for keys that it is behind with.
@@ -381,7 +403,7 @@ impl Drop for TableReader {
         let mut state = locked(&self.follower.state);
         if state.readers == self.number {
             state.live = state.frozen.clone();
-            state.at_barrier = None;
+            state.open = false;
         }
     }
 }

@@ -89,7 +89,7 @@ struct Pipeline {
     uid: Uid,
     reader: Option<TableReader>,
     seen: Seen,
-    at_barrier: Seen,
+    at_barrier: Option<Seen>,
     durable: Seen,
 }
 
@@ -97,7 +97,7 @@ impl Pipeline {
     fn new(table: &Arc<KeyedTable>, uid: u64) -> Self {
         let uid = Uid(uid);
         let reader = Some(table.read(Reading::Kept(uid), &[0, 1]));
-        Pipeline { uid, reader, seen: Seen::new(), at_barrier: Seen::new(), durable: Seen::new() }
+        Pipeline { uid, reader, seen: Seen::new(), at_barrier: None, durable: Seen::new() }
     }
 }
 
@@ -126,25 +126,46 @@ fn readers_come_to_what_the_table_holds_over_crashes_failures_and_rests() {
                 pipelines.push(Pipeline::new(&table, 10 + pipelines.len() as u64));
             }
             for pipeline in &mut pipelines {
+                pipeline.at_barrier = None;
                 let Some(reader) = &mut pipeline.reader else { continue };
                 let polls = rng.below(6) as usize;
                 read(reader, &mut pipeline.seen, &mut rng, polls);
                 reader.at_barrier();
-                pipeline.at_barrier = pipeline.seen.clone();
+                pipeline.at_barrier = Some(pipeline.seen.clone());
                 if rng.below(2) == 0 {
                     // What it reads after the barrier is of the next epoch.
                     read(reader, &mut pipeline.seen, &mut rng, 2);
                 }
+                if rng.below(20) == 0 {
+                    // It ends right behind its barrier.
+                    pipeline.reader = None;
+                    pipeline.seen = pipeline.durable.clone();
+                }
             }
             match rng.below(12) {
                 0..=3 => {
+                    // A pipeline that runs is in it, or has failed just before and is not.
+                    for pipeline in &mut pipelines {
+                        let Some(seen) = pipeline.at_barrier.take() else { continue };
+                        if rng.below(10) == 0 {
+                            pipeline.reader = None;
+                            pipeline.seen = pipeline.durable.clone();
+                            continue;
+                        }
+                        table.cut_reader(pipeline.uid);
+                        pipeline.durable = seen;
+                        if rng.below(10) == 0 {
+                            // Its thread hears that it is suspended before the table is frozen.
+                            pipeline.reader = None;
+                        }
+                        if pipeline.reader.is_none() {
+                            pipeline.seen = pipeline.durable.clone();
+                        }
+                    }
                     let mut delta = StateDelta::new();
                     table.freeze(ROWS, &mut delta);
                     store(&mut files, &delta);
                     (durable_epoch, durable_copies) = (epoch, copies.clone());
-                    for pipeline in pipelines.iter_mut().filter(|p| p.reader.is_some()) {
-                        pipeline.durable = pipeline.at_barrier.clone();
-                    }
                 }
                 4 if !pipelines.is_empty() => {
                     // It fails, or is suspended.
@@ -231,6 +252,7 @@ fn a_reader_that_stands_still_costs_the_keys_that_changed() {
     // Nothing of a reader that has gone stays in the files.
     let (mut files, mut delta) = (Files::new(), StateDelta::new());
     reader.at_barrier();
+    table.cut_reader(Uid(7));
     table.freeze(ROWS, &mut delta);
     store(&mut files, &delta);
     assert!(files.keys().any(|(uid, _)| *uid == Uid(7)));

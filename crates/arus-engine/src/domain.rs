@@ -309,7 +309,7 @@ impl Domain {
         }
         let mut later = VecDeque::new();
         while let Some(message) = self.inbox.pop_front() {
-            let goes_on = matches!(message, Control::Wake | Control::Report(_));
+            let goes_on = matches!(message, Control::Wake | Control::Report(_) | Control::OverBudget { .. });
             if !goes_on && (self.passing.is_some() || !later.is_empty()) {
                 later.push_back(message);
                 continue;

@@ -132,6 +132,7 @@ impl Engine {
             mailboxes: mailboxes.clone(),
             published: watch::Sender::new(Arc::new(Published::empty(state.incarnation))),
             durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
+            held_at_cut: AtomicU64::new(u64::MAX),
             figures: Figures::default(),
             admission: Admission::new(crate::admission::cores(), config.clock.clone()),
             read_cache: Arc::new(ReadCache::new(Shares::of(config.memory_bytes).reads as usize)),

@@ -3,8 +3,10 @@
 //! Pipelines and tables have half of it, queries a quarter, decoded rows for reads a sixteenth; the rest is for what is on its way: batches,
 //! requests, a checkpoint being written. A thread looks at it some times a second. When state grows over its share, or the
 //! process over the budget, the pipeline that holds the most is stopped with a sentence that says so; the others go on.
+//! What has come since the last checkpoint counts twice, since the next one holds a copy of it until it is written.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arus_core::limits::READ_CACHE_BYTES;
@@ -15,8 +17,10 @@ use crate::domain::Control;
 use crate::jobs::{Job, JobKind, JobStatus};
 use crate::shared::Shared;
 
-/// How often the budget is looked at: state grows by some hundred megabytes a second at most.
+/// How often the budget is looked at while there is room.
 const LOOK: Duration = Duration::from_millis(50);
+/// Beyond half of it: state grows by some hundred megabytes a second at most.
+const LOOK_CLOSELY: Duration = Duration::from_millis(10);
 /// Beyond that share of the budget nothing is left for queries and what is on its way.
 const RESIDENT_PERCENT: u64 = 85;
 /// After a pipeline was stopped, its memory takes this long to be free.
@@ -103,6 +107,11 @@ pub(crate) fn held(shared: &Shared) -> Vec<Held> {
     held
 }
 
+/// What all pipelines hold together.
+pub(crate) fn held_in_all(shared: &Shared) -> u64 {
+    held(shared).iter().map(Held::all).sum()
+}
+
 /// Memory of the process that is its own, as the system counts it; 0 where it does not say.
 pub(crate) fn resident(shared: &Shared) -> u64 {
     kilobytes(shared.config.fs.as_ref(), "/proc/self/status", "RssAnon:")
@@ -120,12 +129,9 @@ impl Shared {
             .name("arus-memory".into())
             .spawn(move || {
                 while let Some(shared) = shared.upgrade() {
-                    let stopped = over_budget(&shared).is_some_and(|(job, error)| {
-                        tracing::warn!("pipeline '{}' is over the memory budget", job.spec.name);
-                        shared.control.send(Control::OverBudget { job, error }).is_ok()
-                    });
+                    let pause = look(&shared);
                     drop(shared);
-                    std::thread::park_timeout(if stopped { REST } else { LOOK });
+                    std::thread::park_timeout(pause);
                 }
             })
             .map(|_| ())
@@ -133,8 +139,23 @@ impl Shared {
     }
 }
 
+/// Stops the pipeline that holds the most when there is too much; how long all is well then.
+fn look(shared: &Shared) -> Duration {
+    let resident = resident(shared);
+    let Some((job, error)) = over_budget(shared, resident) else {
+        return if resident > shared.shares().total / 2 { LOOK_CLOSELY } else { LOOK };
+    };
+    tracing::warn!("pipeline '{}' is over the memory budget", job.spec.name);
+    // At once, whatever the coordinator has to do first.
+    job.gate.set_stopped(true);
+    if shared.control.send(Control::OverBudget { job, error }).is_err() {
+        tracing::debug!("the coordinator has ended before");
+    }
+    REST
+}
+
 /// The pipeline that has to stop, with the reason.
-fn over_budget(shared: &Shared) -> Option<(Arc<Job>, Error)> {
+fn over_budget(shared: &Shared, resident: u64) -> Option<(Arc<Job>, Error)> {
     let shares = shared.shares();
     let held = held(shared);
     let (running, stopped): (Vec<&Held>, Vec<&Held>) = held.iter().partition(|h| h.job.status() == JobStatus::Running);
@@ -151,13 +172,17 @@ fn over_budget(shared: &Shared) -> Option<(Arc<Job>, Error)> {
         );
         return Some((first.job.clone(), first.refused(&why, shares)));
     }
-    let resident = resident(shared);
+    let next_checkpoint = (used + kept).saturating_sub(shared.held_at_cut.load(Relaxed));
     // Something else is large when no pipeline is.
-    if resident > shares.total / 100 * RESIDENT_PERCENT
+    if resident + next_checkpoint > shares.total / 100 * RESIDENT_PERCENT
         && first.all() > shares.total / 20
         && first.job.spec.kind != JobKind::ClientWriter
     {
-        let why = format!("the process has {}, more than {RESIDENT_PERCENT} %", megabytes(resident));
+        let why = format!(
+            "the process has {} and needs {} for the next checkpoint, more than {RESIDENT_PERCENT} %",
+            megabytes(resident),
+            megabytes(next_checkpoint)
+        );
         return Some((first.job.clone(), first.refused(&why, shares)));
     }
     None

@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) durable: watch::Sender<Durable>,
     pub(crate) figures: Figures,
     pub(crate) admission: Admission,
+    /// Bytes of state and tables at the last cut of a checkpoint; before the first one as much as there may be.
+    pub(crate) held_at_cut: AtomicU64,
     /// What queries have read of topics.
     pub(crate) read_cache: Arc<ReadCache>,
     /// Why the server has to stop.

@@ -15,6 +15,7 @@ use crate::checkpoint::{CheckpointDone, CheckpointJob, Work};
 use crate::ddl::MATERIALIZED;
 use crate::follow;
 use crate::jobs::{Job, JobKind, JobStatus};
+use crate::memory;
 use crate::published::Durable;
 use crate::shared::Shared;
 use crate::tables::Writer;
@@ -101,6 +102,7 @@ impl Domain {
             done: false,
             uncommitted: BTreeSet::new(),
         });
+        self.shared.held_at_cut.store(memory::held_in_all(&self.shared), Relaxed);
         self.changed = false;
         self.last_checkpoint_ns = self.now_ns();
         self.checkpoints

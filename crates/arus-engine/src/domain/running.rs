@@ -67,6 +67,7 @@ impl Domain {
     pub(super) fn add(&mut self, id: u64, job: Arc<Job>, restore: Option<PipelineRestore<'_>>) -> Result<()> {
         self.outboxes.open(&self.shared, id, &job)?;
         let settings = self.shared.pipeline_settings(&job.spec.settings)?;
+        job.gate.set_stopped(false);
         let count = self.shared.tasks_of(&job)?;
         let first = self.first_thread();
         let threads: Vec<usize> = (0..count).map(|task| (first + task) % self.mailboxes.len()).collect();

@@ -37,6 +37,7 @@ pub struct SourceGate(Arc<Shut>);
 struct Shut {
     by_delivery: AtomicBool,
     by_memory: AtomicBool,
+    for_good: AtomicBool,
 }
 
 impl SourceGate {
@@ -49,8 +50,13 @@ impl SourceGate {
         self.0.by_memory.store(full, Relaxed);
     }
 
+    /// The pipeline is about to be stopped: what it would still read is in vain.
+    pub fn set_stopped(&self, stopped: bool) {
+        self.0.for_good.store(stopped, Relaxed);
+    }
+
     pub fn is_shut(&self) -> bool {
-        self.0.by_delivery.load(Relaxed) || self.0.by_memory.load(Relaxed)
+        [&self.0.by_delivery, &self.0.by_memory, &self.0.for_good].iter().any(|shut| shut.load(Relaxed))
     }
 }
 

@@ -41,11 +41,11 @@ DOORS = ("print", "changes", "files")
 
 def sink(door, columns, key, folder):
     if door == "print":
-        return f"CREATE TABLE result ({columns}) WITH ('connector' = 'print')"
+        return f"CREATE TABLE results ({columns}) WITH ('connector' = 'print')"
     if door == "changes":
-        return f"CREATE TABLE result ({columns}, PRIMARY KEY ({key}) NOT ENFORCED)"
+        return f"CREATE TABLE results ({columns}, PRIMARY KEY ({key}) NOT ENFORCED)"
     rolling = "'sink.rolling-policy.rollover-interval' = '1 s', 'sink.rolling-policy.check-interval' = '1 s'"
-    return f"CREATE TABLE result ({columns}) WITH ('connector' = 'filesystem', 'path' = '{folder}', 'format' = 'json', {rolling})"
+    return f"CREATE TABLE results ({columns}) WITH ('connector' = 'filesystem', 'path' = '{folder}', 'format' = 'json', {rolling})"
 
 
 def post(connection, path, body, kind):
@@ -105,7 +105,7 @@ class Changes(Seen):
     def __init__(self, port):
         super().__init__()
         stream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        stream.request("GET", "/v1/tables/result/changes")
+        stream.request("GET", "/v1/tables/results/changes")
         self.answer = stream.getresponse()
 
     def run(self):
@@ -157,7 +157,7 @@ def measure(tools, folder, query, door, rate):
                 raise tools.Trouble("the server does not start")
             time.sleep(0.02)
         columns, key, select = QUERIES[query]
-        for sql in (EVENTS, sink(door, columns, key, files), f"INSERT INTO result {select}"):
+        for sql in (EVENTS, sink(door, columns, key, files), f"INSERT INTO results {select}"):
             post(control, "/v1/sql", json.dumps({"sql": sql}), "application/json")
         seen = {"print": lambda: Lines(process.stdout, 1 if query == "hop" else 3), "changes": lambda: Changes(port), "files": lambda: Files(files)}[door]()
         seen.start()

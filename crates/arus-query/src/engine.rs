@@ -21,7 +21,8 @@ use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables, setup_pg_catalog};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
 use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog, schema_of};
@@ -95,12 +96,29 @@ impl QueryEngine {
     }
 
     /// Runs one SELECT; the stream pins the snapshot until it is dropped.
-    pub async fn query(&self, sql: &str, snapshot: Arc<dyn Snapshot>, params: Params<'_>) -> Result<QueryStream> {
-        self.query_in(DEFAULT_DATABASE, sql, snapshot, params).await
+    ///
+    /// What is waited for has a name that says nothing of DataFusion: whoever waits need not be compiled against its types.
+    pub fn query<'a>(
+        &'a self,
+        sql: &'a str,
+        snapshot: Arc<dyn Snapshot>,
+        params: Params<'a>,
+    ) -> BoxFuture<'a, Result<QueryStream>> {
+        self.query_in(DEFAULT_DATABASE, sql, snapshot, params)
     }
 
     /// The same with names without a schema in this database.
-    pub async fn query_in(
+    pub fn query_in<'a>(
+        &'a self,
+        database: &'a str,
+        sql: &'a str,
+        snapshot: Arc<dyn Snapshot>,
+        params: Params<'a>,
+    ) -> BoxFuture<'a, Result<QueryStream>> {
+        self.run(database, sql, snapshot, params).boxed()
+    }
+
+    async fn run(
         &self,
         database: &str,
         sql: &str,
@@ -128,10 +146,18 @@ impl QueryEngine {
     }
 
     /// The columns of a SELECT, without running it.
-    pub async fn describe(&self, database: &str, sql: &str, snapshot: Arc<dyn Snapshot>) -> Result<QueryShape> {
-        let (_, plan, names) = self.plan(database, sql, snapshot, false).await?;
-        let params = plan.get_parameter_types().map_err(plan_error)?.len();
-        Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
+    pub fn describe<'a>(
+        &'a self,
+        database: &'a str,
+        sql: &'a str,
+        snapshot: Arc<dyn Snapshot>,
+    ) -> BoxFuture<'a, Result<QueryShape>> {
+        let shape = async move {
+            let (_, plan, names) = self.plan(database, sql, snapshot, false).await?;
+            let params = plan.get_parameter_types().map_err(plan_error)?.len();
+            Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
+        };
+        shape.boxed()
     }
 
     async fn plan(

@@ -195,7 +195,9 @@ fn three_times_too_much_is_refused_and_loses_nothing() {
         most_rate,
         peak >> 20
     );
-    // Each acknowledged request is there, whole and once; a refused one is not.
+    // Each acknowledged request is there with the next epoch, whole and once; a refused one is not.
+    let acknowledged = all.accepted.len() * ROWS;
+    wait_until("all are in an epoch", || counted() >= acknowledged);
     let found: BTreeMap<u64, usize> = server
         .sql("SELECT request, COUNT(*) FROM load GROUP BY request")
         .lines()

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const START_LIMIT: Duration = Duration::from_secs(20);
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long a test waits before it fails: only a machine that is far too busy comes near.
+const LIMIT: Duration = Duration::from_secs(60);
 /// How long a client program may take.
 const CLIENT_SECONDS: &str = "30";
 
@@ -63,7 +63,7 @@ impl Server {
     }
 
     fn wait_for_addresses(&mut self) {
-        let until = Instant::now() + START_LIMIT;
+        let until = Instant::now() + LIMIT;
         loop {
             let text = self.stderr();
             let port = |start: &str| {
@@ -111,7 +111,7 @@ impl Server {
     }
 
     pub(crate) fn wait_for_end(&mut self) -> Option<i32> {
-        let until = Instant::now() + STOP_LIMIT;
+        let until = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
@@ -166,7 +166,7 @@ impl Server {
     /// Polls until the query gives this; fails with what it gave last.
     #[track_caller]
     pub(crate) fn eventually(&self, sql: &str, expected: &str) {
-        let until = Instant::now() + Duration::from_secs(15);
+        let until = Instant::now() + LIMIT;
         loop {
             let run = self.psql(&["-c", sql], "");
             let found = if run.ok { run.stdout } else { run.stderr };
@@ -266,7 +266,7 @@ fn run(mut command: Command, input: &[u8]) -> Run {
 /// Polls a condition.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + LIMIT;
     while !condition() {
         assert!(Instant::now() < until, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(10));

@@ -183,6 +183,38 @@ pub(crate) fn live(
     Pipeline::build(plan, &io, shared.pipeline_settings(settings)?, None)
 }
 
+/// Steps without anything new after which a pipeline without end has read all there is.
+const QUIET_STEPS: usize = 8;
+
+/// What a pipeline without end makes of the rows that are there now.
+pub(crate) fn until_rest(shared: &Arc<Shared>, plan: &PhysicalPlan, settings: &Settings) -> Result<Vec<ChangeBatch>> {
+    let output: Arc<Mutex<Vec<ChangeBatch>>> = Arc::default();
+    let collected = output.clone();
+    let collect: CollectFn = Box::new(move |batch| {
+        collected.lock().expect("no holder of this lock panics").push(batch.clone());
+        Ok(())
+    });
+    let io = BoundedIo {
+        shared: shared.clone(),
+        published: None,
+        settings: settings.clone(),
+        starts: None,
+        collect: Mutex::new(Some(collect)),
+    };
+    let mut pipeline = Pipeline::build(plan, &io, shared.pipeline_settings(settings)?, None)?;
+    let mut quiet = 0;
+    while quiet < QUIET_STEPS {
+        let report = pipeline.step(TURN)?;
+        check_memory(shared, pipeline.memory_bytes())?;
+        if report.ended {
+            break;
+        }
+        quiet = if report.moved { 0 } else { quiet + 1 };
+    }
+    drop(pipeline);
+    Ok(std::mem::take(&mut *output.lock().expect("no holder of this lock panics")))
+}
+
 impl PipelineIo for BoundedIo {
     fn scan(&self, _node: NodeId, scan: &Scan) -> Result<ScanHandle> {
         let def = &scan.table;

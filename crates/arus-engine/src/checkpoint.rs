@@ -134,7 +134,6 @@ impl CheckpointTask {
     }
 
     /// One phase of what is being written, or the begin of what waits; whether there was anything to do.
-    #[cfg(test)]
     pub(crate) fn turn(&mut self) -> bool {
         if self.writer.current.is_some() {
             self.advance();

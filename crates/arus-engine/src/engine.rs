@@ -56,7 +56,6 @@ pub(crate) struct Parts {
     pub(crate) checkpoints: CheckpointTask,
 }
 
-#[cfg(test)]
 impl Parts {
     /// A few turns of coordinator and data threads, enough for an epoch; `false` at the end.
     pub(crate) fn turns(&mut self) -> bool {

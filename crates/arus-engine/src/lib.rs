@@ -50,6 +50,8 @@ mod system;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trail;
+mod virtual_time;
 mod waiting;
 mod why;
 
@@ -63,3 +65,5 @@ pub use config::{EngineConfig, Mode};
 pub use engine::Engine;
 pub use memory::SMALLEST_BUDGET;
 pub use script::ScriptEnd;
+pub use trail::{Trail, TrailStep};
+pub use virtual_time::{TextRows, VirtualEngine};

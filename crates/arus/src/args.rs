@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Plan a script without running it: errors with line and column, changelog modes, state growth
     Check(CheckArgs),
+    /// Make a project: a folder with pipelines, their tests and a dashboard
+    Init(InitArgs),
+    /// Test the SQL of a project in virtual time: given these rows, these tables
+    Test(TestArgs),
     /// Print the checklist of the dialect: what is the same as in Flink, ours only, refused, not yet
     Dialect,
     /// Copy the data folder as it is at a checkpoint, from a running server or a stopped one
@@ -48,6 +52,26 @@ pub(crate) struct RunArgs {
     /// Write a line `~ watermark N` after each watermark that reaches a print sink
     #[arg(long, hide = true)]
     pub(crate) mark_watermarks: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct InitArgs {
+    /// The folder, made where it is missing
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// What to begin with: shop, machines or fraud
+    #[arg(long, default_value = "shop", value_name = "NAME")]
+    pub(crate) template: String,
+}
+
+#[derive(Args)]
+pub(crate) struct TestArgs {
+    /// A project, its folder of tests, or one test
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Write what the queries give into the files of the tests, instead of comparing
+    #[arg(long)]
+    pub(crate) accept: bool,
 }
 
 #[derive(Args)]

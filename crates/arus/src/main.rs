@@ -6,6 +6,7 @@ mod demo;
 mod dialect;
 mod keep;
 mod output;
+mod project;
 mod run;
 mod server;
 mod settings_file;
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         Some(Command::Dialect) => dialect::dialect(),
         Some(Command::Run(args)) => run::run(&cli.flags, &args),
         Some(Command::Check(args)) => check::check(&cli.flags, &args),
+        Some(Command::Init(args)) => project::init::run(&args),
+        Some(Command::Test(args)) => project::test::run(&args),
         Some(Command::Sql(args)) => shell::run(cli.flags, &args),
         Some(Command::Backup(args)) => keep::backup(&cli.flags, &args),
         Some(Command::Restore(args)) => keep::restore(&cli.flags, &args),

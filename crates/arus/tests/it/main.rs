@@ -28,6 +28,7 @@ mod ledger;
 mod memory;
 mod overload;
 mod producers;
+mod project;
 mod replay;
 mod restarts;
 mod rests;

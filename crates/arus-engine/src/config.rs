@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arus_core::clock::{SharedClock, SystemClock};
 use arus_core::connector::{HostPolicy, LineOutput, PathPolicy};
 use arus_core::fs::{Fs, SharedFs};
+use arus_core::limits::BATCH_ROWS;
 use arus_core::rng::Rng;
 use arus_core::{Error, Result};
 use arus_storage::DiskFs;
@@ -32,6 +33,8 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Tasks of a pipeline whose session does not say.
     pub parallelism: usize,
+    /// Rows of a batch at most.
+    pub batch_rows: usize,
     /// What the data folder may take, all in all.
     pub disk_bytes: Option<u64>,
     /// What has to stay free on its disk.
@@ -68,6 +71,7 @@ impl EngineConfig {
         Ok(EngineConfig {
             threads: cores,
             parallelism: cores,
+            batch_rows: BATCH_ROWS,
             data: working_dir.join(data),
             mode: Mode::Server,
             name: working_dir.file_name().map_or_else(|| "arus".into(), |n| n.to_string_lossy().into_owned()),

@@ -327,7 +327,7 @@ const WHY_COLUMNS: [&str; 1] = ["why"];
 const JOB_COLUMNS: [&str; 4] = ["job id", "job name", "status", "start time"];
 
 /// Whether the statement only reads, by its first word.
-fn is_query(statement: &str) -> bool {
+pub(crate) fn is_query(statement: &str) -> bool {
     let text = skip_comments(statement);
     let word: String = text.chars().take_while(|c| c.is_ascii_alphabetic()).collect();
     text.starts_with('(') || ["SELECT", "WITH", "VALUES"].iter().any(|w| word.eq_ignore_ascii_case(w))

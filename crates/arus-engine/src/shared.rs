@@ -137,6 +137,7 @@ impl Shared {
     pub(crate) fn pipeline_settings(&self, settings: &Settings) -> Result<PipelineSettings> {
         let mut pipeline = PipelineSettings::new(self.config.clock.clone(), self.time_zone(settings));
         pipeline.error_policy = ErrorPolicy::from_settings(settings)?;
+        pipeline.batch_rows = self.config.batch_rows;
         pipeline.seed = self.next_seed();
         Ok(pipeline)
     }

@@ -11,6 +11,7 @@
 mod calls;
 mod checks;
 mod history;
+mod scripts;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

@@ -1,5 +1,5 @@
-// The browser test: node e2e/run.mjs --arus PATH [--demo-args ".."] | --mock   [--picture FILE] [--picture-after SECONDS] [--only NAME,..] [--keep]
-// Starts servers of its own on free ports and folders of its own, and stops exactly those.
+// The browser test: node e2e/run.mjs --arus PATH [--demo-args ".."] | --mock   [--picture FILE] [--picture-after SECONDS] [--only NAME,..] [--front]
+// --front takes the pages from `dist`, where the binary has older ones. Starts servers of its own on free ports and folders of its own, and stops exactly those.
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -18,6 +18,7 @@ const option = (name, otherwise = null) => (args.includes(`--${name}`) ? args[ar
 const mock = args.includes('--mock');
 const binary = option('arus');
 const picture = resolve(option('picture', `${root}/docs/images/demo.png`));
+const front = args.includes('--front');
 const only = option('only')?.split(',');
 if (!mock && !(binary && existsSync(binary))) {
   console.error('usage: node e2e/run.mjs --arus PATH_TO_BINARY (or --mock)');
@@ -25,8 +26,8 @@ if (!mock && !(binary && existsSync(binary))) {
 }
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-const demo = (ports) => (mock ? startMock([], ports) : startArus(binary, ['demo'], ports));
-const bare = (ports) => (mock ? startMock(['--empty'], ports) : startArus(binary, [], ports));
+const demo = (ports) => (mock ? startMock([], ports) : startArus(binary, ['demo'], ports, front));
+const bare = (ports) => (mock ? startMock(['--empty'], ports) : startArus(binary, [], ports, front));
 
 async function eventually(what, limitMs, check) {
   const until = Date.now() + limitMs;
@@ -52,7 +53,7 @@ async function screens(base) {
   const boards = await (await fetch(`${base}/v1/console/dashboards`)).json();
   const of = (answer, name) => answer.rows.map((row) => row[answer.columns.findIndex((column) => column.name === name)]);
   const kinds = [...of(tables, 'name').map((name) => `/data/${encodeURIComponent(name)}`), ...of(pipelines, 'id').map((id) => `/pipelines/${encodeURIComponent(id)}`), ...boards.map((board) => `/dashboards/${board.name}`)];
-  return ['/', '/data', '/pipelines', '/dashboards', '/nothing/here', ...kinds];
+  return ['/', '/data', '/pipelines', '/sql', '/dashboards', '/nothing/here', ...kinds];
 }
 
 async function firstBoard(base) {
@@ -182,7 +183,7 @@ async function firstEvent({ browser }) {
     const page = await open(browser, server.base);
     await page.waitForSelector('[data-testid=first-event][data-arrived=no]', { timeout: 10_000 });
     const command = await page.textContent('[data-testid=command-curl]');
-    assert.ok(command.includes(new URL(server.base).host), `curl names another address: ${command}`);
+    assert.ok(command.includes(server.doors.http), `curl names another address: ${command}`);
     await page.click('[aria-label="Copy the curl command"]');
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), command);
     for (const theme of ['light', 'dark']) await axe(page, theme, 'empty overview');
@@ -288,6 +289,72 @@ async function keyboard({ browser, server }) {
   await settled(page);
 }
 
+/** A person's way through the SQL screen: a mistake mended in place, a wait explained, rows, a cancel, a table. */
+async function sqlScreen({ browser, server }) {
+  if (mock) return;
+  await psql(server, 'CREATE TABLE IF NOT EXISTS met (name STRING, n INT)');
+  const page = await open(browser, `${server.base}/sql?sql=${encodeURIComponent('-- whom we met\nSELECT nme, n FROM met')}`);
+  const state = (wanted) => page.waitForSelector(`[data-testid=sql-state][data-state=${wanted}]`, { timeout: 20_000 });
+  const total = async () => Number(await page.getAttribute('[data-testid=sql-count]', 'data-total'));
+  await page.click('.cm-content');
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(' ');
+  await page.waitForSelector('.sql-error', { timeout: 20_000 });
+  assert.match(await page.textContent('[data-testid=sql-error]'), /2:8.*nme.*did you mean 'name'/);
+  for (const theme of ['light', 'dark']) await axe(page, theme, 'an error in the SQL');
+  await page.click('[data-testid=sql-error] button');
+  await page.waitForSelector('.sql-error', { state: 'detached', timeout: 20_000 });
+  await page.keyboard.press('Control+Enter');
+  await page.waitForSelector('[data-testid=sql-why]', { timeout: 30_000 });
+  assert.match(await page.textContent('[data-testid=sql-why]'), /No row yet: .*met/);
+  await axe(page, 'light', 'no row yet');
+  await post(server.base, 'met', { name: 'Ada', n: 1 });
+  await page.waitForSelector('[data-testid=sql-rows] td[data-value=Ada]', { timeout: 20_000 });
+  for (const theme of ['light', 'dark']) await axe(page, theme, 'rows of a statement');
+  await page.click('button:text-is("Changes")');
+  await page.waitForSelector('[data-testid=sql-rows] td.op');
+  await page.click('button:text-is("Plan")');
+  await page.waitForSelector('[data-testid=sql-plan] code');
+  for (const theme of ['light', 'dark']) await axe(page, theme, 'a plan');
+  await page.click('button:text-is("Chart")');
+  await page.waitForSelector('.bars');
+  await page.click('button:text-is("Table")');
+  await page.keyboard.press('Escape');
+  await state('cancelled');
+  const before = await total();
+  await post(server.base, 'met', { name: 'Grace', n: 2 });
+  await eventually('the server has the row', 20_000, async () => (await psql(server, 'SELECT name FROM met')).length === 2);
+  assert.equal(await total(), before, 'a cancelled statement went on');
+  // Run gives the rows of now and ends, as psql sees them.
+  await page.click('button:text-is("Run")');
+  await state('ended');
+  assert.deepEqual((await page.$$eval('[data-testid=sql-rows] tbody tr', (all) => all.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.dataset.value).join('|')))).sort(), (await psql(server, 'SELECT name, n FROM met')).sort());
+  // Words come from the server; the text is in the address, and comes back with it.
+  await page.click('.cm-content');
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(';\nSELECT name, COU');
+  await page.waitForSelector('.cm-tooltip-autocomplete li:has-text("COUNT")', { timeout: 20_000 });
+  await eventually('the function is taken', 10_000, async () => { await page.keyboard.press('Enter'); return /COUNT\(\)/.test(await page.textContent('.cm-content')); });
+  await page.keyboard.type('*');
+  await page.keyboard.press('End');
+  await page.keyboard.type(' AS n FROM met GROUP BY name');
+  await page.keyboard.press('Escape');
+  await eventually('the text is in the address', 10_000, () => new URL(page.url()).searchParams.get('sql')?.endsWith('GROUP BY name'));
+  await page.reload();
+  await page.waitForSelector('.cm-content');
+  assert.match(await page.textContent('.cm-content'), /COUNT\(\*\) AS n FROM met GROUP BY name$/);
+  await page.click('.cm-content');
+  await page.keyboard.press('Control+End');
+  await page.click('button:has-text("Create ..")');
+  await page.fill('#create-name', 'met_often');
+  for (const theme of ['light', 'dark']) await axe(page, theme, 'naming a table');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('a:text-is("Open met_often")', { timeout: 30_000 });
+  await page.click('a:text-is("Open met_often")');
+  await page.waitForSelector('[data-testid=rows] td[data-value=Grace]', { timeout: 30_000 });
+  await settled(page);
+}
+
 /** A page that nobody sees asks for nothing, and no panel asks for two things at once. */
 async function sparing({ browser, server }) {
   const page = await open(browser, server.base + (await firstBoard(server.base)));
@@ -331,7 +398,7 @@ async function takePicture({ browser, server }) {
   await page.context().close();
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sparing, accessible, firstEvent, takePicture, killAndRestart };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { startFront } from './front.mjs';
 
 const run = promisify(execFile);
 const START_LIMIT_MS = 30_000;
@@ -85,7 +86,8 @@ function supervise(command, args, base) {
   return server;
 }
 
-export async function startArus(binary, command, ports) {
+/** With `front` the pages come from `dist`, not from the binary. */
+export async function startArus(binary, command, ports, front = false) {
   const own = ports ?? { http: await freePort(), postgres: await freePort(), kafka: await freePort() };
   const folder = mkdtempSync(join(tmpdir(), 'arus-console-'));
   const args = [...command, '--data', folder, '--http-port', String(own.http), '--pg-port', String(own.postgres), '--kafka-port', String(own.kafka)];
@@ -93,9 +95,12 @@ export async function startArus(binary, command, ports) {
   const stop = server.stop;
   server.stop = async () => {
     await stop();
+    before?.stop();
     rmSync(folder, { recursive: true, force: true });
   };
   await server.start();
+  const before = front ? await startFront(server.base) : null;
+  if (before) server.base = before.base;
   return server;
 }
 

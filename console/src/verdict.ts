@@ -10,6 +10,9 @@ export type Health = 'ok' | 'warn' | 'critical' | 'nodata' | 'off' | 'live';
 /** Text with the names of objects set apart, for they stand in mono type. */
 export type Words = (string | { code: string })[];
 
+/** A message of the server: names stand in backticks in it. */
+export const wordsOf = (message: string): Words => message.split(/`([^`]+)`/).map((text, i) => (i % 2 === 0 ? text : { code: text }));
+
 export interface Verdict {
   health: Health;
   headline: Words;

@@ -4,3 +4,4 @@ import './model.test';
 import './screens.test';
 import './tokens.test';
 import './verdict.test';
+import './sql.test';

@@ -10,7 +10,7 @@ const KEYWORDS = new Set(
     'DISTRIBUTED DOUBLE DROP ELSE END ENFORCED ESCAPE EXECUTE EXISTS EXPLAIN FALSE FLOAT FOR FROM FULL GROUP HAVING HOUR IF IN INNER INSERT INT INTEGER INTERVAL INTO IS JOIN ' +
     'KEY LEFT LIKE LIMIT MAP MATERIALIZED METADATA MINUTE MONTH NOT NULL NUMERIC ON OR ORDER OUTER OVER PARTITION PRECISION PRIMARY REPLACE RIGHT ROW ROWS SECOND SELECT SET ' +
     'SMALLINT STATEMENT STRING TABLE TEMPORARY THEN TIME TIMESTAMP TIMESTAMP_LTZ TINYINT TRUE TUMBLE HOP CUMULATE UNION UPDATE USING VALUES VARCHAR VARBINARY VIEW VIRTUAL WATERMARK ' +
-    'WHEN WHERE WITH WITHOUT YEAR ZONE').split(' '),
+    'WHEN WHERE WITH WITHOUT YEAR ZONE SESSION SHOW TABLES TIMESTAMPDIFF DESCRIBE WHY ANALYZE CROSS LATERAL UNNEST OFFSET EXCEPT INTERSECT DROP RESET USE RENAME SUSPEND RESUME REPLAY QUARANTINE LATE FRESHNESS INTERVAL').split(' '),
 );
 
 const PATTERN = /(--[^\n]*|\/\*[\s\S]*?\*\/)|('(?:[^']|'')*')|(\b\d+(?:\.\d+)?\b)|([A-Za-z_][A-Za-z0-9_]*)|(`(?:[^`]|``)*`|"(?:[^"]|"")*")/g;
@@ -29,7 +29,7 @@ export function tokens(sql: string): Token[] {
     if (comment) push('comment', whole);
     else if (string) push('string', whole);
     else if (number) push('number', whole);
-    else push(word && KEYWORDS.has(word.toUpperCase()) ? 'keyword' : 'plain', whole);
+    else push(word && (KEYWORDS.has(word.toUpperCase()) || sql[match.index + whole.length] === '(') ? 'keyword' : 'plain', whole);
     end = match.index + whole.length;
   }
   push('plain', sql.slice(end));

@@ -32,7 +32,7 @@ export interface ServerInfo {
   doors: Record<string, string>;
   cores: number;
   memory: { used_bytes: number; budget_bytes: number };
-  disk: { used_bytes: number; free_bytes: number };
+  disk: { used_bytes: number; free_bytes: number; limit_bytes?: number | null; state?: string };
 }
 
 export interface DashboardName {
@@ -66,6 +66,7 @@ export interface Refusal {
   message: string;
   line?: number | null;
   column?: number | null;
+  length?: number | null;
   hint?: string | null;
 }
 
@@ -117,6 +118,60 @@ function refusalOf(response: Response, text: string): Error {
   if (response.status >= 502) return new Unreachable(`the server answered ${response.status}`);
   const message = text.trim().slice(0, 300) || `the server answered ${response.status}`;
   return new Refused(response.status, { kind: 'External', message });
+}
+
+/** A line of an answer of /v1/sql: a row, or what the object says. */
+export type Line = Cell[] | { op?: string; row?: Cell[]; columns?: string[]; note?: string; ok?: boolean; job?: string | null; notices?: string[]; error?: Refusal };
+
+/** A statement's answer as it comes, some lines at a time. It ends with the statement, or with the signal. */
+export async function* stream(sql: string, live: boolean, signal: AbortSignal): AsyncGenerator<Line[]> {
+  let response: Response;
+  try {
+    response = await fetch('/v1/sql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ sql, stream: live, arrays: true }), signal, cache: 'no-store' });
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new Unreachable('no answer from the server', { cause });
+  }
+  if (!response.ok) throw refusalOf(response, await response.text());
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const part = await reader.read().catch((cause: unknown) => {
+      if (signal.aborted) throw cause;
+      throw new Unreachable('the answer broke off', { cause });
+    });
+    rest += part.value ?? '';
+    const cut = part.done ? rest.length : rest.lastIndexOf('\n');
+    if (cut > 0) yield rest.slice(0, cut).split('\n').filter((line) => line.trim()).map((line) => JSON.parse(line) as Line);
+    if (part.done) return;
+    rest = rest.slice(cut + 1);
+  }
+}
+
+/** Runs a statement to its end: its rows, or what it has to say. */
+export async function execute(sql: string, signal: AbortSignal): Promise<{ rows: Cell[][]; notices: string[] }> {
+  const rows: Cell[][] = [];
+  let notices: string[] = [];
+  for await (const lines of stream(sql, false, signal)) {
+    for (const line of lines) {
+      if (Array.isArray(line)) rows.push(line);
+      else if (line.error) throw new Refused(200, line.error);
+      else if (line.notices) notices = line.notices;
+    }
+  }
+  return { rows, notices };
+}
+
+export interface Suggestion {
+  text: string;
+  kind: string;
+  detail: string;
+}
+
+/** What may be typed between two texts; `replace` characters before the cursor go for it. */
+export function complete(before: string, after: string, signal: AbortSignal): Promise<{ replace: number; suggestions: Suggestion[] }> {
+  return ask('/v1/complete', signal, { before, after });
 }
 
 export type Params = Record<string, string | number | boolean | null>;

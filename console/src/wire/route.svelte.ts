@@ -63,3 +63,4 @@ export const route = new Route();
 export const dataPath = (name: string): string => `/data/${encodeURIComponent(name)}`;
 export const pipelinePath = (id: string): string => `/pipelines/${encodeURIComponent(id)}`;
 export const dashboardPath = (name: string): string => `/dashboards/${encodeURIComponent(name)}`;
+export const sqlPath = (text: string): string => `/sql?sql=${encodeURIComponent(text)}`;

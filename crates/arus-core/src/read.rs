@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::ObjectPath;
@@ -44,6 +44,11 @@ pub trait ReadTable: Send + Sync {
     fn primary_key(&self) -> &[usize];
     /// Batches of the columns in `projection`; may stop after `limit` rows.
     fn scan(&self, projection: &[usize], limit: Option<usize>) -> Result<BatchIterator>;
+    /// The rows under these primary keys, which stand in columns in the order of [`ReadTable::primary_key`]. `None`: only a
+    /// scan finds them.
+    fn find(&self, _keys: &[ArrayRef], _projection: &[usize]) -> Result<Option<RecordBatch>> {
+        Ok(None)
+    }
     /// For the planner's estimates.
     fn rows(&self) -> Option<u64>;
 }

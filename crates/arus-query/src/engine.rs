@@ -186,11 +186,10 @@ impl QueryEngine {
         postgres::keep_to_search_path(&mut statement);
         let names = OutputNames::of(&statement);
         let catalog = Arc::new(SnapshotCatalog::new(snapshot, self.schemas.clone()));
-        let config = self.state.config().clone().with_default_catalog_and_schema(CATALOG, schema_of(database));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_config(config)
-            .with_catalog_list(catalog)
-            .build();
+        // Building a state anew costs more than planning a small query.
+        let mut state = self.state.clone();
+        state.config_mut().options_mut().catalog.default_schema = schema_of(database).into();
+        state.register_catalog_list(catalog);
         let statement = DfStatement::Statement(Box::new(statement));
         let plan = state.statement_to_plan(statement).await.map_err(|e| point_at(plan_error(e), sql))?;
         let plan = state.optimize(&plan).map_err(plan_error)?;

@@ -7,6 +7,7 @@ mod catalog;
 mod engine;
 mod errors;
 mod identifiers;
+mod keys;
 mod params;
 mod postgres;
 mod table;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arus_core::read::{ReadTable, ReadTableKind};
 use async_trait::async_trait;
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -12,10 +13,12 @@ use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+
+use crate::keys;
 
 /// Batches between a scan and its query.
 const READ_AHEAD: usize = 2;
@@ -59,22 +62,37 @@ impl TableProvider for SnapshotTable {
         })
     }
 
+    /// What says something of the primary key; a filter above looks at the rows again.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let key = self.table.primary_key();
+        let of_key = |filter: &Expr| key.iter().any(|i| keys::is_about(filter, self.schema.field(*i).name()));
+        let pushed = |filter: &&Expr| match of_key(filter) {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(pushed).collect())
+    }
+
     async fn scan(
         &self,
         _state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&columns)?);
-        let scan = TableScan { table: self.table.clone(), columns, schema: schema.clone(), limit };
+        let key: Vec<_> = self.table.primary_key().iter().map(|i| self.schema.field(*i)).collect();
+        let keys = keys::of(filters, &key)?;
+        let scan = TableScan { table: self.table.clone(), keys, columns, schema: schema.clone(), limit };
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, limit)?))
     }
 }
 
 struct TableScan {
     table: Arc<dyn ReadTable>,
+    /// The only keys that can be wanted, as columns.
+    keys: Option<Vec<ArrayRef>>,
     columns: Vec<usize>,
     schema: SchemaRef,
     limit: Option<usize>,
@@ -91,9 +109,16 @@ impl PartitionStream for TableScan {
         &self.schema
     }
 
-    /// On a thread that may block: a scan reads files and decodes, and a door's threads answer everybody.
+    /// On a thread that may block: a scan reads files and decodes, and a door's threads answer everybody. A few rows that
+    /// are found by their keys are there at once.
     fn execute(&self, _ctx: Arc<TaskContext>) -> SendableRecordBatchStream {
         let external = |e: arus_core::Error| DataFusionError::External(Box::new(e));
+        if let Some(keys) = &self.keys
+            && let Some(found) = self.table.find(keys, &self.columns).transpose()
+        {
+            let rows = futures::stream::once(std::future::ready(found.map_err(external)));
+            return Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), rows));
+        }
         let (table, columns, limit) = (self.table.clone(), self.columns.clone(), self.limit);
         let mut stream = RecordBatchReceiverStream::builder(self.schema.clone(), READ_AHEAD);
         let output = stream.tx();

@@ -156,3 +156,99 @@ async fn only_the_search_path_is_visible() {
     let text = run(sql, Params::Positional(&[])).await.expect("pg_class");
     assert!(text.contains("Orders") && !text.contains("| arus"), "{text}");
 }
+
+/// A table that is never scanned: (1, a), (2, b).
+struct Found(Orders);
+
+impl ReadTable for Found {
+    fn path(&self) -> &ObjectPath {
+        self.0.path()
+    }
+    fn kind(&self) -> ReadTableKind {
+        ReadTableKind::Table
+    }
+    fn schema(&self) -> &RowSchema {
+        self.0.schema()
+    }
+    fn primary_key(&self) -> &[usize] {
+        &[1, 0]
+    }
+    fn scan(&self, _projection: &[usize], _limit: Option<usize>) -> arus_core::Result<BatchIterator> {
+        Err(Error::bug("it is scanned"))
+    }
+    fn find(&self, keys: &[ArrayRef], projection: &[usize]) -> arus_core::Result<Option<RecordBatch>> {
+        use datafusion::arrow::array::AsArray;
+        let (names, ids) =
+            (keys[0].as_string_view(), keys[1].as_primitive::<datafusion::arrow::datatypes::Int64Type>());
+        let there = [(1, "a"), (2, "b")];
+        let rows: Vec<_> =
+            there.into_iter().filter(|row| (0..ids.len()).any(|i| (ids.value(i), names.value(i)) == *row)).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0))),
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|r| r.1))),
+        ];
+        let batch = RecordBatch::try_new(self.schema().to_arrow(), columns).expect("columns of the schema");
+        Ok(Some(batch.project(projection).expect("in range")))
+    }
+    fn rows(&self) -> Option<u64> {
+        Some(2)
+    }
+}
+
+struct OneFound;
+
+impl Snapshot for OneFound {
+    fn cut(&self) -> Cut {
+        One.cut()
+    }
+    fn as_of_ms(&self) -> i64 {
+        1
+    }
+    fn databases(&self) -> Vec<String> {
+        One.databases()
+    }
+    fn table_names(&self, database: &str) -> Vec<String> {
+        One.table_names(database)
+    }
+    fn table(&self, path: &ObjectPath) -> Option<Arc<dyn ReadTable>> {
+        let schema = One.table(path)?.schema().clone();
+        Some(Arc::new(Found(Orders { path: path.clone(), schema })))
+    }
+}
+
+#[tokio::test]
+async fn rows_are_found_by_their_keys() {
+    let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("starts");
+    let text = |values: &[&str]| values.iter().map(|v| Some((*v).to_string())).collect::<Vec<_>>();
+    let cases: [(&str, Vec<Option<String>>, &str); 8] = [
+        (r#"SELECT "userId" FROM Orders WHERE "userId" = 1 AND name = 'a'"#, vec![], "1"),
+        (r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = $2"#, text(&["2", "b"]), "2"),
+        (r#"SELECT "userId" FROM Orders WHERE 'b' = name AND "userId" IN (1, 2, 3, 4, 5)"#, vec![], "2"),
+        (
+            r#"SELECT "userId" FROM Orders WHERE "userId" IN ($1, $2) AND name IN ('a', 'b') ORDER BY 1"#,
+            text(&["2", "1"]),
+            "1 2",
+        ),
+        (r#"SELECT "userId" FROM Orders WHERE ("userId" = 1 OR "userId" = 2) AND name = 'a'"#, vec![], "1"),
+        (r#"SELECT "userId" FROM Orders WHERE "userId" = 1 AND name = 'b'"#, vec![], ""),
+        (r#"SELECT COUNT(*) FROM Orders WHERE "userId" = 1 AND name = 'a'"#, vec![], "1"),
+        (r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = 'a'"#, vec![None], ""),
+    ];
+    for (sql, params, expected) in cases {
+        let stream = engine.query(sql, Arc::new(OneFound), Params::Positional(&params)).await.expect(sql);
+        let batches: Vec<_> = stream.batches.try_collect().await.expect(sql);
+        let found: Vec<String> = batches
+            .iter()
+            .flat_map(|b| {
+                (0..b.num_rows())
+                    .map(|i| datafusion::arrow::util::display::array_value_to_string(b.column(0), i).expect("prints"))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(found.join(" "), expected, "{sql}");
+    }
+    // A part of the key is not enough.
+    let sql = r#"SELECT "userId" FROM Orders WHERE "userId" = 1"#;
+    let stream = engine.query(sql, Arc::new(OneFound), Params::Positional(&[])).await.expect("plans");
+    assert!(stream.batches.try_collect::<Vec<_>>().await.is_err_and(|e| e.to_string().contains("scanned")));
+}

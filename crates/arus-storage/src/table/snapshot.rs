@@ -65,6 +65,17 @@ impl TableSnapshot {
         self.layout.key_codec.encode(columns, rows)
     }
 
+    /// The rows under these keys, each once, in the order of the key.
+    pub fn find(&self, keys: &[ArrayRef], projection: &[usize]) -> Result<RecordBatch> {
+        let keys = self.encode_keys(keys, keys.first().map_or(0, |column| column.len()))?;
+        let mut wanted: Vec<&[u8]> = keys.iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let found = wanted.into_iter().filter_map(|key| self.rows.get_key_value(key));
+        let found: Vec<(&[u8], &[u8])> = found.map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
+        self.layout.decode(&found, projection)
+    }
+
     /// The row of a key, all columns.
     pub fn get(&self, key: &[u8]) -> Result<Option<RecordBatch>> {
         let Some((key, value)) = self.rows.get_key_value(key) else { return Ok(None) };
@@ -151,6 +162,13 @@ impl ReadTable for SnapshotTable {
 
     fn scan(&self, projection: &[usize], limit: Option<usize>) -> Result<BatchIterator> {
         Ok(self.snapshot.scan(projection, limit))
+    }
+
+    fn find(&self, keys: &[ArrayRef], projection: &[usize]) -> Result<Option<RecordBatch>> {
+        if self.primary_key().is_empty() {
+            return Ok(None);
+        }
+        self.snapshot.find(keys, projection).map(Some)
     }
 
     fn rows(&self) -> Option<u64> {

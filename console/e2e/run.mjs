@@ -53,7 +53,7 @@ async function screens(base) {
   const boards = await (await fetch(`${base}/v1/console/dashboards`)).json();
   const of = (answer, name) => answer.rows.map((row) => row[answer.columns.findIndex((column) => column.name === name)]);
   const kinds = [...of(tables, 'name').map((name) => `/data/${encodeURIComponent(name)}`), ...of(pipelines, 'id').map((id) => `/pipelines/${encodeURIComponent(id)}`), ...boards.map((board) => `/dashboards/${board.name}`)];
-  return ['/', '/data', '/pipelines', '/sql', '/dashboards', '/nothing/here', ...kinds];
+  return ['/', '/data', '/pipelines', '/sql', '/settings', '/dashboards', '/nothing/here', ...kinds];
 }
 
 async function firstBoard(base) {
@@ -355,6 +355,89 @@ async function sqlScreen({ browser, server }) {
   await settled(page);
 }
 
+/** What was set aside is seen by its reason and sent once more; an object without news says why; a pipeline rests and goes on. */
+async function heldRows({ browser, server }) {
+  if (mock) return;
+  await psql(server, 'CREATE TABLE parcels (id INT, ts TIMESTAMP_LTZ(3), weight INT, WATERMARK FOR ts AS ts)');
+  await psql(server, "CREATE MATERIALIZED TABLE parcels_1m AS SELECT window_end, COUNT(*) AS n FROM TUMBLE(TABLE parcels, DESCRIPTOR(ts), INTERVAL '1' MINUTE) GROUP BY window_start, window_end");
+  const parcel = (id, minute, weight = 1) => post(server.base, 'parcels', { id, ts: `2026-01-01 10:${minute}Z`, weight });
+  await parcel(1, '00:00');
+  await parcel(2, '05:00');
+  await eventually('the first window', 60_000, async () => (await psql(server, 'SELECT n FROM parcels_1m')).length === 1);
+  await parcel(3, '00:30');
+  await parcel(4, '06:00', 'heavy');
+  const page = await open(browser, `${server.base}/data/parcels`);
+  await page.waitForSelector('[data-testid=quarantine] tbody td.critical', { timeout: 60_000 });
+  assert.match(await page.textContent('[data-testid=quarantine] tbody tr'), /field 'weight': expected INT\s*1\s*\{"id":4,.*"weight":"heavy"\}/);
+  await page.waitForSelector('[data-testid=late] tbody a:has-text("parcels_1m")', { timeout: 60_000 });
+  await page.waitForSelector('[data-testid=lineage] a:has-text("parcels_1m")');
+  await page.click('[data-testid=quarantine] tbody button');
+  await eventually('the replay is answered', 60_000, async () => /1 row went, 1 of them were set aside again/.test(await page.textContent('[data-testid=replayed]')));
+  await page.click('[data-testid=late] header button');
+  await eventually('the replay of late rows is answered', 60_000, async () => /1 row went/.test(await page.textContent('[data-testid=late] [role=status]')));
+  for (const theme of ['light', 'dark']) await axe(page, theme, 'held rows');
+  // The filter runs on the server and stands in the address.
+  await page.fill('[aria-label^="Filter on the server"]', 'id = 2');
+  await page.keyboard.press('Enter');
+  await eventually('one row passes', 20_000, async () => (await page.$$('[data-testid=rows] tbody tr')).length === 1 && (await page.textContent('[data-testid=rows] tbody td')) === '2');
+  assert.equal(new URL(page.url()).searchParams.get('where'), 'id = 2');
+  await page.fill('[aria-label^="Filter on the server"]', 'idd = 2');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.refusal:has-text("idd")', { timeout: 20_000 });
+  await page.goto(`${server.base}/data/parcels_1m`);
+  await page.click('[data-testid=why] button');
+  await eventually('the reason', 20_000, async () => /watermark of parcels/.test(await page.textContent('[data-testid=why] [role=status]')));
+  await page.click('[data-testid=lineage] a[aria-label^="the pipeline"]');
+  await page.waitForURL(/\/pipelines\//);
+  await page.waitForSelector('[data-testid=operators] tbody tr');
+  await page.click('[data-testid=operators] th button:has-text("busy")');
+  assert.equal(new URL(page.url()).searchParams.get('sort'), '-busy');
+  await page.click('button:text-is("Suspend")');
+  await page.waitForSelector('button:text-is("Resume")', { timeout: 60_000 });
+  await axe(page, 'dark', 'a suspended pipeline');
+  await page.click('button:text-is("Resume")');
+  await page.waitForSelector('button:text-is("Suspend")', { timeout: 60_000 });
+  await settled(page);
+}
+
+/** Every screen by its letter, the list of keys, a command of the palette; the settings name the real doors. */
+async function keysAndSettings({ browser, server }) {
+  const page = await open(browser, server.base);
+  await page.waitForSelector('main h1');
+  for (const [letter, path] of [['d', '/data'], ['p', '/pipelines'], ['s', '/sql'], ['b', '/dashboards'], ['o', '/'], ['e', '/settings']]) {
+    await page.waitForSelector('main h1', { state: 'attached' });
+    await page.evaluate(() => document.querySelector('main').focus());
+    await page.keyboard.press('g');
+    await page.keyboard.press(letter);
+    await page.waitForURL((url) => url.pathname === path, { timeout: 10_000 });
+    if (path === '/sql') await page.waitForSelector('.cm-content');
+  }
+  await page.waitForSelector('[data-testid=addresses] tbody tr');
+  const text = await page.textContent('[data-testid=addresses]');
+  for (const door of Object.values(server.doors)) assert.ok(text.includes(door), `the settings do not name ${door}`);
+  if (!mock) {
+    await page.fill('[aria-label="Find a setting"]', 'epoch');
+    await page.waitForSelector('[data-testid=settings] code:text-is("arus.epoch.interval")');
+    await page.click('main h1', { force: true }).catch(() => undefined);
+    await page.evaluate(() => document.activeElement?.blur());
+  }
+  await page.keyboard.press('?');
+  await page.waitForSelector('dialog[open] h2:text-is("Keys")');
+  for (const theme of ['light', 'dark']) await axe(page, theme, 'the list of keys');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  const before = await page.evaluate(() => localStorage.getItem('arus.theme'));
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('theme');
+  await page.waitForSelector('[role=option][aria-selected=true]:has-text("theme")');
+  await page.keyboard.press('Enter');
+  await eventually('the theme changes', 10_000, async () => (await page.evaluate(() => localStorage.getItem('arus.theme'))) !== before && ['light', 'dark'].includes(await theme()));
+  await page.goto(`${server.base}/?table=behind`);
+  await page.waitForSelector('[data-testid=behind-table]');
+  await settled(page);
+}
+
 /** A page that nobody sees asks for nothing, and no panel asks for two things at once. */
 async function sparing({ browser, server }) {
   const page = await open(browser, server.base + (await firstBoard(server.base)));
@@ -398,7 +481,7 @@ async function takePicture({ browser, server }) {
   await page.context().close();
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, sparing, accessible, firstEvent, takePicture, killAndRestart };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, keysAndSettings, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

@@ -28,7 +28,7 @@ const DISK_LOW = 0.05;
 
 export function pipelineHealth(pipeline: PipelineInfo): Health {
   if (pipeline.state === 'failed') return 'critical';
-  if (pipeline.state === 'stopped') return 'off';
+  if (pipeline.state === 'stopped' || pipeline.state === 'suspended') return 'off';
   if (pipeline.state === 'finished') return 'nodata';
   if ((pipeline.behindMs ?? 0) > BEHIND_LIMIT_MS) return 'warn';
   return 'ok';
@@ -160,6 +160,7 @@ export function pipelineVerdict(pipeline: PipelineInfo, operators: OperatorInfo[
     const word = pipeline.state === 'stopped' ? 'Stopped' : 'Finished';
     return { health: pipelineHealth(pipeline), headline: [`${word}${pipeline.reason ? `: ${bare(pipeline.reason)}` : ''}.`], evidence: [], ...none };
   }
+  if (pipeline.state === 'suspended') return { health: 'off', headline: ['Suspended: it reads and writes nothing.'], evidence: ['Its state is kept, over restarts too. Resume goes on where it stopped.'], ...none };
   const role = roles(pipeline, operators);
   const cause = operators.find((operator) => role.get(operator.id) === 'cause');
   if (cause) {

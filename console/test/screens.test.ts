@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sorted } from '../src/parts/sort';
+import { sorted, sortOf, sortText } from '../src/parts/sort';
 import { tokens } from '../src/parts/sql';
 import { all, fold } from '../src/screens/fold';
 import { arrange } from '../src/screens/layout';
-import { newestSql, quarantineSql } from '../src/screens/object';
+import { textOf } from '../src/screens/held.svelte';
+import { downstream, upstream } from '../src/screens/lineage';
+import { filteredSql, flinkName, newestSql, quarantineSql, replaySql } from '../src/screens/object';
 import { producers } from '../src/screens/producers';
+import { addresses, secretsOf } from '../src/screens/server';
 import type { OperatorInfo, Role } from '../src/verdict';
-import type { TableInfo } from '../src/wire/catalog.svelte';
+import type { PipelineInfo, TableInfo } from '../src/wire/catalog.svelte';
 
 const column = (name: string, type: string) => ({ name, type, nullable: true, comment: '' });
 const table = (more: Partial<TableInfo>): TableInfo => ({
@@ -67,4 +70,40 @@ test('what is unknown is sorted last in both directions', () => {
   const rows = [3, null, 1, 2];
   assert.deepEqual(sorted(rows, (row) => row, 'ascending'), [1, 2, 3, null]);
   assert.deepEqual(sorted(rows, (row) => row, 'descending'), [3, 2, 1, null]);
+});
+
+test('one fix replays one group: the reason without the value that was found', () => {
+  const odd = table({ bare: "it`s", name: "it`s" });
+  assert.equal(replaySql(odd, 'LATE', null), 'ALTER TABLE `it``s` REPLAY LATE');
+  assert.equal(replaySql(table({}), 'QUARANTINE', "field 'n': expected INT"), "ALTER TABLE `hello` REPLAY QUARANTINE WHERE reason = 'field ''n'': expected INT' OR STARTSWITH(reason, 'field ''n'': expected INT, found ')");
+  assert.equal(flinkName(table({ name: 'db.t', bare: 't', database: 'db' })), '`db`.`t`');
+  assert.equal(filteredSql(table({}), 'n > 5 -- many', 5), 'SELECT * FROM "hello" WHERE (n > 5 -- many\n) LIMIT 5');
+  assert.equal(textOf('eyJuIjoiw6kifQ=='), '{"n":"é"}');
+  assert.equal(textOf('AAE='), '··');
+});
+
+test('lineage goes all the way, and round no circle', () => {
+  const pipe = (name: string, sources: string[], target: string) => ({ id: name, name, sources, target }) as PipelineInfo;
+  const pipes = [pipe('a', ['in'], 'mid'), pipe('b', ['mid', 'side'], 'out'), pipe('c', ['out'], 'in')];
+  const steps = (list: { table: string; depth: number }[]) => list.map((step) => `${step.depth} ${step.table}`);
+  assert.deepEqual(steps(upstream(table({ name: 'out' }), pipes)), ['1 mid', '2 in', '1 side']);
+  assert.deepEqual(steps(downstream(table({ name: 'side' }), pipes)), ['1 out', '2 in', '3 mid']);
+});
+
+test('the address holds the order of a table', () => {
+  const keys: ('name' | 'busy')[] = ['name', 'busy'];
+  const first = { key: 'name', direction: 'ascending' } as const;
+  assert.deepEqual(sortOf(sortText({ key: 'busy', direction: 'descending' }), keys, first), { key: 'busy', direction: 'descending' });
+  assert.deepEqual(sortOf('-nothing', keys, first), first);
+});
+
+test('secrets are named once each, by the tables that ask for them', () => {
+  assert.deepEqual(secretsOf([{ name: 'b', ddl: "'p' = '${secret:pw}', 'q' = '${secret:pw}'" }, { name: 'a', ddl: "'p' = '${secret:key}'" }]), [{ name: 'key', tables: ['a'] }, { name: 'pw', tables: ['b'] }]);
+  assert.deepEqual(addresses(doors).map((door) => door.command), ['http://127.0.0.1:8081', 'psql -h 127.0.0.1 -p 5433 -U arus arus', 'kcat -b 127.0.0.1:9093 -L']);
+});
+
+test('times of a copied row are as the format reads them', () => {
+  const times = table({ columns: [column('ts', 'TIMESTAMP_LTZ(3)')] });
+  assert.match(producers(times, doors)[0]?.command ?? '', /"2026-01-01 12:00:00Z"/);
+  assert.match(producers({ ...times, ddl: "'json.timestamp-format.standard' = 'ISO-8601'" }, doors)[0]?.command ?? '', /"2026-01-01T12:00:00Z"/);
 });

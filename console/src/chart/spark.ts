@@ -9,10 +9,10 @@ export interface SparkShape {
 
 const PAD = 2.5;
 
-/** With fewer than `steps` steps the line fills only its right part, so that a young line grows instead of stretching. */
-export function sparkPath(values: number[], width: number, height: number, zero: boolean, steps = 1): SparkShape | null {
+/** With fewer than `steps` steps the line fills only its right part, so that a young line grows instead of stretching. Its top is `most`, or its largest value beyond it. */
+export function sparkPath(values: number[], width: number, height: number, zero: boolean, steps = 1, most = -Infinity): SparkShape | null {
   if (values.length < 2) return null;
-  const high = Math.max(...values);
+  const high = Math.max(most, ...values);
   const least = Math.min(...values);
   const low = zero ? Math.min(0, least) : least - (high - least) * 0.1;
   const step = (width - PAD * 2) / Math.max(steps, values.length - 1);

@@ -15,3 +15,11 @@ export function sorted<T>(rows: readonly T[], value: (row: T) => number | string
     return sign * (x - y);
   });
 }
+
+/** An order as it stands in the address: `busy`, or `-busy` for the largest first. */
+export const sortText = <K extends string>(sort: Sort<K>): string => `${sort.direction === 'descending' ? '-' : ''}${sort.key}`;
+
+export function sortOf<K extends string>(text: string | null, keys: K[], otherwise: Sort<K>): Sort<K> {
+  const key = keys.find((each) => each === text?.replace(/^-/, ''));
+  return key === undefined ? otherwise : { key, direction: text?.startsWith('-') ? 'descending' : 'ascending' };
+}

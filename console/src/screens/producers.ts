@@ -16,14 +16,14 @@ const HELLO: ColumnInfo[] = [
 ];
 
 /** A value that the type accepts; names stand for themselves. */
-function sample(column: ColumnInfo): unknown {
+function sample(column: ColumnInfo, iso: boolean): unknown {
   const type = column.type.toUpperCase();
   if (/^(TINY|SMALL|BIG)?INT|^INTEGER/.test(type)) return 1;
   if (/^(FLOAT|DOUBLE|REAL)/.test(type)) return 1.5;
   if (/^(DECIMAL|NUMERIC|DEC)/.test(type)) return 1;
   if (/^BOOL/.test(type)) return true;
-  if (/^TIMESTAMP_LTZ|^TIMESTAMP.*LOCAL/.test(type)) return '2026-01-01T12:00:00Z';
-  if (/^TIMESTAMP/.test(type)) return '2026-01-01T12:00:00';
+  if (/^TIMESTAMP_LTZ|^TIMESTAMP.*LOCAL/.test(type)) return iso ? '2026-01-01T12:00:00Z' : '2026-01-01 12:00:00Z';
+  if (/^TIMESTAMP/.test(type)) return iso ? '2026-01-01T12:00:00' : '2026-01-01 12:00:00';
   if (/^DATE/.test(type)) return '2026-01-01';
   if (/^TIME/.test(type)) return '12:00:00';
   if (/^ARRAY/.test(type)) return [];
@@ -52,7 +52,9 @@ function parts(address: string): { host: string; port: string } {
 export function producers(table: TableInfo | null, doors: Record<string, string>): Producer[] {
   const name = table?.name ?? 'hello';
   const columns = (table?.columns.length ? table.columns : HELLO).filter((column) => !/GENERATED|METADATA/i.test(column.comment));
-  const row = Object.fromEntries(columns.map((column) => [column.name, sample(column)]));
+  // Times are written as the format reads them: with a space, unless the table says otherwise.
+  const iso = /timestamp-format\.standard'?\s*=\s*'ISO-8601'/i.test(table?.ddl ?? '');
+  const row = Object.fromEntries(columns.map((column) => [column.name, sample(column, iso)]));
   const json = JSON.stringify(row);
   const result: Producer[] = [];
   if (doors['http']) {

@@ -150,17 +150,19 @@ export async function* stream(sql: string, live: boolean, signal: AbortSignal): 
 }
 
 /** Runs a statement to its end: its rows, or what it has to say. */
-export async function execute(sql: string, signal: AbortSignal): Promise<{ rows: Cell[][]; notices: string[] }> {
+export async function execute(sql: string, signal: AbortSignal): Promise<{ columns: string[]; rows: Cell[][]; notices: string[] }> {
+  let columns: string[] = [];
   const rows: Cell[][] = [];
   let notices: string[] = [];
   for await (const lines of stream(sql, false, signal)) {
     for (const line of lines) {
       if (Array.isArray(line)) rows.push(line);
       else if (line.error) throw new Refused(200, line.error);
+      else if (line.columns) columns = line.columns;
       else if (line.notices) notices = line.notices;
     }
   }
-  return { rows, notices };
+  return { columns, rows, notices };
 }
 
 export interface Suggestion {

@@ -75,11 +75,11 @@ def cpu_by_thread(pid):
 
 
 class Probes(threading.Thread):
-    """Sends a row at each of its times and notes when `/changes` shows it."""
+    """Sends a row at each of its times and notes when `/changes` of the table `probes` shows it."""
 
-    def __init__(self, tools, port):
+    def __init__(self, tools, port, seconds=BUSY_SECONDS):
         super().__init__(daemon=True)
-        self.client = Client(tools, port)
+        self.client, self.seconds = Client(tools, port), seconds
         self.stream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.stream.request("GET", "/v1/tables/probes/changes")
         self.answer = self.stream.getresponse()
@@ -98,18 +98,20 @@ class Probes(threading.Thread):
 
     def run(self):
         start = time.perf_counter()
-        for i in range(BUSY_SECONDS * PROBES_A_SECOND):
+        for i in range(self.seconds * PROBES_A_SECOND):
             # Against the time at which it was to be sent: a late sender is no excuse.
             due = start + i / PROBES_A_SECOND
             time.sleep(max(0.0, due - time.perf_counter()))
-            self.sent[f"probe-{i}"] = due
-            self.client.insert(json.dumps({"k": f"probe-{i}", "v": -i - 1}).encode())
+            name = f"probe-{start}-{i}"
+            self.sent[name] = due
+            self.client.insert(json.dumps({"k": name, "v": -i - 1}).encode())
 
     def latencies(self):
         until = time.perf_counter() + 10
-        while len(self.seen) < len(self.sent) and time.perf_counter() < until:
+        while any(k not in self.seen for k in self.sent) and time.perf_counter() < until:
             time.sleep(0.01)
-        return sorted(self.seen[k] - due for k, due in self.sent.items() if k in self.seen), len(self.sent) - len(self.seen)
+        found = sorted(self.seen[k] - due for k, due in self.sent.items() if k in self.seen)
+        return found, len(self.sent) - len(found)
 
 
 def load(tools, port, rate):

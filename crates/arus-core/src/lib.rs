@@ -19,6 +19,7 @@ pub mod limits;
 pub mod plan;
 mod planted;
 pub mod platform;
+pub mod project;
 pub mod read;
 pub mod rng;
 pub mod schema;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::catalog::ObjectPath;
 use crate::change::ChangeBatch;
 use crate::error::Result;
+use crate::project::{ApplyReply, ApplyRequest};
 use crate::read::Cut;
 use crate::schema::RowSchema;
 
@@ -55,6 +56,11 @@ pub trait Platform: Send + Sync {
     /// What whoever runs the server should know now, a sentence each: a disk that fills up. Empty when all is well.
     fn warnings(&self) -> Vec<String> {
         vec![]
+    }
+
+    /// What a project would change, or changes.
+    async fn apply(&self, _request: ApplyRequest) -> Result<ApplyReply> {
+        Err(crate::Error::not_supported("projects on this server"))
     }
 
     /// A checkpoint whose files stay as they are until the answer is dropped.

@@ -273,8 +273,16 @@ pub(crate) fn view_item(id: u64, view: &ViewDef, sql: &str, settings: &Settings)
     }
 }
 
+/// Whether anything was ever written to it.
+pub(crate) fn has_rows(table: &Table) -> bool {
+    match &table.store {
+        Store::Keyed { table: rows, inbox } => !rows.snapshot().is_empty() || inbox.ends().iter().any(|end| *end > 0),
+        _ => table.topic().is_some_and(|topic| topic.ends().iter().any(|end| *end > 0)),
+    }
+}
+
 /// What is stored of the table still fits the new definition.
-fn check_storage(table: &Table, def: &TableDef) -> Result<()> {
+pub(crate) fn check_storage(table: &Table, def: &TableDef) -> Result<()> {
     let old = &table.def;
     let path = &old.path;
     let refuse = |what: String, hint: &str| {
@@ -296,11 +304,7 @@ fn check_storage(table: &Table, def: &TableDef) -> Result<()> {
     if partitions(old) != partitions(def) {
         return refuse("the number of its partitions is fixed".into(), "create another table and INSERT INTO it");
     }
-    let rows = match &table.store {
-        Store::Keyed { table: rows, inbox } => !rows.snapshot().is_empty() || inbox.ends().iter().any(|end| *end > 0),
-        _ => table.topic().is_some_and(|topic| topic.ends().iter().any(|end| *end > 0)),
-    };
-    if !rows {
+    if !has_rows(table) {
         return Ok(());
     }
     if old.option("format").unwrap_or("json") != def.option("format").unwrap_or("json") {
@@ -355,7 +359,8 @@ pub(crate) fn shape(plan: &PhysicalPlan) -> Value {
                 "read": named(&scan.table, &scan.read),
                 "output": scan.output,
                 "watermark": scan.watermark,
-                "options": scan.table.options,
+                // How long rows are kept is no matter of the rows that are read.
+                "options": scan.table.options.iter().filter(|(name, _)| !name.starts_with("retention.")).collect::<Vec<_>>(),
             }),
             Op::Sink(sink) => match &sink.target {
                 SinkTarget::Table(table) => {

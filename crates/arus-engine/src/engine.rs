@@ -31,6 +31,7 @@ use crate::domain::{Control, Domain};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::memory::Shares;
+use crate::project::Projects;
 use crate::published::{Durable, Published};
 use crate::read_cache::ReadCache;
 use crate::restore::RestoredState;
@@ -138,6 +139,7 @@ impl Engine {
             failure,
             ready: AtomicBool::new(false),
             ddl: tokio::sync::Mutex::new(()),
+            projects: Projects::default(),
             after_record: AfterRecord::default(),
             disk,
             state_damages: restored.damages.clone(),

@@ -31,6 +31,7 @@ mod log_door;
 mod materialized;
 mod memory;
 mod platform;
+mod project;
 mod published;
 mod pump;
 mod rates;

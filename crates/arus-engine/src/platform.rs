@@ -14,6 +14,7 @@ use arus_core::platform::{
     ChangeEvent, DiskUsage, Door, IngestReply, IngestRequest, LogDoor, PinnedBackup, Platform, QueryRows, ServerStatus,
     Session, Tick, Usage,
 };
+use arus_core::project::{ApplyReply, ApplyRequest};
 use arus_core::read::{Cut, Snapshot};
 use arus_query::Params;
 use async_trait::async_trait;
@@ -123,12 +124,23 @@ impl Platform for EnginePlatform {
         shared.disk.warning().into_iter().chain(damage::warning(shared)).collect()
     }
 
+    async fn apply(&self, request: ApplyRequest) -> Result<ApplyReply> {
+        self.0.apply_project(request).await
+    }
+
     async fn backup(&self) -> Result<PinnedBackup> {
         self.0.shared.backup().await
     }
 
     fn dashboards(&self) -> Result<Vec<(String, String)>> {
-        Ok(self.0.shared.config.dashboards.clone())
+        let mut dashboards = self.0.shared.config.dashboards.clone();
+        dashboards.extend(self.0.shared.projects.dashboards());
+        // A project's own goes before that of the same name.
+        let mut seen = std::collections::BTreeSet::new();
+        dashboards.reverse();
+        dashboards.retain(|(name, _)| seen.insert(name.clone()));
+        dashboards.reverse();
+        Ok(dashboards)
     }
 
     fn log(&self) -> Arc<dyn LogDoor> {

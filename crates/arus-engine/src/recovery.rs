@@ -17,6 +17,7 @@ use crate::ddl::{CLIENT_WRITER, DATABASE_ITEM, MATERIALIZED, PIPELINE, TABLE, VI
 use crate::domain::Domain;
 use crate::follow;
 use crate::jobs::{Job, JobKind, JobSpec, JobStatus};
+use crate::project::{PROJECT_ITEM, Record};
 use crate::restore::{RestoredState, since};
 use crate::shared::Shared;
 use crate::tables::{Table, Writer};
@@ -137,6 +138,12 @@ fn recover_item(
     if item.kind == CLIENT_WRITER {
         let table = shared.tables.require(&item.path)?;
         return Ok(Some(shared.client_writer_spec(item, &table.def)));
+    }
+    if item.kind == PROJECT_ITEM {
+        let record = Record::of_item(item)
+            .ok_or_else(|| Error::bug(format!("project '{}' of the catalog cannot be read", item.path.name)))?;
+        shared.projects.put(record);
+        return Ok(None);
     }
     if item.kind == DATABASE_ITEM {
         let def: DatabaseDef = serde_json::from_value(item.extra["database"].clone())

@@ -30,6 +30,7 @@ use crate::domain::mailbox::Mailbox;
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
 use crate::jobs::{Job, JobKind, Jobs};
+use crate::project::Projects;
 use crate::published::{Durable, Published};
 use crate::read_cache::ReadCache;
 use crate::tables::{Store, Table, Tables};
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     /// One statement that changes the catalog at a time.
     pub(crate) ddl: tokio::sync::Mutex<()>,
+    pub(crate) projects: Projects,
     /// For the thread that writes checkpoints.
     pub(crate) after_record: AfterRecord,
     pub(crate) disk: DiskBudget,

@@ -1,5 +1,6 @@
 //! HTTP: rows in, SQL, changes by server-sent events, health, metrics, and the console.
 
+mod apply;
 mod assets;
 mod backup;
 mod body;
@@ -49,6 +50,7 @@ fn router(server: Server) -> Router {
         .route("/v1/tables/{name}/rows", post(rows::post_rows))
         .route("/v1/tables/{name}/changes", get(changes::get_changes))
         .route("/v1/sql", post(sql::post_sql))
+        .route("/v1/apply", post(apply::post_apply))
         .route("/v1/backup", post(backup::post_backup))
         .route("/v1/complete", post(sql::post_complete))
         .route("/v1/console/events", get(console::get_events))

@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Make a project: a folder with pipelines, their tests and a dashboard
     Init(InitArgs),
+    /// Make a running server what a project says: shows the plan, asks, does it
+    Apply(ApplyArgs),
+    /// A server for one project that follows its files
+    Dev(DevArgs),
     /// Test the SQL of a project in virtual time: given these rows, these tables
     Test(TestArgs),
     /// Print the checklist of the dialect: what is the same as in Flink, ours only, refused, not yet
@@ -62,6 +66,41 @@ pub(crate) struct InitArgs {
     /// What to begin with: shop, machines or fraud
     #[arg(long, default_value = "shop", value_name = "NAME")]
     pub(crate) template: String,
+}
+
+#[derive(Args)]
+pub(crate) struct ApplyArgs {
+    /// The project; the server is asked at --listen and --http-port
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Do the plan without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show the plan, change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Show what is kept, too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Drop tables with rows that clients wrote, where the plan says so
+    #[arg(long)]
+    pub(crate) lose_rows: bool,
+    /// The name under which the server knows it [default: the folder's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DevArgs {
+    /// The project
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Open the console in a browser
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Drop tables with rows that clients wrote, where a change needs it
+    #[arg(long)]
+    pub(crate) lose_rows: bool,
 }
 
 #[derive(Args)]

@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(&cli.flags, &args),
         Some(Command::Check(args)) => check::check(&cli.flags, &args),
         Some(Command::Init(args)) => project::init::run(&args),
+        Some(Command::Apply(args)) => project::apply::run(&cli.flags, &args),
+        Some(Command::Dev(args)) => project::dev::run(cli.flags, &args),
         Some(Command::Test(args)) => project::test::run(&args),
         Some(Command::Sql(args)) => shell::run(cli.flags, &args),
         Some(Command::Backup(args)) => keep::backup(&cli.flags, &args),

@@ -33,8 +33,13 @@ struct File {
 }
 
 /// Fills what is missing in `flags` from `arus.toml` in this folder, where there is one.
-pub(crate) fn complete(mut flags: Flags) -> Result<Flags> {
-    let bytes = match DiskFs.read(Path::new(FILE)) {
+pub(crate) fn complete(flags: Flags) -> Result<Flags> {
+    complete_in(Path::new(""), flags)
+}
+
+/// The same from the file in a project's folder.
+pub(crate) fn complete_in(folder: &Path, mut flags: Flags) -> Result<Flags> {
+    let bytes = match DiskFs.read(&folder.join(FILE)) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(flags),
         Err(e) => return Err(Error::io("read", FILE, e)),

@@ -322,14 +322,14 @@ impl Difference<'_> {
             let before = self.remade.len();
             for (item, decision) in self.items.iter().zip(decisions.iter_mut()) {
                 let Some((plan, targets)) = item.pipeline() else { continue };
-                let first = |paths: &mut dyn Iterator<Item = &ObjectPath>| {
-                    paths.find(|p| self.remade.contains_key(*p)).map(ToString::to_string)
+                let first = |paths: Vec<&ObjectPath>| {
+                    paths.into_iter().find(|p| self.remade.contains_key(*p)).map(ToString::to_string)
                 };
                 if matches!(decision.action, Action::Keep | Action::Alter) {
-                    if let Some(path) = first(&mut plan.scans().map(|(_, scan)| &scan.table.path)) {
+                    if let Some(path) = first(plan.scans().map(|(_, scan)| &scan.table.path).collect()) {
                         decision.action = if decision.job.is_some() { Action::Remake } else { Action::Create };
                         decision.reason = format!("it reads '{path}', which is made anew");
-                    } else if let Some(path) = first(&mut targets.iter()) {
+                    } else if let Some(path) = first(targets.iter().collect()) {
                         decision.action = if decision.job.is_some() { Action::Remake } else { Action::Create };
                         decision.reason = format!("it writes '{path}', which is made anew");
                     }
@@ -488,6 +488,12 @@ fn changed(old: &TableDef, new: &TableDef) -> String {
         };
         return format!("its key changes from {} to {}", shown(old), shown(new));
     }
+    // Its column has another type, too.
+    let same_names = before.iter().map(|c| &c.0).eq(after.iter().map(|c| &c.0));
+    let marks = |def: &TableDef| def.watermark.as_ref().map(|w| (w.column, w.sql.clone()));
+    if same_names && marks(old) != marks(new) {
+        return "its watermark changes".into();
+    }
     let added: Vec<&str> = after.iter().filter(|c| !before.contains(c)).map(|c| c.0.as_str()).collect();
     let gone: Vec<&str> = before.iter().filter(|c| !after.contains(c)).map(|c| c.0.as_str()).collect();
     match (added.is_empty(), gone.is_empty()) {
@@ -495,9 +501,6 @@ fn changed(old: &TableDef, new: &TableDef) -> String {
         (true, false) => return format!("column {} goes", gone.join(", ")),
         (false, false) => return format!("columns change: {}", gone.join(", ")),
         (true, true) => {}
-    }
-    if old.watermark.as_ref().map(|w| (&w.expr, w.column)) != new.watermark.as_ref().map(|w| (&w.expr, w.column)) {
-        return "its watermark changes".into();
     }
     let options = old.options.iter().chain(&new.options).map(|(name, _)| name);
     let other: BTreeSet<&String> = options.filter(|name| old.options.get(*name) != new.options.get(*name)).collect();

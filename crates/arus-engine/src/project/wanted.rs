@@ -17,7 +17,6 @@ use arus_sql::parser::{parse_statement, split_script};
 
 use super::record::Record;
 use crate::catalog::ServerCatalog;
-use crate::jobs::JobKind;
 use crate::script::shifted;
 use crate::shared::Shared;
 
@@ -40,7 +39,6 @@ pub(super) enum What {
         plan: PhysicalPlan,
     },
     Job {
-        kind: JobKind,
         name: String,
         plan: PhysicalPlan,
         targets: Vec<ObjectPath>,
@@ -154,7 +152,7 @@ pub(super) fn read(shared: &Arc<Shared>, request: &ApplyRequest, record: &Record
                     catalog.own.put(CatalogObject::Table(table.clone()));
                     items.push(item(What::Table(table), &made));
                     let name = job_name(&settings, &targets);
-                    items.push(item(What::Job { kind: JobKind::Insert, name, plan, targets }, &insert));
+                    items.push(item(What::Job { name, plan, targets }, &insert));
                 }
                 Planned::CreateView { view, .. } => {
                     let view = Arc::new(view);
@@ -169,11 +167,11 @@ pub(super) fn read(shared: &Arc<Shared>, request: &ApplyRequest, record: &Record
                 Planned::Insert { plan, target } => {
                     let targets = vec![target];
                     let name = job_name(&settings, &targets);
-                    items.push(item(What::Job { kind: JobKind::Insert, name, plan, targets }, sql));
+                    items.push(item(What::Job { name, plan, targets }, sql));
                 }
                 Planned::StatementSet { plan, targets } => {
                     let name = job_name(&settings, &targets);
-                    items.push(item(What::Job { kind: JobKind::StatementSet, name, plan, targets }, sql));
+                    items.push(item(What::Job { name, plan, targets }, sql));
                 }
                 Planned::InsertValues { table, rows, .. } => {
                     let hash = xxhash_rust::xxh3::xxh3_64(format!("{} {rows:?}", table.path).as_bytes());

@@ -1,5 +1,7 @@
 //! A project: a folder in git with `pipelines/*.sql`, `dashboards/*.yaml`, `tests/*.sql` and `arus.toml`.
 
+pub(crate) mod apply;
+pub(crate) mod dev;
 pub(crate) mod init;
 pub(crate) mod test;
 mod test_file;

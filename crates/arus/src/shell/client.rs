@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use arus_core::error::Location;
+use arus_core::project::{ApplyReply, ApplyRequest};
 use arus_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -13,6 +15,8 @@ const CONNECT: Duration = Duration::from_millis(500);
 const GLANCE: Duration = Duration::from_millis(100);
 /// How often the first line of a backup is looked for: its checkpoint may wait for another one.
 const BACKUP_GLANCES: usize = 1_200;
+/// How often a line of the answer to a project is looked for: pipelines stop and start, each with a checkpoint.
+const APPLY_GLANCES: usize = 6_000;
 /// A longer line is no answer of ours.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
@@ -71,6 +75,37 @@ impl Client {
             };
         }
         Err(self.strange("no list of a backup"))
+    }
+
+    /// A project's plan, or the change.
+    pub(crate) fn apply(&self, request: &ApplyRequest) -> Result<ApplyReply> {
+        let body = serde_json::to_string(request).map_err(|e| self.strange(e))?;
+        let mut answer = self.request("POST", "/v1/apply", &body)?;
+        let mut text = String::new();
+        for _ in 0..APPLY_GLANCES {
+            match answer.next_text()? {
+                None => {}
+                Some(line) if line.is_empty() => break,
+                Some(line) if answer.in_head => answer.in_head = !line.trim().is_empty(),
+                Some(line) => text.push_str(&line),
+            }
+        }
+        let value: Value = serde_json::from_str(&text).map_err(|e| self.strange(e))?;
+        let error = &value["error"];
+        if let Some(message) = error["message"].as_str() {
+            let error = match error["hint"].as_str() {
+                Some(hint) => Error::user(message).with_hint(hint),
+                None => Error::user(message),
+            };
+            let line = |name: &str| value["error"][name].as_u64().unwrap_or_default() as u32;
+            return Err(match line("line") {
+                0 => error,
+                n => {
+                    error.with_location(Location { line: n, column: line("column"), offset: 0, length: line("length") })
+                }
+            });
+        }
+        serde_json::from_value(value).map_err(|e| self.strange(e))
     }
 
     /// Completions at the end of `before`, best first: how many characters they replace, and each with its detail.

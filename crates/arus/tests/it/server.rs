@@ -45,6 +45,14 @@ impl Server {
         Server::spawn(command, data, flags)
     }
 
+    /// `arus dev` of a project.
+    pub(crate) fn dev(project: &Path) -> Server {
+        let data = project.join("arus-data");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arus"));
+        command.arg("dev").arg(project).args(["--http-port", "0", "--pg-port", "0", "--kafka-port", "0"]);
+        Server::spawn(command, &data, vec![])
+    }
+
     /// By a shell that sets limits first and then becomes the server.
     pub(crate) fn start_limited(data: &Path, limit: &str) -> Server {
         let mut command = Command::new("bash");

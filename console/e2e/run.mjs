@@ -334,7 +334,8 @@ async function sqlScreen({ browser, server }) {
   await page.keyboard.press('Control+End');
   await page.keyboard.type(';\nSELECT name, COU');
   await page.waitForSelector('.cm-tooltip-autocomplete li:has-text("COUNT")', { timeout: 20_000 });
-  await eventually('the function is taken', 10_000, async () => { await page.keyboard.press('Enter'); return /COUNT\(\)/.test(await page.textContent('.cm-content')); });
+  await page.click('.cm-tooltip-autocomplete li:has-text("COUNT")');
+  await eventually('the function is taken', 10_000, async () => /COUNT\(\)/.test(await page.textContent('.cm-content')));
   await page.keyboard.type('*');
   await page.keyboard.press('End');
   await page.keyboard.type(' AS n FROM met GROUP BY name');

@@ -41,7 +41,7 @@ const back = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
 /** The object's name in Flink's SQL. */
-export const flinkName = (table: TableInfo): string => (table.name === table.bare ? back(table.bare) : `${back(table.database)}.${back(table.bare)}`);
+export const flinkName = (table: TableInfo, suffix = ''): string => (table.name === table.bare ? back(table.bare + suffix) : `${back(table.database)}.${back(table.bare + suffix)}`);
 
 export function replaySql(table: TableInfo, what: 'QUARANTINE' | 'LATE', reason: string | null): string {
   const where = reason === null ? '' : ` WHERE reason = ${text(reason)} OR STARTSWITH(reason, ${text(reason + FOUND)})`;

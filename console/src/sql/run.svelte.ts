@@ -14,7 +14,7 @@ export interface Change {
 }
 
 /** Older rows of a result go for newer ones. */
-export const ROWS_KEPT = 100_000;
+export const ROWS_KEPT = 1_000_000;
 const SHOW_EVERY_MS = 250;
 /** Reading and parsing give way to the page after so long. */
 const SLICE_MS = 40;
@@ -49,6 +49,8 @@ export class Run {
   #kept = new Map<number, Change>();
   #byText = new Map<string, number[]>();
   #log: Change[] = [];
+  #keyed = false;
+  #first = 0;
   #replaced: number[] = [];
   #n = 0;
   #shown = 0;
@@ -112,10 +114,23 @@ export class Run {
   #add(op: string, row: Cell[]): void {
     this.#n += 1;
     const change = { n: this.#n, op, row };
+    if (op.startsWith('-') && !this.#keyed) this.#keep();
     this.#log.push(change);
-    const text = JSON.stringify(row);
-    if (op === '-U' || op === '-D') {
-      this.updating = true;
+    if (this.#keyed) this.#apply(change);
+  }
+
+  /** Rows that are only appended are the log itself; from the first change of one on, each has a place. */
+  #keep(): void {
+    this.#keyed = true;
+    this.updating = true;
+    this.#first = this.#log[0]?.n ?? this.#n;
+    for (const change of this.#log) this.#apply(change);
+  }
+
+  #apply(change: Change): void {
+    const { op } = change;
+    const text = JSON.stringify(change.row);
+    if (op.startsWith('-')) {
       const places = this.#byText.get(text);
       const place = places?.pop();
       if (places?.length === 0) this.#byText.delete(text);
@@ -124,7 +139,7 @@ export class Run {
       else if (place !== undefined) this.#kept.delete(place);
       return;
     }
-    const place = (op === '+U' && this.#replaced.shift()) || this.#n;
+    const place = (op === '+U' && this.#replaced.shift()) || change.n;
     this.#kept.set(place, change);
     const places = this.#byText.get(text);
     if (places) places.push(place);
@@ -133,13 +148,14 @@ export class Run {
   }
 
   #forget(): void {
-    const [oldest] = this.#kept;
-    if (!oldest) return;
-    const text = JSON.stringify(oldest[1].row);
-    const places = this.#byText.get(text);
-    if (places && places.length > 1) this.#byText.set(text, places.filter((place) => place !== oldest[0]));
+    // Places only rise, so the search for the oldest never turns back.
+    while (!this.#kept.has(this.#first)) this.#first += 1;
+    const oldest = this.#kept.get(this.#first);
+    const text = JSON.stringify(oldest?.row);
+    const places = this.#byText.get(text)?.filter((place) => place !== this.#first) ?? [];
+    if (places.length > 0) this.#byText.set(text, places);
     else this.#byText.delete(text);
-    this.#kept.delete(oldest[0]);
+    this.#kept.delete(this.#first);
   }
 
   #due(): void {
@@ -154,11 +170,11 @@ export class Run {
     this.#shown = performance.now();
     this.tookMs = performance.now() - this.startedAt;
     this.total = this.#n;
-    if (this.paused && this.state === 'running') return;
     if (this.#log.length > ROWS_KEPT * 1.2) this.#log = this.#log.slice(-ROWS_KEPT);
+    if (this.paused && this.state === 'running') return;
     this.seen = this.changes.at(-1)?.n ?? 0;
-    this.rows = [...this.#kept.values()];
     this.changes = this.#log.slice(-ROWS_KEPT);
+    this.rows = this.#keyed ? [...this.#kept.values()] : this.changes;
     this.columns = typed(this.#names, this.#log.slice(-SAMPLE));
   }
 

@@ -23,6 +23,9 @@ function recall(): { open: string; all: Scratch[] } {
 class Scratches {
   all = $state.raw<Scratch[]>(recall().all);
   open = $state(recall().open);
+  /** What this page has changed or removed: of everything else, another page may have newer. */
+  #touched = new Set<string>();
+  #removed = new Set<string>();
 
   get text(): string {
     return this.all.find((each) => each.name === this.open)?.text ?? '';
@@ -42,11 +45,13 @@ class Scratches {
       this.write(text);
       return;
     }
-    const names = new Set(this.all.map((each) => each.name));
+    const names = new Set([...this.all, ...recall().all].map((each) => each.name));
     let n = 1;
     while (names.has(`untitled ${n}`)) n += 1;
     this.open = `untitled ${n}`;
     this.all = [...this.all, { name: this.open, text }].slice(-LIMIT);
+    this.#touched.add(this.open);
+    this.#removed.delete(this.open);
     this.#keep();
   }
 
@@ -63,17 +68,22 @@ class Scratches {
       return;
     }
     this.all = this.all.map((each) => (each.name === this.open ? { ...each, text } : each));
+    this.#touched.add(this.open);
     this.#keep();
   }
 
   remove(name: string): void {
     const at = this.all.findIndex((each) => each.name === name);
     this.all = this.all.filter((each) => each.name !== name);
+    this.#removed.add(name);
     if (this.open === name) this.open = this.all[Math.min(at, this.all.length - 1)]?.name ?? '';
     this.#keep();
   }
 
   #keep(): void {
+    const kept = recall().all.filter((each) => !this.#removed.has(each.name));
+    const mine = new Set(this.all.map((each) => each.name));
+    this.all = [...this.all.map((each) => (this.#touched.has(each.name) ? each : (kept.find((other) => other.name === each.name) ?? each))), ...kept.filter((each) => !mine.has(each.name))];
     try {
       localStorage.setItem(KEY, JSON.stringify({ open: this.open, all: this.all }));
     } catch {

@@ -143,7 +143,9 @@ export async function* stream(sql: string, live: boolean, signal: AbortSignal): 
     });
     rest += part.value ?? '';
     const cut = part.done ? rest.length : rest.lastIndexOf('\n');
-    if (cut > 0) yield rest.slice(0, cut).split('\n').filter((line) => line.trim()).map((line) => JSON.parse(line) as Line);
+    const whole = cut > 0 ? rest.slice(0, cut).trim() : '';
+    // One text of all lines: a line break never stands inside of a line.
+    if (whole) yield JSON.parse(`[${whole.replace(/\n+/g, ',')}]`) as Line[];
     if (part.done) return;
     rest = rest.slice(cut + 1);
   }

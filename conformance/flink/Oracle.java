@@ -73,7 +73,9 @@ public final class Oracle {
             for (int run = 1; run <= runs; run++) {
                 long start = System.nanoTime();
                 ByteArrayOutputStream captured = new ByteArrayOutputStream();
-                String end = runCaptured(text, captured, cluster, run == 1 ? plans : new StringBuilder());
+                // A folder of its own for what the script writes.
+                String own = text.replace("'scratch/", "'" + Files.createTempDirectory("scratch") + "/");
+                String end = runCaptured(own, captured, cluster, run == 1 ? plans : new StringBuilder());
                 Files.write(out.resolve(name + "." + run + ".out"), captured.toByteArray());
                 Files.writeString(out.resolve(name + "." + run + ".end"), end);
                 progress.printf("flink: %s, run %d: %s, %d ms%n",

@@ -12,6 +12,22 @@ struct Script {
     text: String,
 }
 
+/// Functions that are written otherwise than as NAME(..), and how.
+const OPERATORS: &[(&str, &str)] = &[
+    ("ARRAY", "ARRAY["),
+    ("CURRENT_DATE", "CURRENT_DATE"),
+    ("CURRENT_TIME", "CURRENT_TIME "),
+    ("CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP"),
+    ("DATETIME_MINUS", " - INTERVAL"),
+    ("ITEM", "]["),
+    ("LIKE", " LIKE "),
+    ("LOCALTIME", "LOCALTIME "),
+    ("LOCALTIMESTAMP", "LOCALTIMESTAMP"),
+    ("MAP", "MAP["),
+    ("NEGATE", " -ID"),
+    ("TRANSLATE3", "TRANSLATE("),
+];
+
 fn main() {
     // Asked for when it runs: a build folder that several checkouts share may hold the script that another one built.
     let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
@@ -34,7 +50,9 @@ fn main() {
         "];\n\n/// All that a script which ends \"ok\" holds, in capitals: where functions are looked for.\n",
     );
     rows.push_str("pub(crate) const CALLED: &[&str] = &[\n");
-    let mut called: Vec<&str> = scripts.iter().filter(|s| s.end == "ok").flat_map(|s| calls(&s.text)).collect();
+    let answered = || scripts.iter().filter(|s| s.end == "ok");
+    let mut called: Vec<&str> = answered().flat_map(|s| calls(&s.text)).collect();
+    called.extend(OPERATORS.iter().filter(|(_, mark)| answered().any(|s| s.text.contains(mark))).map(|(name, _)| name));
     called.sort_unstable();
     called.dedup();
     called.iter().for_each(|name| rows.push_str(&format!("    {name:?},\n")));

@@ -34,8 +34,8 @@ const fn on(name: &'static str, default: &'static str, about: &'static str) -> K
     Key { name, default, effect: Effect::Effective, about }
 }
 
-const fn noted(name: &'static str, default: &'static str) -> Key {
-    Key { name, default, effect: Effect::Noted, about: "accepted, without effect here" }
+const fn noted(name: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key { name, default, effect: Effect::Noted, about }
 }
 
 pub const LOCAL_TIME_ZONE: &str = "table.local-time-zone";
@@ -45,6 +45,7 @@ pub const STATE_TTL: &str = "table.exec.state.ttl";
 pub const CHECKPOINT_INTERVAL: &str = "execution.checkpointing.interval";
 pub const PIPELINE_NAME: &str = "pipeline.name";
 pub const PARALLELISM: &str = "parallelism.default";
+pub const DEFAULT_PARALLELISM: &str = "table.exec.resource.default-parallelism";
 pub const RUNTIME_MODE: &str = "execution.runtime-mode";
 pub const ERROR_POLICY: &str = "arus.exec.error-policy";
 pub const CHANGELOG_COMPACTION: &str = "arus.changelog.compaction";
@@ -72,33 +73,49 @@ pub const KEYS: &[Key] = &[
     on(ERROR_POLICY, "quarantine", "quarantine: a failing row is set aside; fail: the pipeline stops, as in Flink"),
     on(OUTBOX_BYTES, "256 mb", "what the sinks of a pipeline have not taken; beyond it the pipeline's sources wait"),
     on(READ_DAMAGE, "fail", "fail: a SELECT that meets damaged records names them; skip: it reads on behind them"),
-    noted(VISIBILITY, "epoch"),
-    noted(CHECKPOINT_INTERVAL, "1 s"),
-    noted("execution.checkpointing.incremental", "false"),
-    noted("execution.checkpointing.min-pause", "0 ms"),
-    noted("execution.checkpointing.mode", "EXACTLY_ONCE"),
-    noted("execution.checkpointing.timeout", "10 min"),
-    noted("execution.checkpointing.tolerable-failed-checkpoints", "0"),
-    noted("execution.checkpointing.unaligned.enabled", "false"),
+    noted(VISIBILITY, "epoch", "keyed tables show epochs, topics checkpoints"),
+    noted(CHECKPOINT_INTERVAL, "1 s", "one checkpoint a second for all pipelines together"),
+    noted("execution.checkpointing.incremental", "false", "only changes are written"),
+    noted("execution.checkpointing.min-pause", "0 ms", "a checkpoint begins when the one before has ended"),
+    noted("execution.checkpointing.mode", "EXACTLY_ONCE", "always exactly once"),
+    noted("execution.checkpointing.timeout", "10 min", "a checkpoint is written by one process and has no timeout"),
+    noted(
+        "execution.checkpointing.tolerable-failed-checkpoints",
+        "0",
+        "one that fails is left out, the next has its changes",
+    ),
+    noted("execution.checkpointing.unaligned.enabled", "false", "barriers are aligned"),
     on(RUNTIME_MODE, "streaming", "streaming; batch is refused"),
     on(PARALLELISM, "1", "tasks of the next pipeline, 1 to 128; on the server as many as cores unless set"),
-    noted("pipeline.auto-watermark-interval", "0 ms"),
+    noted("pipeline.auto-watermark-interval", "0 ms", "a watermark after every row"),
     on(PIPELINE_NAME, "", "the name of the next pipeline"),
-    noted("pipeline.watermark-alignment.buffer-size", "3"),
-    noted("sql-client.execution.result-mode", "table"),
-    noted("state.backend.type", "hashmap"),
+    noted("pipeline.watermark-alignment.buffer-size", "3", "splits are not aligned"),
+    noted("sql-client.execution.result-mode", "table", "rows are shown as they come"),
+    noted("state.backend.type", "hashmap", "state is in memory, its changes in a file of each checkpoint"),
     on(DML_SYNC, "false", "whether INSERT waits for its end"),
-    noted("table.exec.async-lookup.buffer-capacity", "100"),
-    noted("table.exec.async-lookup.output-mode", "ORDERED"),
-    noted("table.exec.async-lookup.timeout", "3 min"),
-    noted("table.exec.deduplicate.insert-update-after-sensitive-enabled", "true"),
-    noted("table.exec.interval-join.min-cleanup-interval", "0 ms"),
-    noted("table.exec.mini-batch.allow-latency", "0 ms"),
-    noted("table.exec.mini-batch.enabled", "false"),
-    noted("table.exec.mini-batch.size", "-1"),
-    noted("table.exec.rank.topn-cache-size", "10000"),
-    noted("table.exec.resource.default-parallelism", "-1"),
-    noted("table.exec.sink.keyed-shuffle", "AUTO"),
+    noted("table.exec.async-lookup.buffer-capacity", "100", "there are no lookup joins yet"),
+    noted("table.exec.async-lookup.output-mode", "ORDERED", "there are no lookup joins yet"),
+    noted("table.exec.async-lookup.timeout", "3 min", "there are no lookup joins yet"),
+    noted("table.exec.deduplicate.insert-update-after-sensitive-enabled", "true", "there is no deduplication yet"),
+    noted("table.exec.interval-join.min-cleanup-interval", "0 ms", "there are no interval joins yet"),
+    noted(
+        "table.exec.mini-batch.allow-latency",
+        "0 ms",
+        "rows are worked on by the batch anyway; arus.changelog.compaction says how much is told",
+    ),
+    noted(
+        "table.exec.mini-batch.enabled",
+        "false",
+        "rows are worked on by the batch anyway; arus.changelog.compaction says how much is told",
+    ),
+    noted(
+        "table.exec.mini-batch.size",
+        "-1",
+        "rows are worked on by the batch anyway; arus.changelog.compaction says how much is told",
+    ),
+    noted("table.exec.rank.topn-cache-size", "10000", "the rows of a rank are in memory"),
+    on(DEFAULT_PARALLELISM, "-1", "tasks of a pipeline, before parallelism.default; -1 is that"),
+    noted("table.exec.sink.keyed-shuffle", "AUTO", "rows of one key go to one task anyway"),
     on(
         NOT_NULL_ENFORCER,
         "ERROR",
@@ -118,12 +135,12 @@ pub const KEYS: &[Key] = &[
     on(CDC_EVENTS_DUPLICATE, "false", "true: changes of a source may come twice, its primary key tells them apart"),
     on(IDLE_TIMEOUT, "0 ms", "a split without a row for so long no longer holds the watermark; 0 is off"),
     on(STATE_TTL, "0 ms", "state untouched for so long is dropped; 0 is never"),
-    noted("table.exec.uid.generation", "PLAN_ONLY"),
+    noted("table.exec.uid.generation", "PLAN_ONLY", "state is named by what it holds"),
     on(LOCAL_TIME_ZONE, "default", "the session's time zone; `default` is the machine's"),
-    noted("table.optimizer.agg-phase-strategy", "AUTO"),
-    noted("table.optimizer.distinct-agg.split.bucket-num", "1024"),
-    noted("table.optimizer.distinct-agg.split.enabled", "false"),
-    noted("table.optimizer.non-deterministic-update.strategy", "IGNORE"),
+    noted("table.optimizer.agg-phase-strategy", "AUTO", "rows are worked on by the batch, so that there is one phase"),
+    noted("table.optimizer.distinct-agg.split.bucket-num", "1024", "a distinct set is not split"),
+    noted("table.optimizer.distinct-agg.split.enabled", "false", "a distinct set is not split"),
+    noted("table.optimizer.non-deterministic-update.strategy", "IGNORE", "always IGNORE"),
 ];
 
 /// Prefixes of Flink's own keys: accepted in silence beyond [`KEYS`].

@@ -11,12 +11,12 @@ use arus_core::limits::BATCH_ROWS;
 use arus_core::plan::{NodeId, PhysicalPlan, Scan, Sink};
 use arus_core::platform::StreamEvent;
 use arus_core::read::{BatchIterator, Cut};
-use arus_core::settings::{READ_DAMAGE, Settings};
+use arus_core::settings::{ERROR_POLICY, READ_DAMAGE, Settings};
 use arus_core::{ChangeBatch, Error, ErrorKind, Result, RowSchema};
 use arus_storage::log::Topic;
 use arus_storage::table::{KeyedTable, TableMode, TableSnapshot};
 use arus_stream::{
-    Budget, CollectFn, LateRow, Pipeline, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle,
+    Budget, CollectFn, ErrorPolicy, LateRow, Pipeline, PipelineIo, QuarantinedRow, ScanHandle, SideTables, SinkHandle,
 };
 
 use crate::io;
@@ -30,18 +30,21 @@ pub(crate) const TURN: Budget = Budget { rows: BATCH_ROWS, ns: 20_000_000 };
 
 type Output = Arc<Mutex<VecDeque<ChangeBatch>>>;
 
-/// The rows of a plan with a collecting sink, over one epoch. Rows come as they are made where the result only grows;
-/// else the final ones come at the end.
+/// The rows of a plan with a collecting sink, over one epoch; a row that fails fails the query. Rows come as they are made
+/// where the result only grows; else the final ones come at the end.
 pub(crate) fn rows(
     shared: &Arc<Shared>,
     published: &Arc<Published>,
     plan: &PhysicalPlan,
     settings: &Settings,
 ) -> Result<BatchIterator> {
-    rows_from(shared, published, plan, settings, None)
+    let (_, sink) = collecting(plan)?;
+    let changes = changes(shared, published, plan, settings)?;
+    folded(shared, sink, changes)
 }
 
-/// The same, reading topics from these offsets on.
+/// The same for the scan of one topic, from these offsets on: rows that fail are in the quarantine of its pipelines, and left
+/// out here.
 pub(crate) fn rows_from(
     shared: &Arc<Shared>,
     published: &Arc<Published>,
@@ -50,7 +53,16 @@ pub(crate) fn rows_from(
     starts: Option<&[i64]>,
 ) -> Result<BatchIterator> {
     let (_, sink) = collecting(plan)?;
-    let changes = changes_from(shared, published, plan, settings, starts)?;
+    let policy = ErrorPolicy::from_settings(settings)?;
+    let changes = changes_from(shared, published, plan, settings, (starts, policy))?;
+    folded(shared, sink, changes)
+}
+
+fn folded(
+    shared: &Arc<Shared>,
+    sink: (RowSchema, bool),
+    changes: impl Iterator<Item = Result<ChangeBatch>> + Send + 'static,
+) -> Result<BatchIterator> {
     if sink.1 {
         return Ok(Box::new(changes.map(|batch| batch.map(|b| b.rows().clone()))));
     }
@@ -72,14 +84,16 @@ fn collecting(plan: &PhysicalPlan) -> Result<(NodeId, (RowSchema, bool))> {
     Ok((id, (node.schema.clone(), inputs_insert_only)))
 }
 
-/// The changes of a plan, over one epoch.
+/// The changes of a plan, over one epoch; a row that fails fails the query unless the session says otherwise.
 pub(crate) fn changes(
     shared: &Arc<Shared>,
     published: &Arc<Published>,
     plan: &PhysicalPlan,
     settings: &Settings,
 ) -> Result<impl Iterator<Item = Result<ChangeBatch>> + Send + use<>> {
-    changes_from(shared, published, plan, settings, None)
+    let chosen = settings.is_set(ERROR_POLICY);
+    let policy = if chosen { ErrorPolicy::from_settings(settings)? } else { ErrorPolicy::FailRows };
+    changes_from(shared, published, plan, settings, (None, policy))
 }
 
 fn changes_from(
@@ -87,7 +101,7 @@ fn changes_from(
     published: &Arc<Published>,
     plan: &PhysicalPlan,
     settings: &Settings,
-    starts: Option<&[i64]>,
+    (starts, policy): (Option<&[i64]>, ErrorPolicy),
 ) -> Result<impl Iterator<Item = Result<ChangeBatch>> + Send + use<>> {
     let output = Output::default();
     let io = BoundedIo {
@@ -103,7 +117,9 @@ fn changes_from(
             })))
         },
     };
-    let mut pipeline = Some(Pipeline::build(plan, &io, shared.pipeline_settings(settings)?, None)?);
+    let mut with = shared.pipeline_settings(settings)?;
+    with.error_policy = policy;
+    let mut pipeline = Some(Pipeline::build(plan, &io, with, None)?);
     let shared = shared.clone();
     Ok(std::iter::from_fn(move || {
         loop {

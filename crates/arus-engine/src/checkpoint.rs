@@ -22,6 +22,7 @@ use arus_storage::state::{Merges, StateDelta, StateFileRef, StateStore};
 
 use crate::delivery::{NewOutbox, OutboxJob};
 use crate::domain::Control;
+use crate::owners::Owners;
 use crate::restore::RestoredState;
 
 /// A cut that is to become durable.
@@ -111,11 +112,11 @@ impl CheckpointTask {
         outboxes: OutboxStore,
         jobs: Receiver<Work>,
         done: SyncSender<Control>,
-        after_record: AfterRecord,
+        (after_record, owners): (AfterRecord, Owners),
         threaded: bool,
     ) -> Result<CheckpointTask> {
         let merges = if threaded { Merges::threaded(store.clone())? } else { Merges::inline(store.clone()) };
-        Ok(CheckpointTask { writer: Writer::new(manifest, store, outboxes, merges, after_record), jobs, done })
+        Ok(CheckpointTask { writer: Writer::new(manifest, store, outboxes, merges, after_record, owners), jobs, done })
     }
 
     /// Runs it on a thread of its own, which ends when the queue does.
@@ -170,6 +171,7 @@ struct Writer {
     merges: Merges,
     files: Vec<StateFileRef>,
     after_record: AfterRecord,
+    owners: Owners,
     current: Option<Current>,
 }
 
@@ -213,9 +215,10 @@ impl Writer {
         outboxes: OutboxStore,
         merges: Merges,
         after_record: AfterRecord,
+        owners: Owners,
     ) -> Self {
         let files = manifest.state().checkpoint.as_ref().map(|c| c.files.clone()).unwrap_or_default();
-        Writer { manifest, store, outboxes, merges, files, after_record, current: None }
+        Writer { manifest, store, outboxes, merges, files, after_record, owners, current: None }
     }
 
     fn begin(&mut self, job: CheckpointJob) {
@@ -296,6 +299,9 @@ impl Writer {
         let mut changes = std::mem::take(&mut job.catalog);
         changes.push(Change::Checkpoint(Box::new(checkpoint)));
         self.manifest.append(&changes).map_err(|e| Failed(e, self.manifest.failure().is_some()))?;
+        if self.owners.recorded(&changes) {
+            self.merges.dropped();
+        }
         self.files = files.to_vec();
         Ok(())
     }
@@ -313,7 +319,7 @@ impl Writer {
         if let Err(e) = self.outboxes.remove_unreferenced(outboxes) {
             tracing::warn!("delivered outboxes stay until the next checkpoint: {e}");
         }
-        self.merges.committed(&self.files);
+        self.merges.committed(&self.files, || self.owners.of(self.manifest.state()));
         if planted("merged-before-named") {
             let mut files = self.files.clone();
             self.merges.apply(&mut files);

@@ -39,6 +39,8 @@ pub struct EngineConfig {
     pub disk_bytes: Option<u64>,
     /// What has to stay free on its disk.
     pub disk_free_bytes: Option<u64>,
+    /// Rows a second that are taken of clients.
+    pub ingest_rate: Option<u32>,
     pub allow_paths: Vec<PathBuf>,
     /// `host`, `host:port`, `*.domain`.
     pub allow_hosts: Vec<String>,
@@ -78,6 +80,7 @@ impl EngineConfig {
             memory_bytes: machine_memory(&DiskFs) / 2,
             disk_bytes: None,
             disk_free_bytes: None,
+            ingest_rate: None,
             allow_paths: vec![],
             allow_hosts: vec![],
             secrets: None,

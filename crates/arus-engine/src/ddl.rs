@@ -13,15 +13,18 @@ use arus_core::settings::{PIPELINE_NAME, Settings};
 use arus_core::{Column, Error, Result, RowSchema};
 use arus_sql::ast::ObjectKind;
 use arus_storage::manifest::{CatalogItem, Change};
-use arus_storage::table::{KeyedTable, TableMode};
+use arus_storage::table::{KeyedTable, TableMode, TableSnapshot};
+use arus_stream::unique_uids;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::alter::view_item;
 use crate::config::Mode;
 use crate::domain::Control;
+use crate::follow;
 use crate::io;
 use crate::jobs::{Job, JobKind, JobSpec};
+use crate::materialized::keeps_state;
 use crate::shared::{INBOX_SUFFIX, Shared};
 use crate::tables::{Store, Table, Writer};
 
@@ -227,7 +230,7 @@ impl Shared {
             }
             claimed.push(table);
         }
-        let ends: Vec<_> = claimed.iter().map(|t| t.topic().map_or(vec![], |topic| topic.ends())).collect();
+        let before: Vec<_> = claimed.iter().map(|table| Before::of(table)).collect();
         let job = Job::new(spec);
         let job_id = job.spec.id.clone();
         self.jobs.put(job.clone());
@@ -239,8 +242,9 @@ impl Shared {
             if let Err(second) = self.ask(|reply| Control::Stop { job, changes: vec![], reply }).await {
                 tracing::debug!("the pipeline that did not start: {second}");
             }
-            for (table, ends) in claimed.iter().zip(&ends) {
-                self.take_back(table, ends);
+            for (table, before) in claimed.iter().zip(&before) {
+                self.take_back(table, before);
+                table.thaw();
                 table.set_writer(Writer::Nobody);
                 table.set_hidden(false);
             }
@@ -249,13 +253,18 @@ impl Shared {
         Ok(job_id)
     }
 
-    /// What a pipeline that did not start has written to its topic goes, unless somebody reads it already.
-    fn take_back(&self, table: &Table, ends: &[i64]) {
+    /// What a pipeline that did not start has written goes: of a topic unless somebody reads it already, of a keyed table as
+    /// changes of the next epoch.
+    fn take_back(&self, table: &Table, before: &Before) {
+        if let (Some(keyed), Some(rows)) = (table.keyed(), &before.rows) {
+            keyed.go_back(rows);
+            self.wake();
+        }
         let Some(topic) = table.topic() else { return };
         if self.jobs.all().iter().any(|job| job.spec.sources.contains(&table.def.path)) {
             return;
         }
-        if let Err(e) = topic.cut(ends) {
+        if let Err(e) = topic.cut(&before.ends) {
             tracing::warn!("rows of a pipeline that did not start stay in table '{}': {e}", table.def.path);
         }
     }
@@ -446,6 +455,7 @@ impl Shared {
             TableKind::Connector | TableKind::System => Store::Connector { inbox: None },
         };
         let table = Table::new(id, def.clone(), store);
+        self.owners.note(id, table.state_uids(), true);
         self.item_ids.lock().expect("no holder of this lock panics").insert(id, def.path.clone());
         self.tables.put(table.clone());
         self.catalog.put(CatalogObject::Table(def));
@@ -490,6 +500,9 @@ impl Shared {
         for node in &mut plan.nodes {
             node.uid = Uid(xxh3_64(format!("{id} {}", node.uid).as_bytes()));
         }
+        let keeps = plan.nodes.iter().any(|node| keeps_state(&node.op));
+        self.owners.note(item.id, unique_uids(&plan), keeps);
+        self.owners.note(item.id, follow::reader_uids(&plan), false);
         let mut sources: Vec<ObjectPath> = plan.scans().map(|(_, scan)| scan.table.path.clone()).collect();
         sources.sort();
         sources.dedup();
@@ -504,6 +517,21 @@ impl Shared {
             sources,
             started_ms: item.extra["started_ms"].as_i64().unwrap_or_default(),
             item: Some(item.clone()),
+        }
+    }
+}
+
+/// What a table has before a pipeline writes it.
+struct Before {
+    ends: Vec<i64>,
+    rows: Option<TableSnapshot>,
+}
+
+impl Before {
+    fn of(table: &Table) -> Self {
+        Before {
+            ends: table.topic().map_or(vec![], |topic| topic.ends()),
+            rows: table.keyed().map(|keyed| keyed.snapshot()),
         }
     }
 }

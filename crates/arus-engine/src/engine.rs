@@ -31,6 +31,7 @@ use crate::domain::{Control, Domain};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::memory::Shares;
+use crate::owners::Owners;
 use crate::project::Projects;
 use crate::published::{Durable, Published};
 use crate::read_cache::ReadCache;
@@ -134,13 +135,14 @@ impl Engine {
             durable: watch::Sender::new(Durable { cut, at_ms: started_ms }),
             held_at_cut: AtomicU64::new(u64::MAX),
             figures: Figures::default(),
-            admission: Admission::new(crate::admission::cores(), config.clock.clone()),
+            admission: Admission::new(crate::admission::cores(), config.ingest_rate, config.clock.clone()),
             read_cache: Arc::new(ReadCache::new(Shares::of(config.memory_bytes).reads as usize)),
             failure,
             ready: AtomicBool::new(false),
             ddl: tokio::sync::Mutex::new(()),
             projects: Projects::default(),
             after_record: AfterRecord::default(),
+            owners: Owners::default(),
             disk,
             state_damages: restored.damages.clone(),
             config,
@@ -152,9 +154,16 @@ impl Engine {
         // Whoever reads before the first epoch reads what was restored.
         domain.publish();
         let outboxes = OutboxStore::open(shared.config.fs.clone(), &shared.folder.outbox())?;
-        let after_record = shared.after_record.clone();
-        let checkpoints =
-            CheckpointTask::new(manifest, store, outboxes, job_queue, control.clone(), after_record, threaded)?;
+        let (after_record, owners) = (shared.after_record.clone(), shared.owners.clone());
+        let checkpoints = CheckpointTask::new(
+            manifest,
+            store,
+            outboxes,
+            job_queue,
+            control.clone(),
+            (after_record, owners),
+            threaded,
+        )?;
         let worker = |number: usize| {
             let clock = shared.config.clock.clone();
             Worker::new(number, clock, mailboxes.clone(), signals.clone(), control.clone())

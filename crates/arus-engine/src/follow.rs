@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arus_core::catalog::{ColumnKind, TableKind};
 use arus_core::connector::{PollLimit, Polled, Position, Source, SourceReader, Split};
-use arus_core::plan::{NodeId, Scan, Uid};
+use arus_core::plan::{NodeId, PhysicalPlan, Scan, Uid};
 use arus_core::read::Cut;
 use arus_core::{Error, Result};
 use arus_storage::table::{KeyedTable, Reading, TableReader};
@@ -88,10 +88,19 @@ fn readers(shared: &Shared, job: &Job) -> Vec<(Arc<KeyedTable>, Uid)> {
     found.collect()
 }
 
-/// Names the reader of a scan: two scans of a plan may have the same uid.
 fn reader_uid(job: &Job, node: NodeId) -> Option<Uid> {
-    let uid = job.spec.plan.nodes.get(node)?.uid;
-    let before = job.spec.plan.scans().filter(|(id, _)| *id < node && job.spec.plan.nodes[*id].uid == uid).count();
+    uid_of_reader(&job.spec.plan, node)
+}
+
+/// The uids of all readers that a pipeline of this plan may have.
+pub(crate) fn reader_uids(plan: &PhysicalPlan) -> impl Iterator<Item = Uid> {
+    plan.scans().filter_map(|(node, _)| uid_of_reader(plan, node))
+}
+
+/// Names the reader of a scan: two scans of a plan may have the same uid.
+fn uid_of_reader(plan: &PhysicalPlan, node: NodeId) -> Option<Uid> {
+    let uid = plan.nodes.get(node)?.uid;
+    let before = plan.scans().filter(|(id, _)| *id < node && plan.nodes[*id].uid == uid).count();
     Some(Uid(xxh3_64(format!("reader {uid} {before}").as_bytes())))
 }
 

@@ -73,6 +73,7 @@ impl Shared {
                 self.ensure_client_writer(&table).await?;
                 self.admission.wait().await?
             };
+            self.admission.took(batch.rows as u64);
             let (shared, of) = (self.clone(), table.clone());
             let appended = admission::run(bytes, move || shared.append_batch(&of, batch, key.as_deref())).await??;
             drop(core);
@@ -120,6 +121,8 @@ impl Shared {
             encoder.encode(&batch?, &mut encoded)?;
         }
         self.ensure_client_writer(&table).await?;
+        self.admission.hold_back().await;
+        self.admission.took(encoded.ends.len() as u64);
         let starts = std::iter::once(0).chain(encoded.ends.iter().copied());
         let values = starts.zip(&encoded.ends).map(|(start, end)| &encoded.data[start..*end]);
         let (partition, end) = self.append(&table, values, None).await?;

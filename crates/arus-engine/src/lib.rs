@@ -30,6 +30,7 @@ mod jobs;
 mod log_door;
 mod materialized;
 mod memory;
+mod owners;
 mod platform;
 mod project;
 mod published;

@@ -96,8 +96,9 @@ impl LogDoor for EngineLog {
         let (table, partition, _) = self.partition(topic, partition)?;
         table.claim_for_clients()?;
         self.0.admit(batches.len())?;
+        let held_back_ms = self.0.admission.hold_back().await;
         let core = self.0.admission.wait().await?;
-        let throttle_ms = core.throttle_ms();
+        let throttle_ms = core.throttle_ms().max(held_back_ms);
         let to = partition.clone();
         let appended = admission::run(batches.len(), move || to.append(&batches)).await??;
         drop(core);
@@ -107,6 +108,7 @@ impl LogDoor for EngineLog {
         if !appended.duplicate {
             let rows = (appended.end() - appended.base_offset).max(0) as u64;
             table.note_rows(rows, self.0.config.clock.now_ms());
+            self.0.admission.took(rows);
             self.0.figures.rows_accepted.fetch_add(rows, Relaxed);
         }
         self.0.wake();

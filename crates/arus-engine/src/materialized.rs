@@ -185,13 +185,15 @@ impl Shared {
     }
 }
 
+/// Whether an operator of this kind remembers rows or values.
+pub(crate) fn keeps_state(op: &Op) -> bool {
+    !matches!(op, Op::Scan(_) | Op::Calc(_) | Op::Exchange(_) | Op::Values(_) | Op::Sink(_) | Op::Union)
+}
+
 /// What a rebuild does, in one sentence.
 fn rebuilt(path: &ObjectPath, old: &PhysicalPlan, new: &PhysicalPlan) -> String {
     let stateful = |plan: &PhysicalPlan| -> Vec<&'static str> {
-        let keeps = |op: &Op| {
-            !matches!(op, Op::Scan(_) | Op::Calc(_) | Op::Exchange(_) | Op::Values(_) | Op::Sink(_) | Op::Union)
-        };
-        plan.nodes.iter().filter(|n| keeps(&n.op)).map(|n| n.op.name()).collect()
+        plan.nodes.iter().filter(|n| keeps_state(&n.op)).map(|n| n.op.name()).collect()
     };
     let sources: Vec<String> = new.scans().map(|(_, scan)| format!("'{}'", scan.table.path)).collect();
     let (gone, made) = (stateful(old), stateful(new));

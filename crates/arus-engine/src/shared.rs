@@ -11,7 +11,7 @@ use arus_core::connector::ConnectContext;
 use arus_core::error::Code;
 use arus_core::key_group::KEY_GROUPS;
 use arus_core::rng::Rng;
-use arus_core::settings::{DATABASE, LOCAL_TIME_ZONE, PARALLELISM, Settings};
+use arus_core::settings::{DATABASE, DEFAULT_PARALLELISM, LOCAL_TIME_ZONE, PARALLELISM, Settings};
 use arus_core::{Error, Result};
 use arus_expr::{ConstantEvaluator, Functions};
 use arus_sql::{Planned, PlannedStatement, Planner, PlannerOptions};
@@ -30,6 +30,7 @@ use crate::domain::mailbox::Mailbox;
 use crate::domain::{Control, Reply};
 use crate::figures::Figures;
 use crate::jobs::{Job, JobKind, Jobs};
+use crate::owners::Owners;
 use crate::project::Projects;
 use crate::published::{Durable, Published};
 use crate::read_cache::ReadCache;
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) projects: Projects,
     /// For the thread that writes checkpoints.
     pub(crate) after_record: AfterRecord,
+    pub(crate) owners: Owners,
     pub(crate) disk: DiskBudget,
     /// What of the restored checkpoint could not be read.
     pub(crate) state_damages: Vec<StateDamage>,
@@ -157,6 +159,10 @@ impl Shared {
             return Ok(1);
         }
         let settings = &job.spec.settings;
+        let of_query = settings.get(DEFAULT_PARALLELISM).trim().parse::<usize>().ok();
+        if let Some(count) = of_query.filter(|count| (1..=KEY_GROUPS as usize).contains(count)) {
+            return Ok(count);
+        }
         if !settings.is_set(PARALLELISM) {
             return Ok(self.config.parallelism.clamp(1, KEY_GROUPS as usize));
         }

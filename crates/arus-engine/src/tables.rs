@@ -337,6 +337,11 @@ impl Table {
         }
     }
 
+    /// All uids that the table may have state under.
+    pub(crate) fn state_uids(&self) -> impl Iterator<Item = Uid> {
+        ["late", "quarantine", "replays", "shown", "rows"].into_iter().map(|part| self.state_uid(part))
+    }
+
     /// The state behind this table with its uids: the rows, the late ones, the quarantined ones, those that go once more.
     pub(crate) fn states(&self) -> Vec<(Uid, &Arc<KeyedTable>)> {
         let mut states = vec![

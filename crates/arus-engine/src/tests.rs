@@ -10,7 +10,7 @@ use arrow::datatypes::Int32Type;
 use arus_core::catalog::ObjectPath;
 use arus_core::fs::Fs;
 use arus_core::platform::{Door, IngestFormat, IngestRequest, Platform, StatementOutput};
-use arus_storage::sim::MemoryFs;
+use arus_storage::sim::{Fault, MemoryFs};
 use bytes::Bytes;
 use futures::TryStreamExt;
 
@@ -166,4 +166,54 @@ async fn a_power_failure_leaves_each_row_in_one_file() {
         }
         engine.shutdown().await.expect("stops");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_that_does_not_start_leaves_no_rows_in_a_keyed_table() {
+    let mut refused = 0;
+    for write in 1..=6 {
+        let fs = MemoryFs::new();
+        fs.create_dir_all(Path::new("/data")).expect("creates");
+        let engine = start(&fs);
+        done(&engine, "CREATE TABLE t (id INT)").await;
+        done(&engine, "CREATE TABLE k (id INT, PRIMARY KEY (id) NOT ENFORCED)").await;
+        for id in 0..5 {
+            post(&engine.platform(), "t", id).await.expect("takes rows");
+        }
+        fs.set_fault(Some(Fault::WriteNoSpace(fs.writes() + write)));
+        let mut session = engine.platform().session(Door::Http);
+        let started = session.execute("INSERT INTO k SELECT id FROM t", &[]).await;
+        fs.set_fault(None);
+        // A manifest that cannot be written ends the server.
+        let mut alive = engine.platform().session(Door::Http);
+        if started.is_err() && alive.execute("CREATE TABLE u (id INT)", &[]).await.is_ok() {
+            refused += 1;
+            let shown = |expected: Vec<i32>| {
+                let engine = engine.clone();
+                async move {
+                    for _ in 0..200 {
+                        if ids(&engine, "SELECT id FROM k").await == expected {
+                            return;
+                        }
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                    panic!("write {write}: {:?}", ids(&engine, "SELECT id FROM k").await);
+                }
+            };
+            shown(vec![]).await;
+            done(&engine, "INSERT INTO k SELECT id + 10 FROM t WHERE id < 2").await;
+            shown(vec![10, 11]).await;
+            let after = fs.crash(write);
+            engine.shutdown().await.expect("stops");
+            let engine = start(&after);
+            let found = ids(&engine, "SELECT id FROM k").await;
+            assert!(found.iter().all(|id| *id >= 10), "write {write}: {found:?}");
+            engine.shutdown().await.expect("stops");
+            continue;
+        }
+        if let Err(e) = engine.shutdown().await {
+            assert!(started.is_err(), "write {write}: {e}");
+        }
+    }
+    assert!(refused > 0, "the disk was never full at the start of a pipeline");
 }

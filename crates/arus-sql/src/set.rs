@@ -57,7 +57,9 @@ fn near_key(key: &str) -> Option<&'static str> {
 fn notice(key: &str) -> Option<String> {
     let noted = || Some(format!("'{key}' is noted, it has no effect here"));
     match find_key(key) {
-        Some(k) if k.effect == Effect::Noted => return noted(),
+        Some(k) if k.effect == Effect::Noted => {
+            return Some(format!("'{key}' is noted, it has no effect here: {}", k.about));
+        }
         Some(_) => return None,
         None if flink_keys().contains_key(key) => return noted(),
         None => {}

@@ -52,6 +52,11 @@ pub struct OutboxOwner {
 }
 
 impl OutboxStore {
+    /// Of a folder that is only read.
+    pub(crate) fn at(fs: SharedFs, dir: &Path) -> Self {
+        OutboxStore { fs, dir: dir.to_path_buf() }
+    }
+
     pub fn open(fs: SharedFs, dir: &Path) -> Result<Self> {
         fs.create_dir_all(dir).map_err(|e| Error::io("create", dir.display(), e))?;
         Ok(OutboxStore { fs, dir: dir.to_path_buf() })
@@ -85,7 +90,27 @@ impl OutboxStore {
     }
 
     pub fn read(&self, outbox: &OutboxRef) -> Result<OutboxReader> {
-        OutboxReader::open(&self.fs, &self.dir.join(&outbox.name), outbox)
+        let path = self.dir.join(&outbox.name);
+        OutboxReader::open(&self.fs, &path, outbox).map_err(|fault| fault.of(&path))
+    }
+
+    /// Reads all of it: where it is damaged, each place with the reason. An error: it cannot be read at all.
+    pub(crate) fn examine(&self, outbox: &OutboxRef) -> Result<Vec<(u64, String)>> {
+        let path = self.dir.join(&outbox.name);
+        let mut reader = match OutboxReader::open(&self.fs, &path, outbox) {
+            Ok(reader) => reader,
+            Err(Fault::Damage { position, reason }) => return Ok(vec![(position, reason)]),
+            Err(Fault::Other(error)) => return Err(error),
+        };
+        let mut found = vec![];
+        loop {
+            match reader.next_block() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(found),
+                Err(Fault::Damage { position, reason }) => found.push((position, reason)),
+                Err(Fault::Other(error)) => return Err(error),
+            }
+        }
     }
 
     /// Removes every file that `named` does not hold. Call it after the record that names them is durable.
@@ -170,9 +195,9 @@ pub struct OutboxReader {
 }
 
 impl OutboxReader {
-    fn open(fs: &SharedFs, path: &Path, expected: &OutboxRef) -> Result<Self> {
-        let read = |e| Error::io("read outbox", path.display(), e);
-        let bad = |position, reason| damaged(path, position, reason);
+    fn open(fs: &SharedFs, path: &Path, expected: &OutboxRef) -> Result<Self, Fault> {
+        let read = |e| Fault::Other(Error::io("read outbox", path.display(), e));
+        let bad = |position, reason: &str| Fault::Damage { position, reason: reason.into() };
         let file = fs.open(path).map_err(read)?;
         let len = file.len().map_err(read)?;
         if len < (HEADER_BYTES + 4 + TRAILER_BYTES) as u64 {
@@ -230,15 +255,22 @@ impl OutboxReader {
 
 impl OutboxRead for OutboxReader {
     fn next(&mut self) -> Result<Option<ChangeBatch>> {
+        self.next_block().map_err(|fault| fault.of(&self.path))
+    }
+}
+
+impl OutboxReader {
+    fn next_block(&mut self) -> Result<Option<ChangeBatch>, Fault> {
         let Some((position, count)) = self.index.get(self.next_block).copied() else { return Ok(None) };
         let end = self.index.get(self.next_block + 1).map_or(self.footer_at, |(at, _)| *at);
         self.next_block += 1;
-        let bad = |reason| damaged(&self.path, position, reason);
+        let bad = |reason: &str| Fault::Damage { position, reason: reason.into() };
+        let io = |e| Fault::Other(Error::io("read outbox", self.path.display(), e));
         let length = end.checked_sub(position).filter(|_| end <= self.footer_at);
         let mut bytes = vec![0; length.ok_or_else(|| bad("its index is malformed"))? as usize];
-        self.file.read_exact_at(position, &mut bytes).map_err(|e| Error::io("read outbox", self.path.display(), e))?;
+        self.file.read_exact_at(position, &mut bytes).map_err(io)?;
         let mut block = vec![];
-        take_block(&bytes, &mut block).map_err(bad)?;
+        take_block(&bytes, &mut block).map_err(|reason| bad(reason))?;
         let (mut kinds, mut rows) = (vec![], vec![]);
         let mut fields = WireReader::new(&block);
         while fields.remaining() > 0 {
@@ -249,8 +281,8 @@ impl OutboxRead for OutboxReader {
         if rows.len() as u64 != count {
             return Err(bad("a block has another number of rows than the index says"));
         }
-        let columns = self.codec.decode(rows.iter().copied()).map_err(|e| e.in_context(self.path.display()))?;
-        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(arrow_bug)?;
+        let columns = self.codec.decode(rows.iter().copied()).map_err(|e| bad(e.message()))?;
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(|e| Fault::Other(arrow_bug(e)))?;
         Ok(Some(ChangeBatch::new(batch, kinds)))
     }
 }
@@ -277,10 +309,23 @@ fn parse_footer(footer: &[u8]) -> Option<(u64, Vec<(u64, u64)>)> {
     (fields.remaining() == 0).then_some((rows, index))
 }
 
-fn damaged(path: &Path, position: u64, reason: &str) -> Error {
-    Error::external(format!("outbox {} is damaged at byte {position}: {reason}", path.display()))
-        .with_code(Code::Corrupt)
-        .with_hint("restore this file from a copy: it holds rows that the sink has not taken")
+/// Why an outbox cannot be read.
+enum Fault {
+    Damage { position: u64, reason: String },
+    Other(Error),
+}
+
+impl Fault {
+    fn of(self, path: &Path) -> Error {
+        match self {
+            Fault::Damage { position, reason } => {
+                Error::external(format!("outbox {} is damaged at byte {position}: {reason}", path.display()))
+                    .with_code(Code::Corrupt)
+                    .with_hint("restore this file from a copy: it holds rows that the sink has not taken")
+            }
+            Fault::Other(error) => error,
+        }
+    }
 }
 
 #[cfg(test)]

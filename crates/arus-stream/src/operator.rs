@@ -125,7 +125,7 @@ impl OperatorContext<'_> {
     pub fn quarantine(&mut self, rows: &RecordBatch, failed: &[(u32, String)]) -> Result<()> {
         let Some((_, reason)) = failed.first() else { return Ok(()) };
         let indices: Vec<u32> = failed.iter().map(|(row, _)| *row).collect();
-        if self.node.policy == ErrorPolicy::Fail {
+        if self.node.policy != ErrorPolicy::Quarantine {
             let row = rows_as_json(rows, &indices[..1])?.join("");
             return Err(failing(self.node.name, reason).with_hint(format!("the row was {row}")));
         }

@@ -17,6 +17,9 @@ pub enum ErrorPolicy {
     Quarantine,
     /// The pipeline fails, as in Flink.
     Fail,
+    /// A row that fails fails the pipeline; a record of a source that cannot be read is left out. For queries, which have no
+    /// place to set rows aside at, and which are not the ones to judge what a topic holds.
+    FailRows,
 }
 
 impl ErrorPolicy {

@@ -10,5 +10,6 @@ mod run;
 mod sink;
 mod source;
 mod tasks;
+mod time_to_live;
 mod window;
 mod window_kinds;

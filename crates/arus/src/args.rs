@@ -186,6 +186,9 @@ pub(crate) struct Flags {
     /// What has to stay free on the disk of the data folder [default: a fiftieth, 256m at most]
     #[arg(long, global = true, value_name = "SIZE", env = "ARUS_DISK_FREE", value_parser = parse_size)]
     pub(crate) disk_free: Option<u64>,
+    /// Rows a second that clients of all doors may send; above it HTTP refuses (429), Kafka and INSERT wait [default: no limit]
+    #[arg(long, global = true, value_name = "ROWS", env = "ARUS_INGEST_RATE", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ingest_rate: Option<u32>,
     /// The one memory budget, such as 512m or 4g [default: half of the machine]
     #[arg(long, global = true, value_name = "SIZE", env = "ARUS_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,

@@ -20,6 +20,8 @@ pub(crate) enum State {
     /// Flink has it; the note says why this does not.
     Refused,
     NotYet,
+    /// A key that is taken, and that there is nothing to do for here.
+    Noted,
 }
 
 impl State {
@@ -30,6 +32,7 @@ impl State {
             State::RefusedAsFlink => "refused as Flink does",
             State::Refused => "refused",
             State::NotYet => "not yet",
+            State::Noted => "noted",
         }
     }
 }
@@ -37,7 +40,7 @@ impl State {
 include!(concat!(env!("OUT_DIR"), "/dialect.rs"));
 
 pub(crate) fn dialect() -> Result<ExitCode> {
-    let mut counts = [0; 5];
+    let mut counts = [0; 6];
     for (id, what, state, note) in ITEMS {
         counts[*state as usize] += 1;
         line(id, what, *state, note);
@@ -47,7 +50,7 @@ pub(crate) fn dialect() -> Result<ExitCode> {
     names.sort_unstable();
     for name in names {
         let called = CALLED.binary_search(&name.to_uppercase().as_str()).is_ok();
-        counts[State::Same as usize] += usize::from(called);
+        counts[if called { State::Same } else { State::Ours } as usize] += 1;
         let note = if called { "" } else { "here, but no script compares it" };
         line("F", name, if called { State::Same } else { State::Ours }, note);
     }
@@ -55,13 +58,14 @@ pub(crate) fn dialect() -> Result<ExitCode> {
         let (state, note) = match key.effect {
             _ if key.name.starts_with("arus.") => (State::Ours, key.about),
             Effect::Effective => (State::Same, key.about),
-            Effect::Noted => (State::NotYet, "accepted and noted, without effect here"),
+            Effect::Noted => (State::Noted, key.about),
         };
+        counts[state as usize] += 1;
         line("G", key.name, state, note);
     }
-    let [same, ours, as_flink, refused, not_yet] = counts;
+    let [same, ours, as_flink, refused, not_yet, noted] = counts;
     output::line(&format!(
-        "\n{same} same as Flink, {ours} ours only, {as_flink} refused as Flink does, {refused} refused with a reason, {not_yet} not yet"
+        "\n{same} same as Flink, {ours} ours only, {as_flink} refused as Flink does, {refused} refused with a reason, {noted} noted, {not_yet} not yet"
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -59,6 +59,7 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     config.stderr = Arc::new(output::Stderr);
     config.disk_bytes = flags.disk;
     config.disk_free_bytes = flags.disk_free;
+    config.ingest_rate = flags.ingest_rate;
     if let Some(bytes) = flags.memory {
         if bytes < SMALLEST_BUDGET {
             return Err(Error::user(format!(

@@ -28,6 +28,7 @@ struct File {
     secrets: Option<PathBuf>,
     memory: Option<String>,
     parallelism: Option<u16>,
+    ingest_rate: Option<u32>,
     disk: Option<String>,
     disk_free: Option<String>,
 }
@@ -58,6 +59,7 @@ pub(crate) fn complete_in(folder: &Path, mut flags: Flags) -> Result<Flags> {
         return Err(Error::user(found).with_code(Code::InvalidOption));
     }
     flags.parallelism = flags.parallelism.or(file.parallelism);
+    flags.ingest_rate = flags.ingest_rate.or(file.ingest_rate.filter(|rate| *rate > 0));
     flags.allow_host.extend(file.allow_host);
     flags.secrets = flags.secrets.or(file.secrets);
     let sizes = [

@@ -120,6 +120,10 @@ pub fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
     let mut digits = whole.iter().chain(fraction).map(|b| i128::from(b - b'0'));
     while keep > 0 {
         let Some(digit) = digits.next() else { break };
+        // Another digit has no room: below it the product could be more than 128 bits hold.
+        if value >= limit / 10 && value > 0 {
+            return None;
+        }
         value = value * 10 + digit;
         keep -= 1;
         if value >= limit {
@@ -133,7 +137,7 @@ pub fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
         if keep > 38 {
             return None;
         }
-        value = value.checked_mul(10i128.pow(keep as u32))?;
+        value = value.checked_mul(10i128.checked_pow(keep as u32)?)?;
     } else if keep == 0 && digits.next().is_some_and(|digit| digit >= 5) {
         value += 1;
     }

@@ -182,13 +182,20 @@ fn history() -> Vec<(StateDelta, Model)> {
     all
 }
 
+/// One item that owns the state.
+fn owners() -> Owners {
+    let owners = Owners::default();
+    owners.note(1, [Uid(1)], true);
+    owners
+}
+
 fn open(fs: SharedFs) -> Result<(DataFolder, Writer)> {
     let folder = DataFolder::open(fs.clone(), Path::new(ROOT))?;
     let manifest = Manifest::open(&folder, 0)?;
     let store = StateStore::open(fs.clone(), &folder.state())?;
     let outboxes = OutboxStore::open(fs, &folder.outbox())?;
     let merges = Merges::inline(store.clone());
-    Ok((folder, Writer::new(manifest, store, outboxes, merges, AfterRecord::default())))
+    Ok((folder, Writer::new(manifest, store, outboxes, merges, AfterRecord::default(), owners())))
 }
 
 /// The checkpoints that were told to be durable, up to the death of the disk.

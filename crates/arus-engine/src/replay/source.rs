@@ -9,6 +9,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use arus_core::Result;
 use arus_core::clock::SharedClock;
 use arus_core::connector::{PollLimit, Polled, Position, RawBatch, RawRecord, Source, SourceReader, Span, Split};
+use arus_storage::log::ReadUpTo;
 
 use super::rows;
 use crate::jobs::Job;
@@ -146,6 +147,18 @@ struct ReplayReader {
     next: usize,
 }
 
+impl ReplayReader {
+    /// The record as the log still has it, with its key, headers and time; `None` once it has gone.
+    fn original(&self, partition: i32, offset: i64, bytes: &[u8]) -> Option<(RawBatch, RawRecord)> {
+        let topic = self.table.topic()?;
+        let partition = topic.partition(u32::try_from(partition).ok()?)?;
+        let found = partition.read_raw(offset, 1, ReadUpTo::End).ok()?;
+        let record = *found.records.iter().find(|record| record.offset == offset)?;
+        let same = record.value.map_or(&[][..], |span| found.bytes(span)) == bytes;
+        same.then_some((found, record))
+    }
+}
+
 impl SourceReader for ReplayReader {
     fn poll(&mut self, limit: PollLimit) -> Result<Polled> {
         let end = self.rows.records.len().min(self.next.saturating_add(limit.rows.max(1)));
@@ -160,12 +173,25 @@ impl SourceReader for ReplayReader {
             return rows::decode(&self.job, &self.table.def.path, uid, records).map(Polled::Rows);
         }
         let mut data = vec![];
-        let mut spans = vec![];
-        for (bytes, (_, offset, time_ms)) in records.iter().zip(&self.rows.places[taken.clone()]) {
-            let value = Span { start: data.len() as u32, len: bytes.len() as u32 };
+        let mut put = |bytes: &[u8]| {
+            let span = Span { start: data.len() as u32, len: bytes.len() as u32 };
             data.extend_from_slice(bytes);
-            let record =
-                RawRecord { value: Some(value), key: None, headers: None, offset: *offset, timestamp_ms: *time_ms };
+            span
+        };
+        let mut spans = vec![];
+        for (bytes, (partition, offset, time_ms)) in records.iter().zip(&self.rows.places[taken.clone()]) {
+            let record = match self.original(*partition, *offset, bytes) {
+                Some((from, record)) => RawRecord {
+                    value: record.value.map(|span| put(from.bytes(span))),
+                    key: record.key.map(|span| put(from.bytes(span))),
+                    headers: record.headers.map(|span| put(from.bytes(span))),
+                    ..record
+                },
+                None => {
+                    let value = Some(put(bytes));
+                    RawRecord { value, key: None, headers: None, offset: *offset, timestamp_ms: *time_ms }
+                }
+            };
             spans.push(record);
         }
         let partition = self.rows.places[taken.start].0;

@@ -75,7 +75,8 @@ pub(super) async fn post_sql(
             StatementOutput::Rows(rows) if is_last => {
                 let arrays = request.arrays;
                 let head = arrays.then(|| columns_line(rows.schema.fields().iter().map(|f| f.name().as_str())));
-                let lines = rows.batches.map(move |b| {
+                let batches = begun(rows.batches).await.map_err(|e| in_script(e, &request.sql, statement))?;
+                let lines = batches.map(move |b| {
                     // A query may think for long: the connection is not idle.
                     let _busy = &busy;
                     b.map(|b| lines(&b, arrays))
@@ -91,6 +92,18 @@ pub(super) async fn post_sql(
         last.notices.push(e.message().to_string());
     }
     Ok(Json(json!({"ok": true, "job": last.job, "notices": last.notices})).into_response())
+}
+
+/// A query that has its first rows, or its end: one that fails before them has an answer of its own.
+async fn begun(
+    mut batches: BoxStream<'static, Result<RecordBatch>>,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    while let Some(batch) = batches.next().await.transpose()? {
+        if batch.num_rows() > 0 {
+            return Ok(stream::iter([Ok(batch)]).chain(batches).boxed());
+        }
+    }
+    Ok(stream::empty().boxed())
 }
 
 /// An error in one statement of a script points into the script.

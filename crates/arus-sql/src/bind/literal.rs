@@ -20,6 +20,11 @@ impl Binder<'_> {
             Literal::Decimal(text) => self.decimal_literal(text, span)?,
             Literal::Approximate(text) => {
                 let value: f64 = text.parse().map_err(|_| self.bad_literal("number", text, "1.5e3", span))?;
+                if value.is_infinite() {
+                    return Err(self
+                        .wrong(Code::InvalidValue, format!("number {text} is out of the range of DOUBLE"), span)
+                        .with_hint("a DOUBLE ends at 1.7976931348623157E308"));
+                }
                 Expr::literal(Datum::Double(value), TypeKind::Double.not_null())
             }
             Literal::String(s) => string_literal(s),
@@ -73,23 +78,29 @@ impl Binder<'_> {
     /// `digits` without the point, with a `-` in front if the number is negative.
     fn exact(&self, digits: &str, scale: usize, span: Span) -> Result<Expr> {
         let (sign, digits) = digits.strip_prefix('-').map_or((1, digits), |rest| (-1, rest));
+        // As in Flink every digit that is written counts, and without the point they have to fit into 64 bits.
+        let precision = digits.len().min(38);
         let significant = digits.trim_start_matches('0');
-        let precision = if significant.len() > scale { significant.len() } else { scale + 1 };
-        if precision > 38 {
-            return Err(self
-                .wrong(Code::InvalidValue, format!("number with {precision} digits, at most 38 are possible"), span)
-                .with_hint("write it with an exponent to get a DOUBLE, such as 1e40"));
-        }
-        let value: i128 = if significant.is_empty() { 0 } else { significant.parse().expect("at most 38 digits") };
-        let value = sign * value;
-        if scale == 0
-            && let Ok(v) = i64::try_from(value)
-        {
-            let narrow = i32::try_from(v).map(|v| Expr::literal(Datum::Int(v), TypeKind::Int.not_null()));
-            return Ok(narrow.unwrap_or_else(|_| Expr::literal(Datum::BigInt(v), TypeKind::BigInt.not_null())));
+        let value = match significant {
+            "" => Some(0),
+            digits if digits.len() > 19 => None,
+            digits => digits.parse().ok().and_then(|value: i128| i64::try_from(sign * value).ok()),
+        };
+        let Some(value) = value.filter(|_| scale <= 38) else {
+            let found =
+                format!("number with {} digits is out of range: they have to fit into a BIGINT", significant.len());
+            let hint = match significant.len().max(scale) {
+                ..=38 => format!("write CAST('..' AS DECIMAL({}, {scale}))", significant.len().max(scale)),
+                _ => "write it with an exponent to get a DOUBLE, such as 1e40".into(),
+            };
+            return Err(self.wrong(Code::InvalidValue, found, span).with_hint(hint));
+        };
+        if scale == 0 {
+            let narrow = i32::try_from(value).map(|v| Expr::literal(Datum::Int(v), TypeKind::Int.not_null()));
+            return Ok(narrow.unwrap_or_else(|_| Expr::literal(Datum::BigInt(value), TypeKind::BigInt.not_null())));
         }
         let kind = TypeKind::Decimal { precision: precision as u8, scale: scale as u8 };
-        Ok(Expr::literal(Datum::Decimal(value), kind.not_null()))
+        Ok(Expr::literal(Datum::Decimal(i128::from(value)), kind.not_null()))
     }
 
     fn timestamp(&self, text: &str, span: Span) -> Result<(i64, u8)> {

@@ -16,6 +16,7 @@ use arus_core::{Error, Result};
 use crate::log::KnownEnd;
 use crate::log::inspect::{Found, FoundKind, Inspect};
 use crate::manifest::{CatalogItem, Checkpoint, ManifestState, Severity, replay};
+use crate::outbox::OutboxStore;
 use crate::state::{StateFileRef, StateStore};
 use crate::table::state_uid;
 
@@ -76,7 +77,8 @@ impl Doctor<'_> {
         let mut gone = false;
         if let Some(checkpoint) = state.as_ref().and_then(|s| s.checkpoint.as_ref()) {
             gone = self.state_files(&state, checkpoint)?;
-            self.outboxes(checkpoint)?;
+            let catalog = state.as_ref().map(|s| &s.catalog);
+            gone |= self.outboxes(catalog.unwrap_or(&BTreeMap::new()), checkpoint)?;
         }
         self.left_over(state.as_ref())?;
         self.topics(state.as_ref())?;
@@ -168,18 +170,34 @@ impl Doctor<'_> {
         Ok(gone)
     }
 
-    fn outboxes(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    /// True: one was not there.
+    fn outboxes(&mut self, catalog: &BTreeMap<u64, CatalogItem>, checkpoint: &Checkpoint) -> Result<bool> {
+        let store = OutboxStore::at(self.fs.clone(), &self.root.join("outbox"));
+        let mut gone = false;
         for outbox in &checkpoint.outboxes {
             let name = format!("outbox/{}", outbox.name);
             let path = self.root.join(&name);
             self.report.files += 1;
-            if !self.fs.exists(&path).map_err(|e| Error::io("look for", path.display(), e))? {
-                let finding = Finding::damage(&name, 0, MISSING, FROM_A_COPY)
-                    .hitting(&format!("rows of pipeline {} that its sink has not got yet", outbox.pipeline));
+            self.report.bytes += outbox.bytes;
+            let there = || self.fs.exists(&path).map_err(|e| Error::io("look for", path.display(), e));
+            let damages = match there()?.then(|| store.examine(outbox)).transpose() {
+                Ok(Some(damages)) => damages,
+                Err(error) if there()? => return Err(error),
+                Ok(None) | Err(_) => {
+                    gone = true;
+                    vec![(0, MISSING.to_string())]
+                }
+            };
+            let of = catalog
+                .get(&outbox.pipeline)
+                .map_or_else(|| outbox.pipeline.to_string(), |item| format!("'{}'", item.path));
+            let rows = format!("{} rows of pipeline {of} that its sink has not got yet: it stands still", outbox.rows);
+            for (position, reason) in &damages {
+                let finding = Finding::damage(&name, *position, reason, FROM_A_COPY).hitting(&rows);
                 self.report.findings.push(finding);
             }
         }
-        Ok(())
+        Ok(gone)
     }
 
     /// Files that nobody names.
@@ -188,7 +206,9 @@ impl Doctor<'_> {
         let checkpoint = state.checkpoint.as_ref();
         let files: Vec<String> =
             checkpoint.iter().flat_map(|c| &c.files).map(|f: &StateFileRef| format!("state/{}", f.name)).collect();
-        for entry in self.list(&self.root.join("state"))? {
+        let outboxes = checkpoint.iter().flat_map(|c| &c.outboxes).map(|o| format!("outbox/{}", o.name));
+        let files: Vec<String> = files.into_iter().chain(outboxes).collect();
+        for entry in self.list(&self.root.join("state"))?.into_iter().chain(self.list(&self.root.join("outbox"))?) {
             let name = self.name(&entry);
             if !files.contains(&name) {
                 self.report.findings.push(Finding::note(&name, 0, "no record names it", LEFT_OVER));

@@ -2,7 +2,8 @@
 //!
 //! Files that a merge reads stay named, hence on the disk, until a durable record names the merged one in their place; until
 //! then nobody knows the merged file, and a merge that was cut short has left nothing but a file to remove. A damaged file
-//! is never merged: its bad blocks would be gone without a trace.
+//! is never merged: its bad blocks would be gone without a trace. State whose owner is no longer in the catalog is left out;
+//! once something was dropped all files are merged soon, unless they are large.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,12 +14,17 @@ use std::thread::JoinHandle;
 
 use arus_core::error::Code;
 use arus_core::limits::STATE_DELTAS;
+use arus_core::plan::Uid;
 use arus_core::{Error, Result};
 
 use super::store::{StateFileRef, StateStore};
 
 /// Checkpoints after a failed merge before the next try: a full disk does not get room by being asked each second.
 const PAUSE: u32 = 16;
+/// Checkpoints between merges for something that was dropped.
+const PURGE_PAUSE: u32 = 4;
+/// More than that is not written again only because something was dropped: it goes when its file is merged with others.
+const PURGE_BYTES: u64 = 256 << 20;
 
 /// At most one merge at a time.
 pub struct Merges {
@@ -29,6 +35,10 @@ pub struct Merges {
     /// Files that cannot be read whole.
     damaged: BTreeSet<String>,
     pause: u32,
+    /// Something was dropped whose state may still be in the files.
+    purge: bool,
+    /// Checkpoints until that is looked at again.
+    purge_pause: u32,
 }
 
 /// Which files become which.
@@ -38,6 +48,8 @@ struct Planned {
     /// They are all there is, so that deleted keys need no trace.
     full: bool,
     output: String,
+    /// State of others has no owner any more; `None`: all of it stays.
+    owned: Option<Arc<BTreeSet<Uid>>>,
 }
 
 enum Worker {
@@ -85,7 +97,16 @@ impl Merges {
     }
 
     fn new(store: StateStore, worker: Worker) -> Self {
-        Merges { store, worker, running: None, finished: None, damaged: BTreeSet::new(), pause: 0 }
+        Merges {
+            store,
+            worker,
+            running: None,
+            finished: None,
+            damaged: BTreeSet::new(),
+            pause: 0,
+            purge: false,
+            purge_pause: 0,
+        }
     }
 
     /// Puts a finished merge in the place of what it was made of. Until [`Merges::committed`] it does so again each time.
@@ -96,8 +117,14 @@ impl Merges {
         files.splice(at..at + planned.inputs.len(), [merged.clone()]);
     }
 
-    /// The record that names these files is durable. Starts the next merge when one is due.
-    pub fn committed(&mut self, files: &[StateFileRef]) {
+    /// A record that is durable has taken something out of the catalog: its state is to go.
+    pub fn dropped(&mut self) {
+        self.purge = true;
+    }
+
+    /// The record that names these files is durable. Starts the next merge when one is due. `owned`: the uids of all that this
+    /// record's catalog has, where they are known.
+    pub fn committed(&mut self, files: &[StateFileRef], owned: impl FnOnce() -> Option<BTreeSet<Uid>>) {
         if self.finished.as_ref().is_some_and(|(_, merged)| files.contains(merged)) {
             self.finished = None;
         }
@@ -109,13 +136,26 @@ impl Merges {
             self.pause -= 1;
             return;
         }
-        let Some(range) = choose(files, &self.damaged) else { return };
+        let purge = self.purge_due(files);
+        let whole = || Some(first_whole(files, &self.damaged)..files.len()).filter(|range| purge && !range.is_empty());
+        let Some(range) = whole().or_else(|| choose(files, &self.damaged)) else { return };
+        let owned = owned().map(Arc::new);
         let inputs = files[range.clone()].to_vec();
         let Some(cut) = inputs.last().map(|f| f.cut) else { return };
         match self.store.new_name(cut, "merge") {
-            Ok(output) => self.start(Planned { inputs, full: range.start == 0, output }),
+            Ok(output) => self.start(Planned { inputs, full: range.start == 0, output, owned }),
             Err(error) => tracing::warn!(%error, "state files are merged later"),
         }
+    }
+
+    /// Whether all files are to be merged because something was dropped.
+    fn purge_due(&mut self, files: &[StateFileRef]) -> bool {
+        self.purge_pause = self.purge_pause.saturating_sub(1);
+        if self.purge_pause > 0 || !std::mem::take(&mut self.purge) {
+            return false;
+        }
+        self.purge_pause = PURGE_PAUSE;
+        files.iter().map(|f| f.bytes).sum::<u64>() <= PURGE_BYTES
     }
 
     /// A file that nobody names yet and that has to stay all the same.
@@ -175,17 +215,23 @@ impl Drop for MergeThread {
 }
 
 fn merge(store: &StateStore, planned: &Planned, stop: &AtomicBool) -> Outcome {
-    store.merge_as(&planned.output, &planned.inputs, planned.full, stop).map_err(|error| {
+    let owned = planned.owned.as_deref();
+    store.merge_as(&planned.output, &planned.inputs, (planned.full, owned), stop).map_err(|error| {
         let suspects: &[StateFileRef] = if error.code() == Code::Corrupt { &planned.inputs } else { &[] };
         let damaged = suspects.iter().filter(|file| store.check(file).is_err()).map(|file| file.name.clone()).collect();
         Failed { error, damaged }
     })
 }
 
+/// Files before it cannot be merged.
+fn first_whole(files: &[StateFileRef], damaged: &BTreeSet<String>) -> usize {
+    files.iter().rposition(|f| damaged.contains(&f.name)).map_or(0, |at| at + 1)
+}
+
 /// The run of newest files that a merge takes once there are too many: as long as about as much is new as is written again,
 /// so that a large old file is written seldom.
 fn choose(files: &[StateFileRef], damaged: &BTreeSet<String>) -> Option<Range<usize>> {
-    let first = files.iter().rposition(|f| damaged.contains(&f.name)).map_or(0, |at| at + 1);
+    let first = first_whole(files, damaged);
     if files.len() - first <= STATE_DELTAS {
         return None;
     }

@@ -82,15 +82,15 @@ impl StateStore {
     /// them, so that deleted keys need no trace.
     pub fn merge(&self, files: &[StateFileRef], full: bool) -> Result<StateFileRef> {
         let cut = files.last().ok_or_else(|| Error::bug("a merge of no state files"))?.cut;
-        self.merge_as(&self.new_name(cut, "merge")?, files, full, &AtomicBool::new(false))
+        self.merge_as(&self.new_name(cut, "merge")?, files, (full, None), &AtomicBool::new(false))
     }
 
-    /// The same under this name, given up when `stop` is set.
+    /// The same under this name, without state that is not `owned`, given up when `stop` is set.
     pub(super) fn merge_as(
         &self,
         name: &str,
         files: &[StateFileRef],
-        full: bool,
+        (full, owned): (bool, Option<&BTreeSet<Uid>>),
         stop: &AtomicBool,
     ) -> Result<StateFileRef> {
         let cut = files.last().ok_or_else(|| Error::bug("a merge of no state files"))?.cut;
@@ -100,7 +100,8 @@ impl StateStore {
                 if stop.load(Relaxed) {
                     return Err(Error::external("the server is stopping"));
                 }
-                if full && entry.value.is_none() { Ok(()) } else { writer.push(&entry) }
+                let gone = full && entry.value.is_none() || owned.is_some_and(|owned| !owned.contains(&entry.uid));
+                if gone { Ok(()) } else { writer.push(&entry) }
             })
         })
     }

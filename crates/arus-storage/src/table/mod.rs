@@ -289,6 +289,11 @@ impl KeyedTable {
         };
     }
 
+    /// The same to the rows of an earlier version.
+    pub fn go_back(&self, version: &TableSnapshot) {
+        self.roll_back(version.rows.iter().map(|(key, value)| (key.as_ref(), value.as_ref())));
+    }
+
     /// Puts back one entry of a checkpoint.
     pub fn restore_entry(&self, key: &[u8], value: &[u8]) -> Result<()> {
         let mut writer = locked(&self.writer);

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arus_core::function::AggregateFunction;
 use arus_core::plan::AggregateCall;
-use arus_core::{LogicalType, Result};
+use arus_core::{Error, LogicalType, Result};
 
 use super::distinct::DistinctSet;
 use super::{Accumulator, SlotRows, Trace, accumulator};
@@ -147,7 +147,31 @@ impl Calls {
         self.sets.iter().for_each(|set| set.values.save(slot, out));
     }
 
-    /// Reads what `save` wrote from the front of `bytes`.
+    /// As `save`, but `entry` gets the values of large distinct sets that have changed: the number of the set, the value, its
+    /// occurrences or `None` where it is gone.
+    pub(crate) fn freeze(&mut self, slot: u32, out: &mut Vec<u8>, mut entry: impl FnMut(u8, &[u8], Option<i64>)) {
+        self.calls.iter().for_each(|call| call.accumulator.save(slot, out));
+        for (number, set) in (0u8..).zip(&mut self.sets) {
+            set.values.freeze(slot, out, |value, count| entry(number, value, count));
+        }
+    }
+
+    /// Takes back an entry of `freeze`.
+    pub(crate) fn load_entry(&mut self, slot: u32, set: u8, value: &[u8], count: i64) -> Result<()> {
+        let set = self.sets.get_mut(usize::from(set)).ok_or_else(|| Error::bug("state of an unknown distinct set"))?;
+        set.values.load_entry(slot, value, count);
+        Ok(())
+    }
+
+    /// Empties the slot, whose key is gone: `entry` gets the values that have entries of their own.
+    pub(crate) fn forget(&mut self, slot: u32, mut entry: impl FnMut(u8, &[u8])) {
+        for (number, set) in (0u8..).zip(&mut self.sets) {
+            set.values.forget(slot, |value| entry(number, value));
+        }
+        self.clear(slot);
+    }
+
+    /// Reads what `save` or `freeze` wrote from the front of `bytes`.
     pub(crate) fn load(&mut self, slot: u32, bytes: &mut &[u8]) -> Result<()> {
         for call in &mut self.calls {
             call.accumulator.load(slot, bytes)?;

@@ -2,7 +2,11 @@
 //!
 //! As in Flink a value counts when it comes for the first time and no more when its last occurrence is retracted; a
 //! retraction of a value that is not there changes nothing.
+//!
+//! A set is saved whole beside the other values of its slot, until it is large: then each value has an entry of its own,
+//! and a checkpoint writes those that have changed.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use arrow::array::{Array, ArrayRef, BooleanBufferBuilder};
@@ -16,11 +20,35 @@ use super::SlotRows;
 use super::extreme::{Owned, load_owned, save_owned};
 use super::fold::Stored;
 
+/// Values of a set that is saved whole at most.
+const WHOLE: usize = if cfg!(test) { 3 } else { 256 };
+/// In the place of the number of values: they have entries of their own.
+const APART: u32 = u32::MAX;
+
+#[derive(Default)]
+struct Values {
+    /// Canonical value, occurrences.
+    table: HashTable<(Owned, i64)>,
+    /// Of a set whose values have entries of their own: what has changed since the last freeze, also what went, and whether
+    /// that freeze had it.
+    changed: Option<Box<HashMap<Owned, bool, FixedState>>>,
+}
+
+impl Values {
+    /// The value changes; `was_there` before that.
+    fn note(&mut self, value: &[u8], was_there: bool) {
+        if let Some(changed) = &mut self.changed
+            && !changed.contains_key(value)
+        {
+            changed.insert(value.into(), was_there);
+        }
+    }
+}
+
 pub(super) struct DistinctSet {
     codec: KeyCodec,
     skips_nulls: bool,
-    /// By slot: canonical value, occurrences.
-    slots: Vec<HashTable<(Owned, i64)>>,
+    slots: Vec<Values>,
     hasher: FixedState,
     /// Of the values and their tables.
     bytes: usize,
@@ -44,13 +72,26 @@ impl DistinctSet {
 
     pub(super) fn grow(&mut self, slots: usize) {
         if self.slots.len() < slots {
-            self.slots.resize_with(slots, HashTable::new);
+            self.slots.resize_with(slots, Values::default);
         }
     }
 
     pub(super) fn clear(&mut self, slot: u32) {
-        let table = std::mem::take(&mut self.slots[slot as usize]);
+        let values = &mut self.slots[slot as usize];
+        let table = std::mem::take(&mut values.table);
         self.bytes -= table.iter().map(|(value, _)| weight(value)).sum::<usize>();
+        // Their entries go with the next freeze.
+        if values.changed.is_some() {
+            table.iter().for_each(|(value, _)| values.note(value, true));
+        }
+    }
+
+    /// The key of the slot is gone: tells the values that have entries of their own.
+    pub(super) fn forget(&mut self, slot: u32, mut entry: impl FnMut(&[u8])) {
+        self.clear(slot);
+        if let Some(changed) = self.slots[slot as usize].changed.take() {
+            changed.iter().filter(|(_, stored)| **stored).for_each(|(value, _)| entry(value));
+        }
     }
 
     /// The rows that bring a new value, or take the last occurrence of one away.
@@ -79,11 +120,14 @@ impl DistinctSet {
     fn add(&mut self, slot: u32, value: &[u8], occurrences: i64) -> bool {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(value);
-        let table = &mut self.slots[slot as usize];
-        if let Some((_, count)) = table.find_mut(hash, |(other, _)| **other == *value) {
+        let values = &mut self.slots[slot as usize];
+        if let Some((_, count)) = values.table.find_mut(hash, |(other, _)| **other == *value) {
             *count += occurrences;
+            values.note(value, true);
             return false;
         }
+        values.note(value, false);
+        let table = &mut values.table;
         table.insert_unique(hash, (value.into(), occurrences), |(other, _)| hasher.hash_one(&**other));
         self.bytes += weight(value);
         true
@@ -92,7 +136,11 @@ impl DistinctSet {
     /// Whether it was the last occurrence.
     fn take(&mut self, slot: u32, value: &[u8]) -> bool {
         let hash = self.hasher.hash_one(value);
-        let Ok(mut entry) = self.slots[slot as usize].find_entry(hash, |(other, _)| **other == *value) else {
+        let values = &mut self.slots[slot as usize];
+        if values.table.find(hash, |(other, _)| **other == *value).is_some() {
+            values.note(value, true);
+        }
+        let Ok(mut entry) = values.table.find_entry(hash, |(other, _)| **other == *value) else {
             return false;
         };
         entry.get_mut().1 -= 1;
@@ -114,7 +162,7 @@ impl DistinctSet {
         let mut slots = vec![];
         let mut fresh: Vec<&[u8]> = vec![];
         for (&into, &from) in into.iter().zip(from) {
-            for (value, count) in &other.slots[from as usize] {
+            for (value, count) in &other.slots[from as usize].table {
                 if self.add(into, value, *count) {
                     slots.push(into);
                     fresh.push(value);
@@ -126,7 +174,7 @@ impl DistinctSet {
     }
 
     pub(super) fn save(&self, slot: u32, out: &mut Vec<u8>) {
-        let table = &self.slots[slot as usize];
+        let table = &self.slots[slot as usize].table;
         (table.len() as u32).save(out);
         for (value, count) in table {
             save_owned(value, out);
@@ -134,9 +182,38 @@ impl DistinctSet {
         }
     }
 
+    /// What a checkpoint has of the slot: as `save` while the set is small, else `entry` gets each value that changed, with
+    /// its occurrences or `None` where it is gone.
+    pub(super) fn freeze(&mut self, slot: u32, out: &mut Vec<u8>, mut entry: impl FnMut(&[u8], Option<i64>)) {
+        let hasher = &self.hasher;
+        let values = &mut self.slots[slot as usize];
+        let table = &values.table;
+        if values.changed.is_none() && table.len() <= WHOLE {
+            return self.save(slot, out);
+        }
+        APART.save(out);
+        match values.changed.replace(Box::default()) {
+            // Until now it was saved whole.
+            None => table.iter().for_each(|(value, count)| entry(value, Some(*count))),
+            Some(changed) => {
+                for (value, stored) in changed.iter() {
+                    let found = table.find(hasher.hash_one(&**value), |(other, _)| other == value);
+                    if found.is_some() || *stored {
+                        entry(value, found.map(|(_, count)| *count));
+                    }
+                }
+            }
+        }
+    }
+
     pub(super) fn load(&mut self, slot: u32, bytes: &mut &[u8]) -> Result<()> {
+        let count = u32::load(bytes)?;
+        if count == APART {
+            self.slots[slot as usize].changed.get_or_insert_default();
+            return Ok(());
+        }
         self.clear(slot);
-        for _ in 0..u32::load(bytes)? {
+        for _ in 0..count {
             let value = load_owned(bytes)?;
             let count = i64::load(bytes)?;
             self.add(slot, &value, count);
@@ -144,8 +221,15 @@ impl DistinctSet {
         Ok(())
     }
 
+    /// Takes back an entry of `freeze`.
+    pub(super) fn load_entry(&mut self, slot: u32, value: &[u8], count: i64) {
+        self.slots[slot as usize].changed = None;
+        self.add(slot, value, count);
+        self.slots[slot as usize].changed = Some(Box::default());
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes + self.slots.capacity() * size_of::<HashTable<(Owned, i64)>>()
+        self.bytes + self.slots.capacity() * size_of::<Values>()
     }
 }
 

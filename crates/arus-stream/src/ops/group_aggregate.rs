@@ -12,7 +12,10 @@
 //! With a state TTL a group that no row has touched for so long is forgotten without a word, as in Flink: its next row
 //! is a first one, its next retraction is dropped.
 //!
-//! State, per group: when it was last touched (i64 ms; 0: not known), count of records (i64), then the calls' bytes.
+//! State, per group: when it was last touched (i64 ms; 0: not known), count of records (i64), then the calls' bytes. A value
+//! of a large distinct set has an entry of its own, in the key group of its group: the key is the group's key, the number
+//! of the set (u8) and the value; it holds [`VALUE_MARK`] (i64), the length of the group's key (u32), the occurrences (i64).
+//! No key of a group is the beginning of another one.
 
 use std::sync::Arc;
 
@@ -132,7 +135,11 @@ impl GroupAggregator {
 
     fn remove(&mut self, slots: &[u32]) -> Result<()> {
         let persisted: Vec<u32> = slots.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
-        self.gone.extend(self.table.canonical(&persisted)?);
+        for (slot, (group, key)) in persisted.iter().zip(self.table.canonical(&persisted)?) {
+            let gone = &mut self.gone;
+            self.calls.forget(*slot, |set, value| gone.push((group, value_key(&key, set, value))));
+            self.gone.push((group, key));
+        }
         for &slot in slots {
             self.table.remove(slot);
             self.clear(slot);
@@ -236,6 +243,31 @@ struct Steps<'a> {
     after: &'a [ArrayRef],
 }
 
+/// Stands where groups have the time of their last touch.
+const VALUE_MARK: i64 = i64::MIN;
+
+/// The key of a value of a large distinct set.
+fn value_key(group: &[u8], set: u8, value: &[u8]) -> Vec<u8> {
+    [group, &[set], value].concat()
+}
+
+/// An entry of a value: the group's key, the set, the value, its occurrences.
+type ValueEntry<'a> = (&'a [u8], u8, &'a [u8], i64);
+
+fn group_key<'a>(entry: &'a StateEntry, value: Option<&ValueEntry<'a>>) -> &'a [u8] {
+    value.map_or(&entry.key, |(group, ..)| group)
+}
+
+/// What [`value_key`] was made of; `None`: the entry is a group's.
+fn value_entry(entry: &StateEntry) -> Option<ValueEntry<'_>> {
+    let (mark, rest) = entry.value.split_first_chunk::<8>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let count = rest.first_chunk::<8>().filter(|_| i64::from_le_bytes(*mark) == VALUE_MARK)?;
+    let (group, rest) = entry.key.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let (set, value) = rest.split_first()?;
+    Some((group, *set, value, i64::from_le_bytes(*count)))
+}
+
 /// Keys that are encoded at a time for a checkpoint.
 const FREEZE_KEYS: usize = 4_096;
 
@@ -295,7 +327,16 @@ impl Operator for GroupAggregator {
                 value.clear();
                 value.extend_from_slice(&self.touched_ms[*slot as usize].to_le_bytes());
                 self.records.save(*slot, &mut value);
-                self.calls.save(*slot, &mut value);
+                self.calls.freeze(*slot, &mut value, |set, distinct, count| {
+                    let entry = value_key(&key, set, distinct);
+                    match count {
+                        Some(count) => {
+                            let (mark, length) = (VALUE_MARK.to_le_bytes(), (key.len() as u32).to_le_bytes());
+                            state.put(group, &entry, &[&mark[..], &length, &count.to_le_bytes()].concat());
+                        }
+                        None => state.delete(group, &entry),
+                    }
+                });
                 state.put(group, &key, &value);
             }
         }
@@ -303,10 +344,16 @@ impl Operator for GroupAggregator {
     }
 
     fn restore(&mut self, entries: &[StateEntry]) -> Result<()> {
-        let keys: Vec<&[u8]> = entries.iter().map(|e| &e.key[..]).collect();
+        let values: Vec<_> = entries.iter().map(value_entry).collect();
+        let key_of = |(entry, value): (_, &Option<_>)| group_key(entry, value.as_ref());
+        let keys: Vec<&[u8]> = entries.iter().zip(&values).map(key_of).collect();
         let slots = self.table.assign_canonical(&keys)?;
         self.grow();
-        for (slot, entry) in slots.iter().zip(entries) {
+        for ((slot, entry), value) in slots.iter().zip(entries).zip(values) {
+            if let Some((_, set, value, count)) = value {
+                self.calls.load_entry(*slot, set, value, count)?;
+                continue;
+            }
             let (touched_ms, mut bytes) = entry.value.split_first_chunk::<8>().ok_or_else(|| {
                 Error::bug(format!("a group's state has {} bytes, expected 16 or more", entry.value.len()))
             })?;

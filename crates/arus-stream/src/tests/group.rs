@@ -209,3 +209,38 @@ fn an_untouched_group_is_forgotten_after_the_state_ttl() {
         ]
     );
 }
+
+/// In tests a set is large from 4 values on.
+#[test]
+fn of_a_large_distinct_set_what_changes_is_stored() {
+    let lines = [
+        "a 1", "a 2", "a 3", "a 4", "a 5", "b 1", "a 5", "-D a 2", "a 6", "-D a 5", "a 2", "-D a 2", "b 2", "b 3",
+        "b 4", "-D b 1", "-D b 2", "-D b 3", "-D b 4", "b 9", "c 1", "c 2", "c 3", "c 4", "c null", "a 7",
+    ];
+    let plan = || {
+        let mut plan = Plan::default();
+        let scan = plan.scan_of(&[("k", string()), ("v", int())], 0, 0, ChangelogMode::ALL);
+        let group = plan.group(scan, &[0], &[(Count, Some(1)), (Sum, Some(1)), (Count, None)], false);
+        let Op::GroupAggregate(aggregate) = &mut plan.nodes[group].op else { panic!("a group aggregate") };
+        aggregate.calls[..2].iter_mut().for_each(|call| call.distinct = true);
+        plan.collect(group)
+    };
+    let expected = ["[a, 6, 26, 6]", "[b, 1, 9, 1]", "[c, 4, 10, 5]"];
+    Test::new(plan(), vec![Lines::one(&lines)]).check_final(&expected);
+
+    let many: Vec<String> = (0..2_000).map(|v| format!("a {v}")).chain(["b 1".into(), "a 5000".into()]).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let test = Test::new(plan(), vec![Lines::one(&many)]);
+    let mut pipeline = test.build(8_192, None);
+    let mut step = |rows: usize, epoch: u64| {
+        let mut left = rows;
+        while left > 0 {
+            left -= pipeline.step(Budget { rows: left, ns: u64::MAX }).expect("a step").rows_in;
+        }
+        pipeline.barrier(epoch).expect("a barrier");
+        pipeline.freeze().expect("a cut").state.len()
+    };
+    assert_eq!(step(2_000, 1), 2_001);
+    assert_eq!(step(1, 2), 1, "a small set is stored with its group");
+    assert_eq!(step(1, 3), 2, "a value and its group");
+}

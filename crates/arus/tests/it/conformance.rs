@@ -186,6 +186,16 @@ fn add_files(path: &Path, files: &mut BTreeSet<PathBuf>) {
 fn run_arus(folder: &Path, arguments: &[&str]) -> Result<Output, String> {
     let out = tempfile::tempdir().unwrap();
     let (stdout, stderr) = (out.path().join("stdout"), out.path().join("stderr"));
+    // What a script writes goes to a folder of its own.
+    let mut arguments: Vec<String> = arguments.iter().map(|a| (*a).to_string()).collect();
+    for script in arguments.iter_mut().filter(|a| a.ends_with(".sql")) {
+        let text = fs::read_to_string(folder.join(&*script)).unwrap();
+        if text.contains("'scratch/") {
+            let own = out.path().join("script.sql");
+            fs::write(&own, text.replace("'scratch/", &format!("'{}/", out.path().display()))).unwrap();
+            *script = own.to_str().unwrap().to_string();
+        }
+    }
     // Files rather than pipes: a run that hangs is killed without anybody having to drain them.
     let mut child = Command::new(env!("CARGO_BIN_EXE_arus"))
         .args(arguments)

@@ -278,3 +278,42 @@ fn the_disk_budget_warns_refuses_and_recovers() {
     wait_until("all is well", || server.get("/healthz").body == "ok\n");
     assert_eq!(server.sql("SELECT COUNT(*) FROM small").trim(), "1");
 }
+
+fn state_bytes(server: &Server) -> u64 {
+    // A file may go between the list and the look.
+    let size = |file: PathBuf| fs::metadata(file).map_or(0, |m| m.len());
+    fs::read_dir(server.data().join("state")).unwrap().map(|entry| size(entry.unwrap().path())).sum()
+}
+
+#[test]
+fn the_state_of_what_is_dropped_goes() {
+    let mut server = Server::start();
+    prepare(&server);
+    (0..5).for_each(|batch| post(server.http, batch));
+    server.sql("CREATE TABLE wide (id INT, name STRING, PRIMARY KEY (id) NOT ENFORCED)");
+    server.sql("CREATE MATERIALIZED TABLE names_of AS SELECT name, COUNT(*) AS n FROM wide GROUP BY name");
+    let name =
+        |id: u64| (0..8).map(move |part| format!("{:016x}", (id * 8 + part).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    let row = |id: u64| format!("{{\"id\":{id},\"name\":\"{}\"}}\n", name(id).collect::<String>());
+    let body: String = (0..4_000).map(row).collect();
+    assert_eq!(server.post("/v1/tables/wide/rows", &[crate::http::NDJSON], body.as_bytes()).status, 200);
+    server.eventually("SELECT COUNT(*) FROM names_of", "4000");
+    wait_until("its state is in the files", || state_bytes(&server) > 500_000);
+    server.sql("DROP MATERIALIZED TABLE names_of");
+    server.sql("DROP TABLE wide");
+    // Checkpoints come with changes.
+    let batch = AtomicU64::new(5);
+    wait_until("its state is gone", || {
+        post(server.http, batch.fetch_add(1, SeqCst));
+        std::thread::sleep(Duration::from_millis(100));
+        state_bytes(&server) < 100_000
+    });
+    let rows = batch.load(SeqCst) * ROWS_A_POST;
+    verify(&server, rows);
+    // Nothing else went with it.
+    server.kill();
+    server.restart();
+    verify(&server, rows);
+    let (code, _, text) = doctor(&server);
+    assert_eq!(code, Some(0), "{text}");
+}

@@ -27,6 +27,7 @@ mod keep;
 mod keyed;
 mod ledger;
 mod memory;
+mod outboxes;
 mod overload;
 mod producers;
 mod project;

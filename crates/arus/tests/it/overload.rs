@@ -15,6 +15,8 @@ use crate::server::{Server, wait_until};
 
 const ROWS: usize = 200;
 const CLIENTS: usize = 48;
+/// Requests a second that a short run takes at most: any machine can send more.
+const LIMIT: usize = 40;
 /// The budget that the server is started with.
 const BUDGET: u64 = 1 << 30;
 
@@ -157,23 +159,35 @@ fn load(port: u16, clients: usize, rate: Option<f64>, time: Duration, next: &Ato
 fn three_times_too_much_is_refused_and_loses_nothing() {
     let seconds = std::env::var("ARUS_OVERLOAD_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(4);
     let time = Duration::from_secs(seconds);
-    let server = Server::start_with(&["--memory", "1g"]);
+    // A long run finds out what the machine can do.
+    let limit = (seconds < 60).then(|| (LIMIT * ROWS).to_string());
+    let mut flags = vec!["--memory", "1g"];
+    flags.extend(limit.iter().flat_map(|rate| ["--ingest-rate", rate]));
+    let server = Server::start_with(&flags);
     server.sql("CREATE TABLE load (request BIGINT, `row` INT, k INT, filler STRING)");
     server.sql("CREATE MATERIALIZED TABLE by_k AS SELECT k, COUNT(*) AS n FROM load GROUP BY k");
     let next = AtomicU64::new(0);
     let mut all = Seen::default();
     all.add(load(server.http, CLIENTS, None, Duration::from_secs(1), &next));
     let most = load(server.http, CLIENTS, None, Duration::from_secs(2), &next);
-    let most_rate = most.accepted.len() as f64 / 2.0;
+    let most_rate = limit.as_ref().map_or(most.accepted.len() as f64 / 2.0, |_| LIMIT as f64);
     all.add(most);
+    // What is ahead of the limit is paid for before the usual load comes.
+    std::thread::sleep(Duration::from_millis(if limit.is_some() { 1_500 } else { 0 }));
     let sustainable = most_rate * 0.5;
     let usual = load(server.http, CLIENTS, Some(sustainable), time, &next);
     let (usual_p99, usual_refused) = (usual.p99(), usual.refused.len());
     let usual_accepted = usual.accepted.len();
     all.add(usual);
-    let too_much = load(server.http, CLIENTS, Some(3.0 * sustainable), time, &next);
+    let factor = if limit.is_some() { 6.0 } else { 3.0 };
+    let too_much = load(server.http, CLIENTS, Some(factor * sustainable), time, &next);
     let p99 = too_much.p99();
     let (accepted, refused) = (too_much.accepted.len(), too_much.refused.len());
+    // A machine that sends more than half as much again as may come is refused.
+    let sent = accepted + refused + too_much.unknown.len();
+    if limit.is_some() && sent > (LIMIT + LIMIT / 2) * seconds as usize {
+        assert!(refused > 0, "{accepted} of {sent} requests were accepted");
+    }
     all.add(too_much);
     let overload_ended = Instant::now();
     let peak = memory(server.pid(), "VmHWM");
@@ -217,6 +231,48 @@ fn three_times_too_much_is_refused_and_loses_nothing() {
         assert!(p99 <= usual_p99 * 2, "p99 {p99:?} instead of {usual_p99:?}");
         assert!(after_p99 <= usual_p99 * 2, "p99 {after_p99:?} afterwards instead of {usual_p99:?}");
     }
+}
+
+/// Far beyond the limit, whatever the machine: the first rows are worth half a minute.
+#[test]
+fn above_the_ingest_rate_http_refuses_and_the_others_wait() {
+    let mut server = Server::start_with(&["--ingest-rate", "100"]);
+    server.sql("CREATE TABLE t (id BIGINT)");
+    server.sql("CREATE MATERIALIZED TABLE n AS SELECT COUNT(*) AS n, COUNT(DISTINCT id) AS d FROM t");
+    let body = |ids: std::ops::Range<u64>| -> String { ids.map(|id| format!("{{\"id\":{id}}}\n")).collect() };
+    let post = |server: &Server, ids: std::ops::Range<u64>, key: &str| {
+        let headers = [crate::http::NDJSON, ("Idempotency-Key", key)];
+        server.post("/v1/tables/t/rows", &headers, body(ids).as_bytes())
+    };
+    assert_eq!(post(&server, 0..3_000, "first").status, 200);
+    let refused: usize = std::thread::scope(|scope| {
+        let client = |client: u64| {
+            let server = &server;
+            move || (0..5).filter(|n| post(server, 90_000..90_010, &format!("{client} {n}")).status == 429).count()
+        };
+        let clients: Vec<_> = (0..8).map(|n| scope.spawn(client(n))).collect();
+        clients.into_iter().map(|c| c.join().unwrap()).sum()
+    });
+    assert_eq!(refused, 40, "all of them come within the half minute");
+    let answer = post(&server, 90_000..90_010, "again");
+    assert!(answer.status == 429 && answer.error().contains("--ingest-rate"), "{}", answer.body);
+    assert!(server.metric("arus_requests_refused_total") >= 41.0);
+    // Those that are not refused wait a moment, each time.
+    let began = Instant::now();
+    server.sql("INSERT INTO t VALUES (3000)");
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+    let run = server.kcat(&["-P", "-t", "t"], "{\"id\": 3001}\n");
+    assert!(run.ok, "{}", run.stderr);
+    // Every acknowledged row is there once, no refused one is, over a crash too.
+    server.eventually("SELECT n, d FROM n", "3002|3002");
+    server.kill();
+    server.restart();
+    server.eventually("SELECT n, d FROM n", "3002|3002");
+    // A new start owes nothing: what was refused comes once.
+    assert_eq!(post(&server, 3_002..3_012, "again").status, 200);
+    assert_eq!(post(&server, 3_002..3_012, "again").status, 200);
+    server.eventually("SELECT n, d FROM n", "3012|3012");
+    assert_eq!(server.sql("SELECT MAX(id) FROM t").trim(), "3011");
 }
 
 /// Connections that have said hello, and nothing since.

@@ -110,3 +110,60 @@ fn late_rows_are_counted_once_and_come_back_late() {
     server.eventually("SELECT COUNT(*) FROM \"t$late\"", "2");
     server.eventually("SELECT SUM(n) FROM w", "1");
 }
+
+#[test]
+fn a_record_keeps_its_key_headers_and_time() {
+    let mut server = Server::start();
+    // The scan computes `c`, so that what fails is the record and not a row of an operator.
+    let until = now_ms() + 3_000;
+    server.sql(&format!(
+        "CREATE TABLE t (id INT, k BYTES METADATA FROM 'key' VIRTUAL, h MAP<STRING, BYTES> METADATA FROM 'headers' VIRTUAL, \
+         ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, \
+         c AS CASE WHEN CURRENT_TIMESTAMP < TO_TIMESTAMP_LTZ({until}, 3) THEN 1 / (id - id) ELSE id END)"
+    ));
+    server.sql(
+        "CREATE MATERIALIZED TABLE m AS SELECT id, CAST(k AS STRING) AS k, CAST(h['trace'] AS STRING) AS trace, c, ts FROM t",
+    );
+    let before = now_ms();
+    let run = server.kcat(&["-P", "-t", "t", "-K", "|", "-H", "trace=abc"], "one|{\"id\": 1}\ntwo|{\"id\": 2}\n");
+    assert!(run.ok, "{}", run.stderr);
+    let after = now_ms();
+    server.eventually("SELECT COUNT(*) FROM \"t$quarantine\"", "2");
+    std::thread::sleep(Duration::from_millis(until.saturating_sub(now_ms()) + 50));
+    let told = replay(&server, "ALTER TABLE t REPLAY QUARANTINE");
+    assert!(told.contains("2 rows went, 0 of them were set aside again"), "{told}");
+    let whole = |server: &Server| {
+        server.eventually("SELECT id, k, trace, c FROM m ORDER BY id", "1|one|abc|1\n2|two|abc|2");
+        let sent = server.sql("SELECT CAST(EXTRACT(EPOCH FROM MIN(ts)) * 1000 AS BIGINT) FROM m");
+        let sent: u64 = sent.trim().parse().unwrap_or_else(|e| panic!("{e}: {sent}"));
+        assert!((before..=after).contains(&sent), "{before} <= {sent} <= {after}");
+    };
+    whole(&server);
+    server.kill();
+    server.restart();
+    whole(&server);
+}
+
+#[test]
+fn refused_rows_of_a_keyed_table_that_nobody_has_written_yet_go_once_more() {
+    let mut server = Server::start();
+    server.sql("CREATE TABLE k (id INT, v INT, PRIMARY KEY (id) NOT ENFORCED)");
+    let answer = server.post("/v1/tables/k/rows", &[crate::http::JSON], br#"[{"id": 1, "v": "x"}, {"id": "no"}]"#);
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    server.eventually("SELECT COUNT(*) FROM \"k$quarantine\"", "2");
+    let told = replay(&server, "ALTER TABLE k REPLAY QUARANTINE");
+    assert!(told.contains("2 rows went, 2 of them were set aside again"), "{told}");
+    // It has no writer yet, so its columns may change.
+    server.sql("ALTER TABLE k MODIFY v STRING");
+    server.kill();
+    server.restart();
+    let told = replay(&server, "ALTER TABLE k REPLAY QUARANTINE");
+    assert!(told.contains("2 rows went, 1 of them were set aside again"), "{told}");
+    server.eventually("SELECT id, v FROM k", "1|x");
+    server.eventually("SELECT COUNT(*) FROM \"k$quarantine\"", "1");
+    server.kill();
+    server.restart();
+    server.eventually("SELECT id, v FROM k", "1|x");
+    assert!(replay(&server, "ALTER TABLE k REPLAY QUARANTINE WHERE reason LIKE '%v%'").contains("REPLAY 0"));
+    server.eventually("SELECT COUNT(*) FROM k", "1");
+}

@@ -194,3 +194,71 @@ fn a_check_names_every_mistake_once() {
     );
     assert!(run.stderr.contains("did you mean SELECT?"), "{}", run.stderr);
 }
+
+#[test]
+fn a_query_that_fails_says_so_with_its_status() {
+    let server = Server::start();
+    server.sql("CREATE TABLE t (id INT, s STRING)");
+    let rows: Vec<_> = (0..30_000).map(|id| serde_json::json!({"id": 30_000 - id, "s": id.to_string()})).collect();
+    server.rows("t", &serde_json::json!(rows).to_string());
+    server.eventually("SELECT COUNT(*) FROM t", "30000");
+    // No row comes before the failure: it has the answer for itself.
+    for (sql, status, said) in [
+        ("SELECT 1 / (id - id) FROM t", 422, "/ by zero"),
+        ("SELECT CAST(s || 'x' AS INT) AS v FROM t", 422, "INT"),
+        ("SELECT SUM(1 / (id - 30000)) FROM t", 422, "/ by zero"),
+        ("SELECT 1 / 0", 422, "/ by zero"),
+        ("SELECT * FROM nowhere", 404, "does not exist"),
+        ("SELECT id FROM t WHERE", 400, "expected"),
+        ("SET 'arus.dialect' = 'postgresql'; SELECT 1 / (id - id) FROM t", 400, "zero"),
+        ("INSERT INTO t VALUES (1 / 0, 'x')", 400, "/ by zero"),
+    ] {
+        let answer = server.http_sql(sql);
+        assert_eq!(answer.status, status, "{sql}: {}", answer.body);
+        assert!(answer.error().contains(said), "{sql}: {}", answer.body);
+    }
+    // Rows have gone out: it is the last line.
+    let answer = server.http_sql("SELECT 1 / (id - 1) FROM t");
+    let last: serde_json::Value = serde_json::from_str(answer.body.lines().last().unwrap()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.lines().count() > 8_000);
+    assert!(last["error"]["message"].as_str().unwrap().contains("/ by zero"), "{last}");
+    // Who asks for it has the other rows, as a pipeline would.
+    let answer = server.http_sql("SET 'arus.exec.error-policy' = 'quarantine'; SELECT 1 / (id - 1) AS x FROM t");
+    assert_eq!((answer.status, answer.body.lines().count()), (200, 29_999));
+    // What clients have sent and nobody can read is no failure of whoever reads the rest.
+    assert!(server.kcat(&["-P", "-t", "t"], "nonsense\n{\"id\": 30001}\n").ok);
+    server.eventually("SELECT COUNT(*) FROM t", "30001");
+    assert_eq!(server.http_sql("SELECT COUNT(*) AS n FROM t").body.trim(), r#"{"n":30001}"#);
+    server.sql("CREATE VIEW v AS SELECT 1 / (id - 1) AS x FROM t");
+    assert!(server.sql_error("SELECT COUNT(*) FROM v").contains("/ by zero"));
+}
+
+#[test]
+fn parquet_files_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows");
+    let script = format!(
+        "SET 'table.dml-sync' = 'true';
+         CREATE TABLE files (id INT NOT NULL, t TINYINT, bi BIGINT, f FLOAT, d DOUBLE, dc DECIMAL(20, 6), s STRING, b BOOLEAN,
+           ts TIMESTAMP(3), z TIMESTAMP_LTZ(6), dt DATE, bin BYTES, a ARRAY<INT>, r ROW<x INT, y STRING>)
+         WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'parquet');
+         INSERT INTO files VALUES
+           (1, CAST(-1 AS TINYINT), 9223372036854775807, CAST(1.5 AS FLOAT), 1e23, CAST('12345678901234.123456' AS DECIMAL(20, 6)), 'ü😀', TRUE,
+            TIMESTAMP '1969-12-31 23:59:59.789', TO_TIMESTAMP_LTZ(1500, 3), DATE '2024-02-29', x'01ff', ARRAY[1, 2], ROW(1, 'y')),
+           (2, CAST(NULL AS TINYINT), CAST(NULL AS BIGINT), CAST(NULL AS FLOAT), CAST(NULL AS DOUBLE), CAST(NULL AS DECIMAL(20, 6)),
+            CAST(NULL AS STRING), CAST(NULL AS BOOLEAN), CAST(NULL AS TIMESTAMP(3)), CAST(NULL AS TIMESTAMP_LTZ(6)),
+            CAST(NULL AS DATE), CAST(NULL AS BYTES), CAST(NULL AS ARRAY<INT>), CAST(NULL AS ROW<x INT, y STRING>));
+         SELECT * FROM files;",
+        path.display()
+    );
+    let run = arus_command(&["run", "-"], &script);
+    assert_eq!(
+        run.stdout.trim(),
+        "+I[1, -1, 9223372036854775807, 1.5, 9.999999999999999E22, 12345678901234.123456, ü😀, true, \
+         1969-12-31T23:59:59.789, 1970-01-01T00:00:01.500Z, 2024-02-29, [1, -1], [1, 2], +I[1, y]]\n\
+         +I[2, null, null, null, null, null, null, null, null, null, null, null, null, null]",
+        "{}",
+        run.stderr
+    );
+}

@@ -1,0 +1,3 @@
+-- A number beyond the range of DOUBLE.
+
+SELECT 1e400;

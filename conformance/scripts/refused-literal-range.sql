@@ -1,0 +1,3 @@
+-- A number has to fit into 64 bits without its point.
+
+SELECT 12345678901234567890;

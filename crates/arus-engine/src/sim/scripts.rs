@@ -98,6 +98,9 @@ impl Script {
         if let Some((_, reason)) = NOT_ON_A_SERVER.iter().find(|(listed, _)| *listed == self.name) {
             return Outcome::Left(format!("a server refuses it: {reason}"));
         }
+        if self.text.contains("'scratch/") {
+            return Outcome::Left("it reads files that it has written, and a job is not waited for here".into());
+        }
         let tasks = match self.name.as_str() {
             name if ONE_TASK.contains(&name) => Tasks::One,
             name if STARTS_ALONE.contains(&name) => Tasks::OneFirst,

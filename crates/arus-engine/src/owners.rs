@@ -10,6 +10,10 @@ use arus_core::plan::Uid;
 use arus_storage::manifest::{Change, ManifestState};
 
 use crate::ddl::{DATABASE_ITEM, VIEW};
+use crate::project::PROJECT_ITEM;
+
+/// Kinds of items that have no state.
+const STATELESS: [&str; 3] = [VIEW, DATABASE_ITEM, PROJECT_ITEM];
 
 #[derive(Default)]
 struct Owned {
@@ -50,7 +54,7 @@ impl Owners {
     /// The uids of all items, those that are being made included; `None` where an item of the catalog is not known.
     pub(crate) fn of(&self, state: &ManifestState) -> Option<BTreeSet<Uid>> {
         let owners = self.locked();
-        let mut items = state.catalog.values().filter(|item| ![VIEW, DATABASE_ITEM].contains(&item.kind.as_str()));
+        let mut items = state.catalog.values().filter(|item| !STATELESS.contains(&item.kind.as_str()));
         let known = items.all(|item| owners.contains_key(&item.id));
         known.then(|| owners.values().flat_map(|owned| owned.uids.iter().copied()).collect())
     }

@@ -18,6 +18,7 @@ export const SIZES = { wide: { width: 1280, height: 800 }, phone: { width: 390, 
 /** A page that reports what it asked outside of the server, and what it complained of. */
 export async function open(browser, url, { theme = 'light', size = 'wide', scale = 1 } = {}) {
   const context = await browser.newContext({ viewport: SIZES[size], deviceScaleFactor: scale, colorScheme: theme, timezoneId: 'Europe/Berlin', permissions: ['clipboard-read', 'clipboard-write'] });
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const origin = new URL(url).origin;
   page.outside = [];

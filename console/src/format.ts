@@ -172,3 +172,7 @@ export function rangeMs(text: string | undefined): number | null {
 
 /** `1 row`, `2 rows`. */
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
+
+/** The times in a message of the server, in the page's zone. */
+export const withTimes = (text: string, zone: string, nowMs: number): string =>
+  text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (time) => moment(Date.parse(time), zone, nowMs));

@@ -4,7 +4,7 @@ import { tokens } from '../src/parts/sql';
 import { csvOf } from '../src/sql/csv';
 import { examples, markOf } from '../src/sql/help';
 import { sections } from '../src/sql/plan';
-import { typed } from '../src/sql/run.svelte';
+import { Run, typed } from '../src/sql/run.svelte';
 import { kindOf, madeBefore, offsetOf, placed, queryFrom, scriptOf, split, statementAt, titleOf } from '../src/sql/split';
 
 const TEXT = `-- one; not an end
@@ -100,4 +100,52 @@ test('functions are coloured as keywords, and every text comes back whole', () =
 
 test('an empty server gets statements that make something', () => {
   assert.match(examples([])[0]?.sql ?? '', /^CREATE TABLE/);
+});
+
+/** A server that sends these pieces of text, and then waits or ends. */
+function serve(pieces: string[], ends: boolean): () => void {
+  const before = globalThis.fetch;
+  globalThis.fetch = (async (_path: unknown, init: RequestInit) => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const piece of pieces) controller.enqueue(new TextEncoder().encode(piece));
+        if (ends) controller.close();
+        init.signal?.addEventListener('abort', () => controller.error(new Error('aborted')));
+      },
+    });
+    return new Response(body, { status: 200 });
+  }) as typeof fetch;
+  return () => (globalThis.fetch = before);
+}
+
+test('a changed row keeps its place, a deleted one goes, lines may be cut anywhere', async () => {
+  const text = '{"columns":["k","n"]}\n{"op":"+I","row":["a",1]}\n{"op":"+I","row":["b",1]}\n{"note":"x"}\n{"op":"-U","row":["a",1]}\n{"op":"+U","row":["a",2]}\n{"op":"+I","row":["c\\n,",1]}\n{"op":"-D","row":["b",1]}\n\n';
+  for (const cut of [1, 7, 40, text.length]) {
+    const done = serve(text.match(new RegExp(`[^]{1,${cut}}`, 'g')) ?? [], true);
+    const run = new Run('preview', 't', 'SELECT 1');
+    await run.start((refusal) => refusal);
+    done();
+    assert.equal(run.state, 'ended');
+    assert.deepEqual(run.rows.map((change) => change.row), [['a', 2], ['c\n,', 1]]);
+    assert.equal(run.total, 6);
+    assert.deepEqual(run.changes.map((change) => change.op), ['+I', '+I', '-U', '+U', '+I', '-D']);
+    assert.deepEqual(run.columns.map((column) => column.type), ['text', 'int8']);
+  }
+});
+
+test('an error in the middle keeps the rows before it; a cancel ends the request', async () => {
+  let done = serve(['{"op":"+I","row":[1]}\n', '{"error":{"kind":"user","message":"no","line":1,"column":2}}\n'], true);
+  const failed = new Run('preview', 't', 'SELECT 1');
+  await failed.start((refusal) => ({ ...refusal, line: 7 }));
+  done();
+  assert.deepEqual([failed.state, failed.refusal?.message, failed.refusal?.line, failed.rows.length], ['failed', 'no', 7, 1]);
+  done = serve(['{"op":"+I","row":[1]}\n'], false);
+  const endless = new Run('preview', 't', 'SELECT 1');
+  const ended = endless.start((refusal) => refusal);
+  await new Promise((wake) => setTimeout(wake, 20));
+  endless.cancel();
+  await ended;
+  done();
+  assert.equal(endless.state, 'cancelled');
+  assert.equal(endless.refusal, null);
 });

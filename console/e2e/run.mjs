@@ -382,6 +382,9 @@ async function heldRows({ browser, server }) {
   await page.click('[data-testid=late] header button');
   await eventually('the replay of late rows is answered', 60_000, async () => /1 row went/.test(await page.textContent('[data-testid=late] [role=status]')));
   for (const theme of ['light', 'dark']) await axe(page, theme, 'held rows');
+  await page.click('[aria-label="Rows a second as a table"]');
+  await page.waitForSelector('[data-testid=rates] tbody td');
+  await axe(page, 'dark', 'rows a second as a table');
   // The filter runs on the server and stands in the address.
   await page.fill('[aria-label^="Filter on the server"]', 'id = 2');
   await page.keyboard.press('Enter');

@@ -125,7 +125,7 @@ export class TimePlot {
       series: [{}, ...series],
       bands,
       axes: [
-        { ...axis, size: 28, gap: 6, space: 60, grid: { show: false }, values: (_plot, at, _axis, _space, step) => at.map((seconds) => timeLabel(seconds * 1000, step, shape.zone)) },
+        { ...axis, size: 28, gap: 6, space: 60, grid: { show: false }, values: (plot, at, _axis, _space, step) => at.map((seconds) => (cut(plot, seconds) ? '' : timeLabel(seconds * 1000, step, shape.zone))) },
         { ...axis, gap: 6, space: 36, grid: { stroke: colors.hairline, width: 1 }, size: (_plot, labels) => axisWidth(labels), values: (_plot, at) => axisLabels(at, shape) },
       ],
       hooks: {
@@ -192,6 +192,13 @@ function yRange(shape: ChartShape, low: number | null, high: number | null): [nu
 function timeLabel(ms: number, stepS: number, zone: string): string {
   if (stepS >= 86_400) return day(ms, zone).slice(5);
   return stepS >= 60 ? minute(ms, zone) : clock(ms, zone);
+}
+
+/** Half of a time's label: nearer to the right end it would be cut. */
+const LABEL_HALF = 18;
+
+function cut(plot: uPlot, seconds: number): boolean {
+  return plot.valToPos(seconds, 'x') > plot.over.clientWidth - LABEL_HALF && plot.over.clientWidth > 0;
 }
 
 // One number of decimals for the whole axis: as few as keep its labels apart.

@@ -270,7 +270,7 @@ impl OutboxReader {
         let mut bytes = vec![0; length.ok_or_else(|| bad("its index is malformed"))? as usize];
         self.file.read_exact_at(position, &mut bytes).map_err(io)?;
         let mut block = vec![];
-        take_block(&bytes, &mut block).map_err(|reason| bad(reason))?;
+        take_block(&bytes, &mut block).map_err(bad)?;
         let (mut kinds, mut rows) = (vec![], vec![]);
         let mut fields = WireReader::new(&block);
         while fields.remaining() > 0 {

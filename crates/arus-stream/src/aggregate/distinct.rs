@@ -31,16 +31,19 @@ struct Values {
     table: HashTable<(Owned, i64)>,
     /// Of a set whose values have entries of their own: what has changed since the last freeze, also what went, and whether
     /// that freeze had it.
-    changed: Option<Box<HashMap<Owned, bool, FixedState>>>,
+    changed: Option<Box<Changed>>,
 }
+
+#[derive(Default)]
+struct Changed(HashMap<Owned, bool, FixedState>);
 
 impl Values {
     /// The value changes; `was_there` before that.
     fn note(&mut self, value: &[u8], was_there: bool) {
         if let Some(changed) = &mut self.changed
-            && !changed.contains_key(value)
+            && !changed.0.contains_key(value)
         {
-            changed.insert(value.into(), was_there);
+            changed.0.insert(value.into(), was_there);
         }
     }
 }
@@ -90,7 +93,7 @@ impl DistinctSet {
     pub(super) fn forget(&mut self, slot: u32, mut entry: impl FnMut(&[u8])) {
         self.clear(slot);
         if let Some(changed) = self.slots[slot as usize].changed.take() {
-            changed.iter().filter(|(_, stored)| **stored).for_each(|(value, _)| entry(value));
+            changed.0.iter().filter(|(_, stored)| **stored).for_each(|(value, _)| entry(value));
         }
     }
 
@@ -196,7 +199,7 @@ impl DistinctSet {
             // Until now it was saved whole.
             None => table.iter().for_each(|(value, count)| entry(value, Some(*count))),
             Some(changed) => {
-                for (value, stored) in changed.iter() {
+                for (value, stored) in &changed.0 {
                     let found = table.find(hasher.hash_one(&**value), |(other, _)| other == value);
                     if found.is_some() || *stored {
                         entry(value, found.map(|(_, count)| *count));

@@ -9,6 +9,7 @@ help:
 	@echo "make test         everything; installs the clients and the browser that it needs"
 	@echo "make planted      plants one bug after the other; the test that claims it has to fail"
 	@echo "make soak         the long reliability tests (SOAK_MINUTES=60)"
+	@echo "make dist         an archive and a Debian package, in dist/, and the test of both"
 	@echo "make lint         format, and clippy with warnings as errors"
 	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
 	@echo "make bench SUITE=first  (or one of bench/README.md)"
@@ -75,6 +76,13 @@ tidy:
 lint:
 	cargo fmt --all --check
 	scripts/with-clippy cargo build --release --workspace --all-targets
+
+# ---- to take away
+
+.PHONY: dist
+dist: build
+	$(STEP) "dist: archive and package" scripts/dist $(BIN)
+	$(STEP) "dist: test" scripts/dist-test
 
 # ---- more
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::manual::Manual;
 
 /// Real-time data in one process: collect events, process them with Flink SQL, store and show the results.
 ///
@@ -45,6 +47,11 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 no damage, 1 it is no data folder, 2 there is damage.
     Doctor(DoctorArgs),
+    /// The pipelines of a running server and their operators, once a second
+    Top(TopArgs),
+    /// Print the manual page or a shell's completions
+    #[command(hide = true)]
+    Manual { of: Manual },
     /// Print the version
     Version,
 }
@@ -153,8 +160,24 @@ pub(crate) struct CheckArgs {
     pub(crate) fingerprint: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct TopArgs {
+    /// Show it once and end, as where the output is no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
 #[derive(Args, Clone)]
 pub(crate) struct Flags {
+    /// The log on standard error: text, or a line of JSON for each event
+    #[arg(long, global = true, value_name = "FORMAT", env = "ARUS_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
     /// The folder of all state; one server a folder [default: ./arus-data]
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_DATA")]
     pub(crate) data: Option<PathBuf>,

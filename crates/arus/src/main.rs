@@ -5,12 +5,15 @@ mod check;
 mod demo;
 mod dialect;
 mod keep;
+mod log_lines;
+mod manual;
 mod output;
 mod project;
 mod run;
 mod server;
 mod settings_file;
 mod shell;
+mod top;
 
 use std::process::ExitCode;
 
@@ -30,11 +33,16 @@ fn main() -> ExitCode {
             return if e.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
         }
     };
-    output::init_log();
+    output::init_log(cli.flags.log_format);
     arus_core::contained::silence_contained();
     let outcome = match cli.command {
         Some(Command::Version) => {
             output::line(&format!("arus {}", env!("CARGO_PKG_VERSION")));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Top(args)) => top::run(&cli.flags, &args),
+        Some(Command::Manual { of }) => {
+            output::line(manual::text(of).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Dialect) => dialect::dialect(),

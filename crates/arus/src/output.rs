@@ -5,6 +5,9 @@ use std::io::Write;
 use arus_core::connector::LineOutput;
 use arus_core::{Error, Result};
 
+use crate::args::LogFormat;
+use crate::log_lines::JsonLines;
+
 /// A line on standard output. A closed pipe is no error of ours: the reader has what it wanted.
 pub(crate) fn line(text: &str) {
     if writeln!(std::io::stdout().lock(), "{text}").is_err() {
@@ -20,10 +23,14 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Warnings and errors, unless ARUS_LOG asks for more.
-pub(crate) fn init_log() {
+pub(crate) fn init_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ARUS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.event_format(JsonLines::new()).init(),
+    }
 }
 
 pub(crate) struct Stdout;

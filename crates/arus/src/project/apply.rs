@@ -60,7 +60,7 @@ pub(crate) fn rendered(error: &Error, request: &ApplyRequest) -> String {
 }
 
 /// The server that the flags name.
-fn client(flags: &Flags) -> Client {
+pub(crate) fn client(flags: &Flags) -> Client {
     let door = arus_serve::ENDPOINTS.iter().find(|e| e.name == "http").map_or(0, |door| door.port);
     let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     Client::new(SocketAddr::new(listen, flags.port("--http-port").unwrap_or(door)))

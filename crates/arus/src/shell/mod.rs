@@ -2,7 +2,7 @@
 
 pub(crate) mod client;
 mod editor;
-mod table;
+pub(crate) mod table;
 
 use std::io::{IsTerminal, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -26,9 +26,10 @@ SELECT name AS pipeline, state, CAST(rows_in_per_s AS BIGINT) AS "rows in/s", CA
   CAST(busy * 100 AS BIGINT) AS "busy %", backlog_rows AS backlog, behind_ms AS "behind ms", state_bytes AS "state bytes", reason
 FROM arus.pipelines"#;
 const OPERATORS: &str = r#"SET 'arus.dialect' = 'postgresql';
-SELECT pipeline, name AS operator, CAST(rows_in_per_s AS BIGINT) AS "rows in/s", CAST(rows_out_per_s AS BIGINT) AS "rows out/s",
-  CAST(busy * 100 AS BIGINT) AS "busy %", backlog_rows AS backlog, state_bytes AS "state bytes"
-FROM arus.operators"#;
+SELECT p.name AS pipeline, o.name AS operator, CAST(o.rows_in_per_s AS BIGINT) AS "rows in/s",
+  CAST(o.rows_out_per_s AS BIGINT) AS "rows out/s", CAST(o.busy * 100 AS BIGINT) AS "busy %", o.backlog_rows AS backlog,
+  o.state_bytes AS "state bytes"
+FROM arus.operators o JOIN arus.pipelines p ON p.id = o.pipeline"#;
 
 pub(crate) fn run(flags: &Flags, args: &TopArgs) -> Result<ExitCode> {
     let client = client(&settings_file::complete(flags.clone())?);

@@ -15,7 +15,6 @@ mod changes;
 mod conformance;
 mod cores;
 mod crashes;
-mod docs;
 mod durability;
 mod errors;
 mod faults;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::connector::{Connector, Format};
+use crate::error::Result;
 use crate::expr::Expr;
 use crate::schema::{Column, RowSchema};
 use crate::types::{LogicalType, TimeAttribute, TypeKind};
@@ -271,10 +272,23 @@ impl CatalogObject {
 /// Keys and values of a partition, in the order of the table's partition columns.
 pub type PartitionSpec = Vec<(String, String)>;
 
+/// What a statement does with an object that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    Read,
+    Write,
+}
+
 /// Tables and views by name.
 pub trait Catalog: Send + Sync {
     /// The temporary object at this place, else the one that is there for good.
     fn object(&self, path: &ObjectPath) -> Option<CatalogObject>;
+    /// The same for a name in the text of a statement, but not of a view that it reads: an error where whoever runs the
+    /// statement may not use it so.
+    fn named(&self, path: &ObjectPath, _usage: Usage) -> Result<Option<CatalogObject>> {
+        Ok(self.object(path))
+    }
+
     /// Every object of a database of the default catalog, by name.
     fn objects(&self, database: &str) -> Vec<CatalogObject>;
     /// Of the default catalog.

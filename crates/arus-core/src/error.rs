@@ -44,6 +44,10 @@ pub enum Code {
     DiskFull,
     Corrupt,
     PermissionDenied,
+    /// Unknown user, wrong or expired password.
+    InvalidPassword,
+    /// Nobody has said who this is, or may not say it any more.
+    NotAuthenticated,
     /// An idempotent producer that the partition does not know begins in the middle.
     UnknownProducer,
     /// An idempotent producer whose place another one has taken.
@@ -69,6 +73,8 @@ impl Code {
             Code::DiskFull => "53100",
             Code::Corrupt => "XX001",
             Code::PermissionDenied => "42501",
+            Code::InvalidPassword => "28P01",
+            Code::NotAuthenticated => "28000",
             Code::UnknownProducer | Code::ProducerEpoch | Code::OutOfOrder => "40001",
             Code::Other => match kind {
                 ErrorKind::User => "42000",

@@ -3,6 +3,7 @@
 //! This is the hot root of the workspace, so it holds plain data and traits and next to no behaviour.
 //! SQL and runtime meet in [`plan::PhysicalPlan`]; doors and engine meet in [`platform`].
 
+pub mod access;
 pub mod catalog;
 pub mod change;
 pub mod clock;

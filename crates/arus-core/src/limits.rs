@@ -114,3 +114,15 @@ pub const DELIVERY_PAUSE_MS: u64 = 100;
 pub const DELIVERY_PAUSE_MAX_MS: u64 = 10_000;
 /// Rows of one outbox that a sink may reject: more is a wrong table, not wrong rows, and nothing of it is delivered.
 pub const REJECTED_ROWS: usize = 1_000;
+/// Users and roles together: all of them stand in one record of the manifest.
+pub const USERS: usize = 1_000;
+/// A name of a user or role.
+pub const USER_NAME_BYTES: usize = 63;
+/// A password: a sentence, not a document.
+pub const PASSWORD_BYTES: usize = 1_024;
+/// Addresses and users whose wrong passwords are remembered; the longest quiet one goes first.
+pub const WRONG_PASSWORDS: usize = 10_000;
+/// Logins of the console and bearer tokens that are alive; the oldest goes first.
+pub const TOKENS: usize = 10_000;
+/// How long a login of the console lasts.
+pub const TOKEN_MS: i64 = 12 * 3_600_000;

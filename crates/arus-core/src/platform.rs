@@ -28,6 +28,11 @@ pub enum Door {
 
 #[async_trait]
 pub trait Platform: Send + Sync {
+    /// For whom this is; `None` where nobody is asked.
+    fn user(&self) -> Option<String> {
+        None
+    }
+
     fn session(&self, door: Door) -> Box<dyn Session>;
 
     /// Rows by HTTP; returns when they are durable.
@@ -48,7 +53,7 @@ pub trait Platform: Send + Sync {
     fn status(&self) -> ServerStatus;
 
     /// Prometheus text.
-    fn metrics(&self) -> String;
+    fn metrics(&self) -> Result<String>;
 
     /// Whether recovery is over and rows are taken.
     fn ready(&self) -> bool;
@@ -281,7 +286,8 @@ pub struct FetchedBatches {
 #[async_trait]
 pub trait LogDoor: Send + Sync {
     fn topics(&self) -> Vec<TopicInfo>;
-    fn topic(&self, name: &str) -> Option<TopicInfo>;
+    /// An error where whoever asks may neither read nor write it, whether it is there or not.
+    fn topic(&self, name: &str) -> Result<Option<TopicInfo>>;
     /// A topic that a client asked for: readable at once by its envelope.
     async fn create_topic(&self, name: &str, partitions: Option<i32>) -> Result<TopicInfo>;
     /// An id for an idempotent producer: no other one of this server ever has it.

@@ -46,6 +46,8 @@ pub struct EngineConfig {
     pub allow_hosts: Vec<String>,
     /// A folder with a file for each secret.
     pub secrets: Option<PathBuf>,
+    /// Passwords are asked for even while there is no user: others than this machine may connect.
+    pub ask_passwords: bool,
     pub working_dir: PathBuf,
     /// (name, YAML text).
     pub dashboards: Vec<(String, String)>,
@@ -84,6 +86,7 @@ impl EngineConfig {
             allow_paths: vec![],
             allow_hosts: vec![],
             secrets: None,
+            ask_passwords: false,
             working_dir,
             dashboards: vec![],
             stdout: Arc::new(Nowhere),

@@ -20,6 +20,7 @@ use arus_storage::state::StateStore;
 use arus_storage::{DataFolder, backup};
 use tokio::sync::watch;
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::catalog::ServerCatalog;
 use crate::checkpoint::{AfterRecord, CheckpointTask};
@@ -144,6 +145,7 @@ impl Engine {
             after_record: AfterRecord::default(),
             owners: Owners::default(),
             disk,
+            access: Access::new(config.ask_passwords, config.clock.clone())?,
             state_damages: restored.damages.clone(),
             config,
         });

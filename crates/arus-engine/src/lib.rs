@@ -4,6 +4,7 @@
 //! ([`domain`]) and the checkpoint thread ([`checkpoint`]). A row's way: [`ingest`] or the Kafka door appends it to the log, the data
 //! thread runs it through its pipelines, [`published`] shows the epoch to readers.
 
+mod access;
 mod admission;
 mod alter;
 mod analyze;
@@ -24,6 +25,7 @@ mod engine;
 mod explain;
 mod figures;
 mod follow;
+mod gate;
 mod ingest;
 mod io;
 mod jobs;
@@ -31,6 +33,7 @@ mod log_door;
 mod materialized;
 mod memory;
 mod owners;
+mod permitted;
 mod platform;
 mod project;
 mod published;
@@ -54,6 +57,7 @@ mod tables;
 mod tests;
 mod trail;
 mod virtual_time;
+mod users;
 mod waiting;
 mod why;
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arrow::compute::concat_batches;
+use arus_access::Privilege;
 use arus_core::Result;
 use arus_core::catalog::{ColumnKind, ObjectPath, TableKind};
 use arus_core::change::arrow_bug;
@@ -22,6 +23,7 @@ use futures::StreamExt;
 use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
 
+use crate::access::{Action, Who};
 use crate::changes;
 use crate::config::kilobytes;
 use crate::damage;
@@ -29,6 +31,7 @@ use crate::delivery::SinkFigures;
 use crate::engine::Engine;
 use crate::jobs::JobStatus;
 use crate::log_door::EngineLog;
+use crate::permitted::{PermittedSnapshot, while_permitted};
 use crate::session::EngineSession;
 use crate::shared::Shared;
 use crate::snapshot::EngineSnapshot;
@@ -38,45 +41,62 @@ const TICK_MIN: Duration = Duration::from_millis(250);
 const TICK_MAX: Duration = Duration::from_secs(1);
 
 /// The engine as the doors hold it.
-pub(crate) struct EnginePlatform(pub(crate) Arc<Engine>);
+pub(crate) struct EnginePlatform {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) who: Who,
+}
 
 impl Engine {
+    /// For the server itself, with all rights.
     pub fn platform(self: &Arc<Self>) -> Arc<dyn Platform> {
-        Arc::new(EnginePlatform(self.clone()))
+        Arc::new(EnginePlatform { engine: self.clone(), who: Who::Engine })
     }
 }
 
 #[async_trait]
 impl Platform for EnginePlatform {
+    fn user(&self) -> Option<String> {
+        self.who.user().map(str::to_string)
+    }
+
     fn session(&self, door: Door) -> Box<dyn Session> {
-        Box::new(EngineSession::new(self.0.clone(), door))
+        Box::new(EngineSession::of(self.engine.clone(), door, self.who.clone()))
     }
 
     async fn ingest(&self, request: IngestRequest) -> Result<IngestReply> {
-        self.0.shared.ingest(request).await
+        self.engine.shared.authorize(&self.who, Action::On(Privilege::Insert, &request.table))?;
+        self.engine.shared.ingest(request).await
     }
 
     fn changes(&self, table: &ObjectPath, from: Option<Cut>) -> Result<BoxStream<'static, Result<ChangeEvent>>> {
-        changes::changes(&self.0.shared, table, from)
+        let shared = &self.engine.shared;
+        shared.authorize(&self.who, Action::On(Privilege::Select, table))?;
+        let changes = changes::changes(shared, table, from)?;
+        Ok(while_permitted(shared, &self.who, vec![table.clone()], changes))
     }
 
     async fn query(&self, sql: &str, params: &BTreeMap<String, serde_json::Value>) -> Result<QueryRows> {
-        let query = self.0.query_engine()?;
-        let stream = query.query(sql, query.latest(), Params::Named(params)).await?;
+        let shared = &self.engine.shared;
+        shared.authorize(&self.who, Action::Stay)?;
+        let query = self.engine.query_engine()?;
+        let snapshot = PermittedSnapshot::new(query.latest(), shared, &self.who);
+        let stream = query.query(sql, snapshot.clone(), Params::Named(params)).await;
+        let stream = stream.map_err(|e| snapshot.explain(e))?;
         let cut = stream.cut.unwrap_or(Cut { incarnation: 0, epoch: 0 });
         let (schema, as_of_ms) = (stream.schema.clone(), stream.as_of_ms);
         Ok(QueryRows { schema, cut, as_of_ms, batches: stream.batches.try_collect().await? })
     }
 
     async fn newest(&self, table: &ObjectPath, limit: usize) -> Result<QueryRows> {
-        let shared = self.0.shared.clone();
+        let shared = self.engine.shared.clone();
+        shared.authorize(&self.who, Action::On(Privilege::Select, table))?;
         let path = table.clone();
         let read = tokio::task::spawn_blocking(move || newest(&shared, &path, limit));
         read.await.map_err(|e| arus_core::Error::bug(format!("a read has panicked: {e}")))?
     }
 
     fn ticks(&self) -> BoxStream<'static, Tick> {
-        let shared = self.0.shared.clone();
+        let shared = self.engine.shared.clone();
         let published = shared.published.subscribe();
         stream::unfold((shared, published, true), |(shared, mut published, first)| async move {
             if !first {
@@ -93,7 +113,7 @@ impl Platform for EnginePlatform {
     }
 
     fn status(&self) -> ServerStatus {
-        let shared = &self.0.shared;
+        let shared = &self.engine.shared;
         let disk = &shared.disk;
         ServerStatus {
             version: env!("CARGO_PKG_VERSION"),
@@ -111,30 +131,35 @@ impl Platform for EnginePlatform {
         }
     }
 
-    fn metrics(&self) -> String {
-        metrics(&self.0.shared)
+    fn metrics(&self) -> Result<String> {
+        self.engine.shared.authorize(&self.who, Action::Watch("to read /metrics"))?;
+        Ok(metrics(&self.engine.shared))
     }
 
     fn ready(&self) -> bool {
-        self.0.shared.ready.load(Relaxed)
+        self.engine.shared.ready.load(Relaxed)
     }
 
     fn warnings(&self) -> Vec<String> {
-        let shared = &self.0.shared;
-        shared.disk.warning().into_iter().chain(damage::warning(shared)).collect()
+        match self.engine.shared.allows(&self.who, Action::Watch("to read warnings")) {
+            true => self.engine.shared.warnings(),
+            false => vec![],
+        }
     }
 
     async fn apply(&self, request: ApplyRequest) -> Result<ApplyReply> {
-        self.0.apply_project(request).await
+        self.engine.shared.authorize(&self.who, Action::Administer("to apply a project"))?;
+        self.engine.apply_project(request).await
     }
 
     async fn backup(&self) -> Result<PinnedBackup> {
-        self.0.shared.backup().await
+        self.engine.shared.authorize(&self.who, Action::Administer("a backup"))?;
+        self.engine.shared.backup().await
     }
 
     fn dashboards(&self) -> Result<Vec<(String, String)>> {
-        let mut dashboards = self.0.shared.config.dashboards.clone();
-        dashboards.extend(self.0.shared.projects.dashboards());
+        let mut dashboards = self.engine.shared.config.dashboards.clone();
+        dashboards.extend(self.engine.shared.projects.dashboards());
         // A project's own goes before that of the same name.
         let mut seen = std::collections::BTreeSet::new();
         dashboards.reverse();
@@ -144,7 +169,14 @@ impl Platform for EnginePlatform {
     }
 
     fn log(&self) -> Arc<dyn LogDoor> {
-        Arc::new(EngineLog(self.0.shared.clone()))
+        Arc::new(EngineLog { shared: self.engine.shared.clone(), who: self.who.clone() })
+    }
+}
+
+impl Shared {
+    /// What whoever runs the server should know now.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.disk.warning().into_iter().chain(damage::warning(self)).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use arus_storage::log::{KnownEnd, Topic};
 use arus_storage::manifest::{CatalogItem, Checkpoint, ManifestState};
 use arus_stream::Checkpoint as TaskCheckpoint;
 
+use crate::access::ACCESS;
 use crate::ddl::{CLIENT_WRITER, DATABASE_ITEM, MATERIALIZED, PIPELINE, TABLE, VIEW, settings_of};
 use crate::domain::Domain;
 use crate::follow;
@@ -56,6 +57,7 @@ pub(crate) fn recover(
         }
         pending = later.into_iter().map(|(item, _)| item).collect();
     }
+    shared.forget_dropped_at_start();
     jobs.sort_by_key(|job: &RecoveredJob| job.id);
     jobs.retain(|recovered| recovered.job.status() == JobStatus::Running);
     shared.log.remove_unknown()?;
@@ -135,6 +137,10 @@ fn recover_item(
     checkpoint: Option<&Checkpoint>,
     restored: &RestoredState,
 ) -> Result<Option<JobSpec>> {
+    if item.kind == ACCESS {
+        shared.access.recover(item)?;
+        return Ok(None);
+    }
     if item.kind == CLIENT_WRITER {
         let table = shared.tables.require(&item.path)?;
         return Ok(Some(shared.client_writer_spec(item, &table.def)));

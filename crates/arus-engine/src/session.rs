@@ -16,19 +16,23 @@ use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, READ_DAMAGE, Set
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
 use arus_query::Params;
 use arus_sql::Planned;
+use arus_sql::access::is_access_statement;
 use arus_sql::parser::{Cut as TextCut, cut_statement};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::alter::in_database_of;
+use crate::access::{Action, Who};
 use crate::bounded;
 use crate::config::Mode;
 use crate::ddl::Origin;
 use crate::engine::Engine;
 use crate::explain;
 use crate::jobs::{JobKind, JobStatus};
+use crate::permitted::{Permitted, PermittedSnapshot, PermittedStatement, while_permitted};
 use crate::snapshot::EngineSnapshot;
+use crate::users::{self, Told};
 use crate::{analyze, why};
 
 /// A read waits for at most so long for the epoch that holds what its session wrote.
@@ -39,6 +43,7 @@ const READ_AHEAD: usize = 4;
 pub(crate) struct EngineSession {
     engine: Arc<Engine>,
     door: Door,
+    who: Who,
     pub(crate) settings: Settings,
     pinned: bool,
     snapshot: Option<Arc<EngineSnapshot>>,
@@ -49,10 +54,16 @@ pub(crate) struct EngineSession {
 }
 
 impl EngineSession {
+    /// The server's own.
     pub(crate) fn new(engine: Arc<Engine>, door: Door) -> Self {
+        Self::of(engine, door, Who::Engine)
+    }
+
+    pub(crate) fn of(engine: Arc<Engine>, door: Door, who: Who) -> Self {
         EngineSession {
             engine,
             door,
+            who,
             settings: Settings::default(),
             pinned: false,
             snapshot: None,
@@ -101,11 +112,21 @@ impl EngineSession {
         Ok(snapshot)
     }
 
+    fn plan(&self, statement: &str, batch_snapshot: bool) -> Result<PermittedStatement> {
+        self.engine.shared.plan_for(&self.who, statement, &self.settings, batch_snapshot)
+    }
+
+    async fn permitted_snapshot(&mut self) -> Result<Arc<PermittedSnapshot>> {
+        self.engine.shared.authorize(&self.who, Action::Stay)?;
+        let snapshot = self.read_snapshot().await?;
+        Ok(PermittedSnapshot::new(snapshot, &self.engine.shared, &self.who))
+    }
+
     /// Plans a statement of Flink's dialect and does it.
     async fn run(&mut self, statement: &str) -> Result<StatementOutput> {
         let shared = self.engine.shared.clone();
         let snapshot_select = shared.config.mode == Mode::Server;
-        let planned = shared.plan(statement, &self.settings, snapshot_select && is_query(statement))?;
+        let planned = self.plan(statement, snapshot_select && is_query(statement))?.planned;
         let notices = planned.notices;
         let settings = self.settings.clone();
         let origin = Origin { sql: statement, settings: &settings, undeclared: false };
@@ -126,11 +147,15 @@ impl EngineSession {
                 Done { job: Some(job), ..done("CREATE TABLE AS") }
             }
             Planned::AlterTable { old, table, sql } => {
+                let renamed = (old != table.path).then(|| (old.clone(), table.path.clone()));
                 shared.alter_table(old, table, &sql, origin).await?;
+                self.rename_rights(renamed).await?;
                 done("ALTER TABLE")
             }
             Planned::AlterView { old, view, sql } => {
+                let renamed = (old != view.path).then(|| (old.clone(), view.path.clone()));
                 shared.alter_view(old, view, &sql, origin).await?;
+                self.rename_rights(renamed).await?;
                 done("ALTER VIEW")
             }
             Planned::AlterPartitions { table, add, partitions } => {
@@ -155,6 +180,7 @@ impl EngineSession {
             }
             Planned::DropDatabase { catalog, name, objects } => {
                 shared.drop_database(&catalog, &name, &objects).await?;
+                shared.forget_dropped().await?;
                 done("DROP DATABASE")
             }
             Planned::UseDatabase { catalog, name } => {
@@ -172,6 +198,7 @@ impl EngineSession {
             }
             Planned::Drop { kind, path, .. } => {
                 shared.drop_object(kind, &path).await?;
+                shared.forget_dropped().await?;
                 done(&format!("DROP {}", kind.as_str()))
             }
             Planned::Insert { plan, target } => {
@@ -246,6 +273,15 @@ impl EngineSession {
         };
         outcome.notices.splice(0..0, notices);
         Ok(StatementOutput::Done(outcome))
+    }
+
+    async fn rename_rights(&self, renamed: Option<(ObjectPath, ObjectPath)>) -> Result<()> {
+        let Some((old, new)) = renamed else { return Ok(()) };
+        let change = |directory: &mut arus_access::Directory| {
+            directory.rename(&old, &new);
+            Ok(())
+        };
+        self.engine.shared.change_access(change).await
     }
 
     /// A job runs: whether the statement waits for its end says `table.dml-sync`.
@@ -374,12 +410,19 @@ impl Session for EngineSession {
     }
 
     async fn execute(&mut self, statement: &str, params: &[Option<String>]) -> Result<StatementOutput> {
+        if is_access_statement(statement) && params.is_empty() {
+            let told = self.engine.shared.access_statement(&self.who, &self.settings, statement).await?;
+            return Ok(match told {
+                Told::Done(done) => StatementOutput::Done(done),
+                Told::Rows(columns, rows) => StatementOutput::Rows(text_rows(columns, &rows)?),
+            });
+        }
         if self.is_postgres_query(statement) {
-            let snapshot = self.read_snapshot().await?;
+            let snapshot = self.permitted_snapshot().await?;
             let query = self.engine.query_engine()?;
             let database = self.settings.get(DATABASE);
-            let rows = query.query_in(database, statement, snapshot, Params::Positional(params)).await?;
-            return Ok(StatementOutput::Rows(rows));
+            let rows = query.query_in(database, statement, snapshot.clone(), Params::Positional(params)).await;
+            return rows.map(StatementOutput::Rows).map_err(|e| snapshot.explain(e));
         }
         if !params.is_empty() {
             return Err(
@@ -390,12 +433,17 @@ impl Session for EngineSession {
     }
 
     async fn describe(&mut self, statement: &str) -> Result<StatementShape> {
+        if is_access_statement(statement) {
+            return Ok(StatementShape { schema: users::columns(statement)?.map(text_schema), params: 0 });
+        }
         if self.is_postgres_query(statement) {
-            let snapshot = self.read_snapshot().await?;
-            let shape = self.engine.query_engine()?.describe(self.settings.get(DATABASE), statement, snapshot).await?;
+            let snapshot = self.permitted_snapshot().await?;
+            let query = self.engine.query_engine()?;
+            let shape = query.describe(self.settings.get(DATABASE), statement, snapshot.clone()).await;
+            let shape = shape.map_err(|e| snapshot.explain(e))?;
             return Ok(StatementShape { schema: Some(shape.schema), params: shape.params });
         }
-        let planned = self.engine.shared.plan(statement, &self.settings, is_query(statement))?;
+        let planned = self.plan(statement, is_query(statement))?.planned;
         let schema = match planned.planned {
             Planned::Rows { columns, .. } => Some(text_schema(&columns)),
             Planned::ShowJobs | Planned::DescribeJob { .. } => Some(text_schema(&JOB_COLUMNS)),
@@ -410,11 +458,11 @@ impl Session for EngineSession {
     async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<StreamEvent>>)> {
         let shared = self.engine.shared.clone();
         let only_select = || Error::user("only SELECT gives a stream").with_code(Code::NotSupported);
-        let planned = match shared.plan(statement, &self.settings, false) {
-            Err(e) if e.code() == Code::NotSupported => match shared.plan(statement, &self.settings, true) {
+        let PermittedStatement { planned, read } = match self.plan(statement, false) {
+            Err(e) if e.code() == Code::NotSupported => match self.plan(statement, true) {
                 // What has no changes to follow is shown as it is now.
                 Ok(planned) => {
-                    let Planned::Select { plan, schema } = planned.planned else { return Err(only_select()) };
+                    let Planned::Select { plan, schema } = planned.planned.planned else { return Err(only_select()) };
                     let rows = self.select(plan, &schema).await?.batches;
                     let rows = rows.map(|batch| batch.map(|b| StreamEvent::Changes(ChangeBatch::inserts(b))));
                     let note = StreamEvent::Note(format!("shown as of now: {e}"));
@@ -426,7 +474,7 @@ impl Session for EngineSession {
         };
         let Planned::Select { plan, schema } = planned.planned else { return Err(only_select()) };
         let changes = crate::changes::stream_select(&shared, plan, &self.settings)?;
-        Ok((schema, changes))
+        Ok((schema, while_permitted(&shared, &self.who, read, changes)))
     }
 
     async fn settle(&mut self) -> Result<()> {
@@ -438,7 +486,8 @@ impl Session for EngineSession {
 
     fn suggest(&self, before: &str, after: &str) -> Suggestions {
         let shared = &self.engine.shared;
-        shared.with_planner(&shared.catalog, &self.settings, false, |planner| arus_sql::suggest(planner, before, after))
+        let permitted = Permitted::new(shared, &self.who);
+        shared.with_planner(&permitted, &self.settings, false, |planner| arus_sql::suggest(planner, before, after))
     }
 
     fn pin(&mut self, pinned: bool) {

@@ -21,6 +21,7 @@ use arus_storage::state::StateDamage;
 use arus_stream::{ErrorPolicy, PipelineSettings, Waker};
 use tokio::sync::{oneshot, watch};
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::catalog::{Changed, ServerCatalog};
 use crate::checkpoint::AfterRecord;
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) after_record: AfterRecord,
     pub(crate) owners: Owners,
     pub(crate) disk: DiskBudget,
+    pub(crate) access: Access,
     /// What of the restored checkpoint could not be read.
     pub(crate) state_damages: Vec<StateDamage>,
 }

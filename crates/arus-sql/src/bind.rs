@@ -32,7 +32,7 @@ mod window;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use arus_core::catalog::{CatalogObject, ObjectPath, TableDef};
+use arus_core::catalog::{CatalogObject, ObjectPath, TableDef, Usage};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::{Error, Location, Result};
@@ -169,13 +169,19 @@ impl<'a> Binder<'a> {
             .with_hint(near_or_list(&catalog.value, "catalogs", &names)))
     }
 
-    /// The table or view of that name.
+    /// The table or view of that name, to be read.
     pub(crate) fn object(&self, name: &ObjectName) -> Result<CatalogObject> {
+        self.object_for(name, Usage::Read)
+    }
+
+    fn object_for(&self, name: &ObjectName, usage: Usage) -> Result<CatalogObject> {
         let path = self.path(name)?;
-        if let Some(object) = self.planner.catalog.object(&path) {
-            return Ok(object);
-        }
-        Err(self.no_such_table(&path, name))
+        // What a view reads is the affair of whoever made it.
+        let found = match self.views.is_empty() {
+            true => self.planner.catalog.named(&path, usage).map_err(|e| self.locate(e, name.span))?,
+            false => self.planner.catalog.object(&path),
+        };
+        found.ok_or_else(|| self.no_such_table(&path, name))
     }
 
     pub(crate) fn no_such_table(&self, path: &ObjectPath, name: &ObjectName) -> Error {
@@ -202,7 +208,16 @@ impl<'a> Binder<'a> {
 
     /// The table of that name; a view is none.
     pub(crate) fn table_named(&self, name: &ObjectName) -> Result<Arc<TableDef>> {
-        match self.object(name)? {
+        self.table_for(name, Usage::Read)
+    }
+
+    /// The same, to be written.
+    pub(crate) fn sink_named(&self, name: &ObjectName) -> Result<Arc<TableDef>> {
+        self.table_for(name, Usage::Write)
+    }
+
+    fn table_for(&self, name: &ObjectName, usage: Usage) -> Result<Arc<TableDef>> {
+        match self.object_for(name, usage)? {
             CatalogObject::Table(table) => Ok(table),
             CatalogObject::View(view) => {
                 Err(self.wrong(Code::InvalidValue, format!("'{}' is a view, expected a table", view.path), name.span))

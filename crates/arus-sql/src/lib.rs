@@ -1,5 +1,6 @@
 //! Flink SQL: lexer, parser, binder and planner, from text to arus-core's physical plan. No runtime dependency.
 
+pub mod access;
 mod assist;
 pub mod ast;
 mod bind;

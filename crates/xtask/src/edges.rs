@@ -7,6 +7,7 @@ use crate::{Finding, read};
 /// Crate, and the crates of the workspace that it may use.
 const EDGES: &[(&str, &[&str])] = &[
     ("arus-core", &[]),
+    ("arus-access", &["arus-core"]),
     ("arus-storage", &["arus-core"]),
     ("arus-expr", &["arus-core"]),
     ("arus-sql", &["arus-core"]),
@@ -16,12 +17,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("arus-serve", &["arus-core", "arus-storage"]),
     (
         "arus-engine",
-        &["arus-core", "arus-storage", "arus-expr", "arus-sql", "arus-stream", "arus-connect", "arus-query"],
+        &["arus-core", "arus-storage", "arus-expr", "arus-sql", "arus-stream", "arus-connect", "arus-query", "arus-access"],
     ),
     (
         "arus",
         &[
             "arus-core",
+            "arus-access",
             "arus-storage",
             "arus-expr",
             "arus-sql",

@@ -18,7 +18,7 @@ use crate::rel::{Rel, RelOp, is_identity};
 
 impl Binder<'_> {
     pub(crate) fn insert(&self, insert: &Insert) -> Result<(Rel, Arc<TableDef>)> {
-        let table = self.table_named(&insert.table)?;
+        let table = self.sink_named(&insert.table)?;
         self.insert_into(insert, table)
     }
 

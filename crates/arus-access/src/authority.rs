@@ -177,16 +177,13 @@ fn signed(key: &EcdsaKeyPair, body: &Body<'_>, extensions: &[Vec<u8>]) -> Result
         tlv(0xA3, &tlv(SEQUENCE, &extensions.concat())),
     ];
     let content = tlv(SEQUENCE, &content.concat());
-    let signature = key
-        .sign(&SystemRandom::new(), &content)
-        .map_err(|_| Error::external("the certificate could not be signed"))?;
+    let signature =
+        key.sign(&SystemRandom::new(), &content).map_err(|_| Error::external("the certificate could not be signed"))?;
     Ok(tlv(SEQUENCE, &[content, algorithm, tlv(BITS, &[&[0], signature.as_ref()].concat())].concat()))
 }
 
 fn name(common: &str) -> Vec<u8> {
-    let one = |oid: &[u8], text: &str| {
-        tlv(SET, &tlv(SEQUENCE, &[tlv(OID, oid), tlv(UTF8, text.as_bytes())].concat()))
-    };
+    let one = |oid: &[u8], text: &str| tlv(SET, &tlv(SEQUENCE, &[tlv(OID, oid), tlv(UTF8, text.as_bytes())].concat()));
     tlv(SEQUENCE, &[one(OID_ORGANIZATION, "Arus"), one(OID_COMMON_NAME, common)].concat())
 }
 
@@ -236,7 +233,8 @@ fn un_pem(label: &str, text: &str) -> Result<Vec<u8>> {
     let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
     let body = text.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end)).map(|(body, _)| body);
     let body: Option<String> = body.map(|body| body.split_whitespace().collect());
-    body.and_then(|body| STANDARD.decode(body).ok()).ok_or_else(|| Error::user(format!("expected a PEM file with a {label}")))
+    body.and_then(|body| STANDARD.decode(body).ok())
+        .ok_or_else(|| Error::user(format!("expected a PEM file with a {label}")))
 }
 
 struct Fields {

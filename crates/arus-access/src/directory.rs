@@ -190,7 +190,12 @@ impl Directory {
     }
 
     /// `valid_until_ms`: `Some(None)` is for ever.
-    pub fn alter_user(&mut self, name: &str, password: Option<&str>, valid_until_ms: Option<Option<i64>>) -> Result<()> {
+    pub fn alter_user(
+        &mut self,
+        name: &str,
+        password: Option<&str>,
+        valid_until_ms: Option<Option<i64>>,
+    ) -> Result<()> {
         let user = self.users.get_mut(name).ok_or_else(|| no_such("user", name))?;
         if let Some(password) = password {
             user.verifier = verifier_of(password)?;
@@ -217,7 +222,9 @@ impl Directory {
     /// Whoever had it has it no more.
     pub fn drop_role(&mut self, name: &str) -> Result<()> {
         if BUILT_IN.contains(&name) {
-            return Err(Error::user(format!("role '{name}' is built in and cannot be dropped")).with_code(Code::Conflict));
+            return Err(
+                Error::user(format!("role '{name}' is built in and cannot be dropped")).with_code(Code::Conflict)
+            );
         }
         self.roles.remove(name).ok_or_else(|| no_such("role", name))?;
         self.users.values_mut().for_each(|user| {
@@ -298,7 +305,8 @@ impl Directory {
                 .with_hint(format!("letters, digits, '_', '-', '.' and '@', {USER_NAME_BYTES} bytes at most")));
         }
         // The admin of the first start has the name of its role.
-        let taken_role = self.roles.contains_key(name) || (what == "role" && BUILT_IN.contains(&name)) || name == MONITOR;
+        let taken_role =
+            self.roles.contains_key(name) || (what == "role" && BUILT_IN.contains(&name)) || name == MONITOR;
         if taken_role || self.users.contains_key(name) {
             let taken = if self.users.contains_key(name) { "user" } else { "role" };
             return Err(Error::user(format!("{taken} '{name}' exists already")).with_code(Code::DuplicateObject));
@@ -341,7 +349,9 @@ fn owner_of(path: &ObjectPath) -> ObjectPath {
 }
 
 fn no_such(what: &str, name: &str) -> Error {
-    Error::user(format!("{what} '{name}' does not exist")).with_code(Code::InvalidValue).with_hint("SHOW USERS lists them")
+    Error::user(format!("{what} '{name}' does not exist"))
+        .with_code(Code::InvalidValue)
+        .with_hint("SHOW USERS lists them")
 }
 
 #[cfg(test)]
@@ -371,10 +381,16 @@ mod tests {
             assert!(!d.may("ann", Privilege::Insert, &table(name)), "{name}");
         }
         assert!(!d.may("ann", Privilege::Select, &ObjectPath::new("other", "orders")));
-        assert!(d.may("root", Privilege::Delete, &table("anything")) && !d.may("nobody", Privilege::Select, &table("orders")));
+        assert!(
+            d.may("root", Privilege::Delete, &table("anything"))
+                && !d.may("nobody", Privilege::Select, &table("orders"))
+        );
         let mut kept = d.clone();
         assert!(kept.rename(&table("orders"), &table("sales")));
-        assert!(kept.may("ann", Privilege::Select, &table("sales")) && !kept.may("ann", Privilege::Select, &table("orders")));
+        assert!(
+            kept.may("ann", Privilege::Select, &table("sales"))
+                && !kept.may("ann", Privilege::Select, &table("orders"))
+        );
         assert!(d.keep_grants(|path| path.name != "orders") && !d.keep_grants(|_| true));
         assert!(!d.may("ann", Privilege::Select, &table("orders")));
         d.grant(&[Privilege::Insert], &table("orders"), "ann").unwrap();
@@ -386,7 +402,8 @@ mod tests {
     #[test]
     fn an_admin_stays() {
         let d = directory();
-        let refused = |change: &dyn Fn(&mut Directory) -> Result<()>| change(&mut d.clone()).unwrap_err().message().to_string();
+        let refused =
+            |change: &dyn Fn(&mut Directory) -> Result<()>| change(&mut d.clone()).unwrap_err().message().to_string();
         assert!(refused(&|d| d.drop_user("root")).contains("one admin"));
         assert!(refused(&|d| d.revoke_role(ADMIN, "root")).contains("one admin"));
         assert!(refused(&|d| d.alter_user("root", None, Some(Some(1)))).contains("one admin"));

@@ -143,10 +143,7 @@ fn keys(peer: IpAddr, user: &str) -> [(Key, u32); 2] {
     let address = network(peer);
     // No user has a longer name: all of them are one.
     let user = if user.len() <= USER_NAME_BYTES { user } else { "" };
-    [
-        (Key { address, user: Some(user.to_string()) }, FREE_OF_A_USER),
-        (Key { address, user: None }, FREE_OF_AN_ADDRESS),
-    ]
+    [(Key { address, user: Some(user.to_string()) }, FREE_OF_A_USER), (Key { address, user: None }, FREE_OF_AN_ADDRESS)]
 }
 
 /// One subscriber of IPv6 has a whole /64.

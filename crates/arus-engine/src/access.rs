@@ -132,18 +132,17 @@ impl Shared {
             Action::Know(path) if Privilege::ALL.iter().any(|p| may(*p, path)) => Ok(()),
             Action::Administer(_) if admin => Ok(()),
             Action::Watch(_) if monitor => Ok(()),
-            Action::On(privilege, path) => Err(denied(format!("permission denied for table '{path}'")).with_hint(format!(
-                "an admin may GRANT {} ON {path} TO {user}; SHOW GRANTS lists what you may do",
-                privilege.as_str()
-            ))),
+            Action::On(privilege, path) => {
+                Err(denied(format!("permission denied for table '{path}'")).with_hint(format!(
+                    "an admin may GRANT {} ON {path} TO {user}; SHOW GRANTS lists what you may do",
+                    privilege.as_str()
+                )))
+            }
             Action::Know(path) => Err(denied(format!("permission denied for table '{path}'"))),
-            Action::Administer(what) => {
-                Err(denied(format!("permission denied: {what} is for admins")).with_hint(format!("an admin may GRANT admin TO {user}")))
-            }
-            Action::Watch(what) => {
-                Err(denied(format!("permission denied: {what} is for admins and monitors"))
-                    .with_hint(format!("an admin may GRANT monitor TO {user}")))
-            }
+            Action::Administer(what) => Err(denied(format!("permission denied: {what} is for admins"))
+                .with_hint(format!("an admin may GRANT admin TO {user}"))),
+            Action::Watch(what) => Err(denied(format!("permission denied: {what} is for admins and monitors"))
+                .with_hint(format!("an admin may GRANT monitor TO {user}"))),
         }
     }
 
@@ -284,4 +283,3 @@ fn told(action: Action<'_>) -> String {
         Action::Administer(what) | Action::Watch(what) => what.to_string(),
     }
 }
-

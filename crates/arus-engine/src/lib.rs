@@ -56,8 +56,8 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod trail;
-mod virtual_time;
 mod users;
+mod virtual_time;
 mod waiting;
 mod why;
 

@@ -128,7 +128,9 @@ impl Shared {
             | Planned::ExplainWhy { .. }
             | Planned::Nothing => Ok(()),
             // Rows of clients; into anything else they are a job.
-            Planned::InsertValues { table, .. } if self.tables.get(&table.path).is_some_and(|t| t.inbox().is_some()) => {
+            Planned::InsertValues { table, .. }
+                if self.tables.get(&table.path).is_some_and(|t| t.inbox().is_some()) =>
+            {
                 Ok(())
             }
             Planned::Change { table, delete, .. } => {

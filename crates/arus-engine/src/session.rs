@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
-use crate::alter::in_database_of;
 use crate::access::{Action, Who};
+use crate::alter::in_database_of;
 use crate::bounded;
 use crate::config::Mode;
 use crate::ddl::Origin;

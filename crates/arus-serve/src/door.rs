@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arus_core::access::Gate;
 use arus_core::limits::{ANSWER_BYTES, DOOR_BYTES, DOORS_BYTES};
-use arus_core::platform::Platform;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Addresses;
+use crate::tls::Tls;
 
 /// Bytes are counted in units of this.
 const UNIT: usize = 1 << 10;
@@ -27,16 +28,34 @@ pub(crate) const REFUSAL: Duration = Duration::from_secs(2);
 /// What a door is opened with.
 #[derive(Clone)]
 pub struct DoorContext {
-    pub(crate) platform: Arc<dyn Platform>,
+    pub(crate) gate: Arc<dyn Gate>,
     pub(crate) addresses: Addresses,
+    /// `None`: nothing is hidden, and nothing leaves this machine.
+    pub(crate) tls: Option<Tls>,
+    /// The name by which others reach this server.
+    pub(crate) advertised: Option<String>,
     connections: usize,
     all_bytes: Arc<Semaphore>,
 }
 
 impl DoorContext {
     /// `connections`: of each door at most.
-    pub fn new(platform: Arc<dyn Platform>, addresses: Addresses, connections: usize) -> Self {
-        DoorContext { platform, addresses, connections, all_bytes: Arc::new(Semaphore::new(DOORS_BYTES / UNIT)) }
+    pub fn new(gate: Arc<dyn Gate>, addresses: Addresses, connections: usize) -> Self {
+        DoorContext {
+            gate,
+            addresses,
+            tls: None,
+            advertised: None,
+            connections,
+            all_bytes: Arc::new(Semaphore::new(DOORS_BYTES / UNIT)),
+        }
+    }
+
+    /// Every door speaks TLS alone; `advertised` is the server's name, where it has one.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls, advertised: Option<String>) -> Self {
+        (self.tls, self.advertised) = (Some(tls), advertised);
+        self
     }
 
     pub(crate) fn door(&self, name: &'static str) -> Door {

@@ -8,6 +8,7 @@ mod http;
 mod json;
 mod kafka;
 mod postgres;
+mod tls;
 
 use std::net::SocketAddr;
 
@@ -15,6 +16,7 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 pub use door::DoorContext;
+pub use tls::Tls;
 
 /// Where the doors of this server are, for the pages that name them.
 #[derive(Debug, Clone, Copy)]

@@ -26,20 +26,54 @@ pub type Name = Vec<String>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessStatement {
-    CreateUser { name: String, if_not_exists: bool, password: Password, valid_until: Option<String> },
-    AlterUser { name: String, password: Option<Password>, valid_until: Option<String> },
-    DropUser { name: String, if_exists: bool },
-    CreateRole { name: String, if_not_exists: bool },
-    DropRole { name: String, if_exists: bool },
-    GrantRoles { roles: Vec<String>, to: Vec<String> },
-    RevokeRoles { roles: Vec<String>, from: Vec<String> },
+    CreateUser {
+        name: String,
+        if_not_exists: bool,
+        password: Password,
+        valid_until: Option<String>,
+    },
+    AlterUser {
+        name: String,
+        password: Option<Password>,
+        valid_until: Option<String>,
+    },
+    DropUser {
+        name: String,
+        if_exists: bool,
+    },
+    CreateRole {
+        name: String,
+        if_not_exists: bool,
+    },
+    DropRole {
+        name: String,
+        if_exists: bool,
+    },
+    GrantRoles {
+        roles: Vec<String>,
+        to: Vec<String>,
+    },
+    RevokeRoles {
+        roles: Vec<String>,
+        from: Vec<String>,
+    },
     /// Privileges in capitals; none of them: ALL.
-    Grant { privileges: Vec<String>, on: Vec<Name>, to: Vec<String> },
-    Revoke { privileges: Vec<String>, on: Vec<Name>, from: Vec<String> },
+    Grant {
+        privileges: Vec<String>,
+        on: Vec<Name>,
+        to: Vec<String>,
+    },
+    Revoke {
+        privileges: Vec<String>,
+        on: Vec<Name>,
+        from: Vec<String>,
+    },
     ShowUsers,
     ShowRoles,
     /// `None`: those of whoever asks, or of all for an admin.
-    ShowGrants { of: Option<String> },
+    ShowGrants {
+        of: Option<String>,
+    },
 }
 
 /// Whether the text is such a statement, by its first words; what is behind them may still be wrong.
@@ -315,7 +349,10 @@ mod tests {
         };
         assert_eq!(password.0, "it's secret");
         for (text, expected) in [
-            ("ALTER USER `a b` VALID UNTIL 'infinity'", "AlterUser { name: \"a b\", password: None, valid_until: Some(\"infinity\") }"),
+            (
+                "ALTER USER `a b` VALID UNTIL 'infinity'",
+                "AlterUser { name: \"a b\", password: None, valid_until: Some(\"infinity\") }",
+            ),
             ("DROP USER IF EXISTS ann", "DropUser { name: \"ann\", if_exists: true }"),
             ("CREATE ROLE r", "CreateRole { name: \"r\", if_not_exists: false }"),
             ("DROP ROLE r;", "DropRole { name: \"r\", if_exists: false }"),

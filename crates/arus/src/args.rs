@@ -181,7 +181,7 @@ pub(crate) struct Flags {
     /// The folder of all state; one server a folder [default: ./arus-data]
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_DATA")]
     pub(crate) data: Option<PathBuf>,
-    /// The address that the doors listen on [default: 127.0.0.1]
+    /// The address that the doors listen on; another than loopback asks for passwords and speaks TLS [default: 127.0.0.1]
     #[arg(long, global = true, value_name = "ADDR", env = "ARUS_LISTEN")]
     pub(crate) listen: Option<IpAddr>,
     /// Console and HTTP; 0 takes a free port [default: 8080]
@@ -193,6 +193,18 @@ pub(crate) struct Flags {
     /// Kafka protocol; 0 takes a free port [default: 9092]
     #[arg(long, global = true, value_name = "PORT", env = "ARUS_KAFKA_PORT")]
     pub(crate) kafka_port: Option<u16>,
+    /// A certificate for every door, as PEM; without it a server on another address than loopback makes its own authority
+    #[arg(long, global = true, value_name = "FILE", env = "ARUS_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert, as PEM
+    #[arg(long, global = true, value_name = "FILE", env = "ARUS_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The name by which others reach this server: told to Kafka clients, and in a certificate of its own authority
+    #[arg(long, global = true, value_name = "NAME", env = "ARUS_ADVERTISE")]
+    pub(crate) advertise: Option<String>,
+    /// Give the user `admin` another password at this start, and print it
+    #[arg(long)]
+    pub(crate) reset_admin: bool,
     /// A folder that statements which come by a door may read and write, besides the data folder (repeatable)
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_ALLOW_PATH")]
     pub(crate) allow_path: Vec<PathBuf>,

@@ -31,7 +31,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
             engine.apply_script(text).await.map_err(|e| e.in_context(file))?;
         }
         welcome(&doors);
-        doors.serve(&engine).await
+        doors.serve(&engine, None).await
     })
 }
 

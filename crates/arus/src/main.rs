@@ -13,6 +13,7 @@ mod run;
 mod server;
 mod settings_file;
 mod shell;
+mod tls;
 mod top;
 
 use std::process::ExitCode;

@@ -1,18 +1,19 @@
 //! The server: engine, doors, signals.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arus_core::limits::{DOOR_CONNECTIONS, FILES_RESERVED};
 use arus_core::{Error, Result};
 use arus_engine::{Engine, EngineConfig, SMALLEST_BUDGET};
-use arus_serve::{Addresses, DoorContext, ENDPOINTS, Endpoint};
+use arus_serve::{Addresses, DoorContext, ENDPOINTS, Endpoint, Tls};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Flags;
+use crate::tls::Certificate;
 use crate::{output, settings_file};
 
 pub(crate) const DEFAULT_DATA: &str = "arus-data";
@@ -31,13 +32,20 @@ pub(crate) enum Ports {
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let flags = settings_file::complete(flags)?;
     runtime()?.block_on(async {
-        let listen = loopback(&flags)?;
+        let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let doors = Doors::bind(&flags, listen, Ports::Fixed).await?;
         let data = flags.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
-        let engine = Engine::start(config(&flags, data)?)?;
+        let mut config = config(&flags, data.clone())?;
+        config.ask_passwords = !listen.is_loopback();
+        let asks = config.ask_passwords;
+        let engine = Engine::start(config)?;
         output::note(&format!("Arus {}", env!("CARGO_PKG_VERSION")));
+        let secured = Secured::open(&flags, &data, listen)?;
+        if asks || flags.reset_admin {
+            tell_admin(&engine, flags.reset_admin).await?;
+        }
         doors.announce();
-        doors.serve(&engine).await
+        doors.serve(&engine, secured).await
     })
 }
 
@@ -78,14 +86,43 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     Ok(config)
 }
 
-/// Passwords and TLS do not exist yet, so nothing but this machine may connect.
+/// For commands that open a server without passwords.
 pub(crate) fn loopback(flags: &Flags) -> Result<IpAddr> {
     let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     if listen.is_loopback() {
         return Ok(listen);
     }
-    Err(Error::user(format!("--listen {listen}: only 127.0.0.1 and ::1 are possible until passwords and TLS exist"))
-        .with_hint("leave --listen out, and reach it from elsewhere through an SSH tunnel"))
+    Err(Error::user(format!("--listen {listen}: this command listens on 127.0.0.1 or ::1 alone")).with_hint(
+        "start the server itself (arus, without a command) with --listen: it asks for passwords and speaks TLS",
+    ))
+}
+
+/// The password of the first admin, or another one: shown once, kept nowhere.
+async fn tell_admin(engine: &Arc<Engine>, again: bool) -> Result<()> {
+    if let Some(password) = engine.make_admin(again).await? {
+        output::note(&format!(
+            "made the user admin, with the password\n  {password}\n  it is not shown again: ALTER USER admin WITH PASSWORD '..' changes it, --reset-admin makes another"
+        ));
+    }
+    Ok(())
+}
+
+/// The certificate of the doors, and where it comes from.
+pub(crate) struct Secured {
+    certificate: Certificate,
+    tls: Tls,
+    advertise: Option<String>,
+}
+
+impl Secured {
+    fn open(flags: &Flags, data: &Path, listen: IpAddr) -> Result<Option<Self>> {
+        let Some(certificate) = Certificate::choose(flags, data, listen)? else { return Ok(None) };
+        let tls = certificate.open()?;
+        if let Some(authority) = certificate.authority() {
+            output::note(&format!("TLS: whoever connects has to trust {}", authority.display()));
+        }
+        Ok(Some(Secured { certificate, tls, advertise: flags.advertise.clone() }))
+    }
 }
 
 /// The bound listeners, one an endpoint.
@@ -118,21 +155,32 @@ impl Doors {
     }
 
     /// From now on the doors answer.
-    pub(crate) fn open(self, engine: &Arc<Engine>) {
-        let context = DoorContext::new(engine.platform(), self.addresses, connections());
+    pub(crate) fn open(self, engine: &Arc<Engine>, secured: Option<&Secured>) {
+        let mut context = DoorContext::new(engine.gate(), self.addresses, connections());
+        if let Some(secured) = secured {
+            context = context.with_tls(secured.tls.clone(), secured.advertise.clone());
+        }
         for (endpoint, listener) in self.listeners {
             tokio::spawn((endpoint.serve)(listener, context.clone()));
         }
     }
 
     /// Serves until SIGTERM or Ctrl-C, then checkpoints.
-    pub(crate) async fn serve(self, engine: &Arc<Engine>) -> Result<ExitCode> {
-        self.open(engine);
+    pub(crate) async fn serve(self, engine: &Arc<Engine>, secured: Option<Secured>) -> Result<ExitCode> {
+        self.open(engine, secured.as_ref());
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::io("listen to", "SIGTERM", e))?;
-        let code = tokio::select! {
-            _ = terminate.recv() => ExitCode::SUCCESS,
-            _ = tokio::signal::ctrl_c() => ExitCode::from(130),
-            failure = engine.failed() => return Err(failure),
+        let mut hangup = signal(SignalKind::hangup()).map_err(|e| Error::io("listen to", "SIGHUP", e))?;
+        let code = loop {
+            tokio::select! {
+                _ = terminate.recv() => break ExitCode::SUCCESS,
+                _ = tokio::signal::ctrl_c() => break ExitCode::from(130),
+                // A server without a certificate ends with its terminal, as any program.
+                _ = hangup.recv() => match &secured {
+                    Some(Secured { certificate, tls, .. }) => certificate.reload(tls),
+                    None => break ExitCode::SUCCESS,
+                },
+                failure = engine.failed() => return Err(failure),
+            }
         };
         engine.shutdown().await?;
         Ok(code)

@@ -21,6 +21,9 @@ struct File {
     http_port: Option<u16>,
     pg_port: Option<u16>,
     kafka_port: Option<u16>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    advertise: Option<String>,
     #[serde(default)]
     allow_path: Vec<PathBuf>,
     #[serde(default)]
@@ -53,6 +56,9 @@ pub(crate) fn complete_in(folder: &Path, mut flags: Flags) -> Result<Flags> {
     flags.http_port = flags.http_port.or(file.http_port);
     flags.pg_port = flags.pg_port.or(file.pg_port);
     flags.kafka_port = flags.kafka_port.or(file.kafka_port);
+    flags.tls_cert = flags.tls_cert.or(file.tls_cert);
+    flags.tls_key = flags.tls_key.or(file.tls_key);
+    flags.advertise = flags.advertise.or(file.advertise);
     flags.allow_path.extend(file.allow_path);
     if let Some(parallelism) = file.parallelism.filter(|n| !(1..=128).contains(n)) {
         let found = format!("{FILE}: parallelism: expected 1 to 128, found {parallelism}");

@@ -17,7 +17,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ("arus-serve", &["arus-core", "arus-storage"]),
     (
         "arus-engine",
-        &["arus-core", "arus-storage", "arus-expr", "arus-sql", "arus-stream", "arus-connect", "arus-query", "arus-access"],
+        &[
+            "arus-core",
+            "arus-storage",
+            "arus-expr",
+            "arus-sql",
+            "arus-stream",
+            "arus-connect",
+            "arus-query",
+            "arus-access",
+        ],
     ),
     (
         "arus",

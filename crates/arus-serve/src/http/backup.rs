@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use arus_core::platform::PinnedBackup;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 
-use super::Server;
 use super::error::HttpError;
+use super::visitor::Visitor;
 
 /// A client that has gone is noticed when the next line cannot be sent.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-pub(super) async fn post_backup(State(server): State<Server>) -> Result<Response, HttpError> {
-    let PinnedBackup { list, pin } = server.platform.backup().await?;
+pub(super) async fn post_backup(Visitor(platform): Visitor) -> Result<Response, HttpError> {
+    let PinnedBackup { list, pin } = platform.backup().await?;
     let lines = stream::unfold((Some(format!("{list}\n")), pin), |(list, pin)| async move {
         let line = match list {
             Some(list) => list,

@@ -10,7 +10,7 @@ use arus_core::Error;
 use arus_core::error::Code;
 use arus_core::platform::ChangeEvent;
 use arus_core::read::Cut;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
@@ -19,7 +19,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::error::{HttpError, body};
-use super::{Server, table_path};
+use super::table_path;
+use super::visitor::Visitor;
 use crate::json;
 
 #[derive(Deserialize)]
@@ -28,14 +29,14 @@ pub(super) struct From {
 }
 
 pub(super) async fn get_changes(
-    State(server): State<Server>,
+    Visitor(platform): Visitor,
     Path(name): Path<String>,
     Query(query): Query<From>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, HttpError> {
     let last_id = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let from = last_id.or(query.from.as_deref()).map(parse_cut).transpose()?;
-    let changes = server.platform.changes(&table_path(&name), from)?;
+    let changes = platform.changes(&table_path(&name), from)?;
     let events = changes.flat_map(|event| {
         stream::iter(match event {
             Ok(event) => events(&event),

@@ -4,7 +4,7 @@
 //! while. While a request is worked on neither counts: a query may take its time, and a live answer may have no news.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -24,10 +24,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::door::{Arrival, Door, REFUSAL};
+use crate::tls::{Tls, Wire};
 
 pub(super) struct HttpListener {
     pub(super) listener: TcpListener,
     pub(super) door: Door,
+    pub(super) tls: Option<Tls>,
 }
 
 impl Listener for HttpListener {
@@ -38,7 +40,11 @@ impl Listener for HttpListener {
         loop {
             let (socket, peer, arrival) = self.door.accept(&self.listener).await;
             match arrival {
-                Arrival::Welcome(permit) => return (HttpStream::new(socket, permit), peer),
+                Arrival::Welcome(permit) => {
+                    let acceptor = self.tls.as_ref().map(|tls| tls.acceptor(b"http/1.1"));
+                    let wire = Wire::new(socket, acceptor.as_ref());
+                    return (HttpStream::new(wire, peer.ip(), permit), peer);
+                }
                 Arrival::Refused(permit) => {
                     let message = self.door.too_many();
                     tokio::spawn(async move {
@@ -75,8 +81,12 @@ async fn refuse(mut socket: TcpStream, message: &str) -> io::Result<()> {
 }
 
 /// How many requests of a connection are worked on.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Activity(Arc<AtomicUsize>);
+#[derive(Debug, Clone)]
+pub(super) struct Activity {
+    requests: Arc<AtomicUsize>,
+    /// Whose connection it is.
+    pub(super) peer: IpAddr,
+}
 
 /// A request that is worked on, until it is dropped.
 #[derive(Debug)]
@@ -90,12 +100,12 @@ impl Drop for Busy {
 
 impl Activity {
     fn begin(&self) -> Busy {
-        self.0.fetch_add(1, Relaxed);
-        Busy(self.0.clone())
+        self.requests.fetch_add(1, Relaxed);
+        Busy(self.requests.clone())
     }
 
     fn is_busy(&self) -> bool {
-        self.0.load(Relaxed) > 0
+        self.requests.load(Relaxed) > 0
     }
 }
 
@@ -115,7 +125,7 @@ pub(super) async fn busy(ConnectInfo(activity): ConnectInfo<Activity>, mut reque
 }
 
 pub(super) struct HttpStream {
-    socket: TcpStream,
+    socket: Wire,
     activity: Activity,
     /// Runs while the client sends nothing.
     silent: Option<Pin<Box<Sleep>>>,
@@ -127,8 +137,8 @@ pub(super) struct HttpStream {
 }
 
 impl HttpStream {
-    fn new(socket: TcpStream, permit: OwnedSemaphorePermit) -> Self {
-        let activity = Activity::default();
+    fn new(socket: Wire, peer: IpAddr, permit: OwnedSemaphorePermit) -> Self {
+        let activity = Activity { requests: Arc::default(), peer };
         HttpStream { socket, activity, silent: None, begun: None, stalled: None, _permit: permit }
     }
 

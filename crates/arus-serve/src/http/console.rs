@@ -18,11 +18,12 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::error::HttpError;
+use super::visitor::Visitor;
 use super::{Server, table_path};
 use crate::json;
 
-pub(super) async fn get_events(State(server): State<Server>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let events = server.platform.ticks().map(|tick| {
+pub(super) async fn get_events(Visitor(platform): Visitor) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let events = platform.ticks().map(|tick| {
         let data = serde_json::to_string(&tick).expect("numbers are JSON");
         Ok(Event::default().event("tick").data(data))
     });
@@ -37,11 +38,11 @@ struct QueryRequest {
     params: BTreeMap<String, Value>,
 }
 
-pub(super) async fn post_query(State(server): State<Server>, request: Body) -> Result<Json<Value>, HttpError> {
+pub(super) async fn post_query(Visitor(platform): Visitor, request: Body) -> Result<Json<Value>, HttpError> {
     let request: QueryRequest = serde_json::from_slice(&request.bytes).map_err(|e| {
         Error::user(format!("expected {{\"sql\": \"..\", \"params\": {{}}}}: {e}")).with_code(Code::InvalidValue)
     })?;
-    let rows = server.platform.query(&request.sql, &request.params).await?;
+    let rows = platform.query(&request.sql, &request.params).await?;
     Ok(Json(answer(&rows)))
 }
 
@@ -51,12 +52,12 @@ pub(super) struct Newest {
 }
 
 pub(super) async fn get_newest(
-    State(server): State<Server>,
+    Visitor(platform): Visitor,
     Path(name): Path<String>,
     Query(query): Query<Newest>,
 ) -> Result<Json<Value>, HttpError> {
     let limit = query.limit.unwrap_or(50).min(CONSOLE_ROWS);
-    Ok(Json(answer(&server.platform.newest(&table_path(&name), limit).await?)))
+    Ok(Json(answer(&platform.newest(&table_path(&name), limit).await?)))
 }
 
 fn answer(rows: &QueryRows) -> Value {
@@ -85,8 +86,8 @@ fn type_name(field: &std::sync::Arc<arrow::datatypes::Field>) -> String {
     arrow_pg::datatypes::field_into_pg_type(field).map_or_else(|_| "text".into(), |t| t.name().into())
 }
 
-pub(super) async fn get_server(State(server): State<Server>) -> Json<Value> {
-    let status = server.platform.status();
+pub(super) async fn get_server(State(server): State<Server>, Visitor(platform): Visitor) -> Json<Value> {
+    let status = platform.status();
     let mut value = serde_json::to_value(&status).expect("a plain struct is JSON");
     value["doors"] = json!({
         "http": server.addresses.http.to_string(),
@@ -96,9 +97,9 @@ pub(super) async fn get_server(State(server): State<Server>) -> Json<Value> {
     Json(value)
 }
 
-pub(super) async fn get_dashboards(State(server): State<Server>) -> Result<Json<Value>, HttpError> {
+pub(super) async fn get_dashboards(Visitor(platform): Visitor) -> Result<Json<Value>, HttpError> {
     let mut list = vec![];
-    for (name, text) in server.platform.dashboards()? {
+    for (name, text) in platform.dashboards()? {
         let title = parse(&name, &text)?["title"].clone();
         list.push(json!({"name": name, "title": title}));
     }
@@ -106,10 +107,10 @@ pub(super) async fn get_dashboards(State(server): State<Server>) -> Result<Json<
 }
 
 pub(super) async fn get_dashboard(
-    State(server): State<Server>,
+    Visitor(platform): Visitor,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, HttpError> {
-    let dashboards = server.platform.dashboards()?;
+    let dashboards = platform.dashboards()?;
     let Some((_, text)) = dashboards.iter().find(|(n, _)| *n == name) else {
         return Err(Error::user(format!("dashboard '{name}' does not exist")).with_code(Code::UndefinedTable).into());
     };

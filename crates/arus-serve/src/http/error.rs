@@ -20,6 +20,8 @@ fn status(error: &Error) -> StatusCode {
         Code::UndefinedTable => StatusCode::NOT_FOUND,
         Code::Conflict | Code::DuplicateObject => StatusCode::CONFLICT,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::InvalidPassword => StatusCode::UNAUTHORIZED,
+        Code::NotAuthenticated if error.kind() != ErrorKind::Exhausted => StatusCode::UNAUTHORIZED,
         Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => match error.kind() {
             ErrorKind::User => StatusCode::BAD_REQUEST,

@@ -6,23 +6,26 @@
 
 use arus_core::Error;
 use arus_core::error::Code;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::Server;
 use super::error::HttpError;
 
-pub(super) async fn same_machine(request: Request, next: Next) -> Response {
-    match check(request.method(), request.headers()) {
+pub(super) async fn same_site(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let here = server.addresses.http.ip().is_loopback();
+    match check(request.method(), request.headers(), here) {
         Ok(()) => next.run(request).await,
         Err(e) => e.into_response(),
     }
 }
 
-fn check(method: &Method, headers: &HeaderMap) -> Result<(), HttpError> {
+/// `here`: only this machine can connect. Elsewhere the server asks for passwords, and its name is its certificate's affair.
+fn check(method: &Method, headers: &HeaderMap, here: bool) -> Result<(), HttpError> {
     let host = text(headers, header::HOST).unwrap_or_default();
-    if !is_loopback(host) {
+    if here && !is_loopback(host) {
         let e = Error::user(format!("host '{host}' is not this machine"))
             .with_hint("open the server by 127.0.0.1 or localhost");
         return Err(HttpError(StatusCode::FORBIDDEN, e.with_code(Code::PermissionDenied)));
@@ -70,7 +73,21 @@ mod tests {
             .iter()
             .map(|(k, v)| (k.parse::<header::HeaderName>().expect("name"), v.parse().expect("value")))
             .collect();
-        check(&method, &headers).map_or_else(|e| e.0.as_u16(), |()| 200)
+        check(&method, &headers, true).map_or_else(|e| e.0.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn elsewhere_the_page_has_to_be_the_servers_own() {
+        let headers = |origin: &str| {
+            let headers = [("host", "db.example:8080"), ("origin", origin)];
+            headers
+                .map(|(k, v)| (k.parse::<header::HeaderName>().expect("name"), v.parse().expect("value")))
+                .into_iter()
+                .collect()
+        };
+        assert!(check(&Method::GET, &headers("https://db.example:8080"), false).is_ok());
+        assert!(check(&Method::GET, &headers("https://evil.example"), false).is_err());
+        assert!(check(&Method::GET, &headers("https://db.example:8080"), true).is_err());
     }
 
     #[test]

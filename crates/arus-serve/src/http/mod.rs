@@ -11,11 +11,12 @@ mod error;
 mod guard;
 mod rows;
 mod sql;
+mod visitor;
 
 use std::sync::Arc;
 
+use arus_core::access::Gate;
 use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath};
-use arus_core::platform::Platform;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -26,21 +27,27 @@ use tokio::net::TcpListener;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use self::connection::{Activity, HttpListener};
+use self::error::HttpError;
+use self::visitor::{Visitor, delete_session, get_session, post_session};
 use crate::Addresses;
 use crate::door::{Door, DoorContext};
+use crate::tls::Tls;
 
 #[derive(Clone)]
 struct Server {
-    platform: Arc<dyn Platform>,
+    /// The only way to a platform: see [`visitor::Visitor`].
+    gate: Arc<dyn Gate>,
     addresses: Addresses,
+    tls: Option<Tls>,
     door: Door,
 }
 
 pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {
     let door = context.door("http");
-    let server = Server { platform: context.platform, addresses: context.addresses, door: door.clone() };
+    let tls = context.tls.clone();
+    let server = Server { gate: context.gate, addresses: context.addresses, tls: tls.clone(), door: door.clone() };
     let service = router(server).into_make_service_with_connect_info::<Activity>();
-    if let Err(e) = axum::serve(HttpListener { listener, door }, service).await {
+    if let Err(e) = axum::serve(HttpListener { listener, door, tls }, service).await {
         tracing::error!("http door ended: {e}");
     }
 }
@@ -59,32 +66,34 @@ fn router(server: Server) -> Router {
         .route("/v1/console/tables/{name}/newest", get(console::get_newest))
         .route("/v1/console/dashboards", get(console::get_dashboards))
         .route("/v1/console/dashboards/{name}", get(console::get_dashboard))
+        .route("/v1/session", get(get_session).post(post_session).delete(delete_session))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(assets::get_asset)
         .layer(RequestDecompressionLayer::new())
-        .layer(middleware::from_fn(guard::same_machine))
+        .layer(middleware::from_fn_with_state(server.clone(), guard::same_site))
         .layer(middleware::from_fn(connection::busy))
         .with_state(server)
 }
 
 /// `ok`, and a line for each thing that the operator should know.
 async fn health(State(server): State<Server>) -> String {
-    let warnings = server.platform.warnings();
+    let warnings = server.gate.warnings();
     std::iter::once("ok\n".to_string()).chain(warnings.iter().map(|w| format!("warning: {w}\n"))).collect()
 }
 
 async fn ready(State(server): State<Server>) -> Response {
-    if server.platform.ready() {
+    if server.gate.ready() {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "recovering\n").into_response()
     }
 }
 
-async fn metrics(State(server): State<Server>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], server.platform.metrics()).into_response()
+async fn metrics(Visitor(platform): Visitor) -> Result<Response, HttpError> {
+    let text = platform.metrics()?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
 /// `t` or `database.t`.

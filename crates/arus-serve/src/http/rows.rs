@@ -2,16 +2,17 @@
 
 use arus_core::platform::{IngestFormat, IngestRequest};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::body::Body;
 use super::error::HttpError;
-use super::{Server, table_path};
+use super::table_path;
+use super::visitor::Visitor;
 
 pub(super) async fn post_rows(
-    State(server): State<Server>,
+    Visitor(platform): Visitor,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -22,7 +23,7 @@ pub(super) async fn post_rows(
     let idempotency_key = headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_string);
     let Body { bytes, held } = body;
     let request = IngestRequest { table: table_path(&name), format, body: bytes, idempotency_key };
-    let reply = server.platform.ingest(request).await?;
+    let reply = platform.ingest(request).await?;
     drop(held);
     let status = if reply.accepted == 0 && !reply.rejected.is_empty() {
         StatusCode::UNPROCESSABLE_ENTITY

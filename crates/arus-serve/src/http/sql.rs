@@ -8,7 +8,6 @@ use arus_core::error::{Code, Location};
 use arus_core::platform::{Done, Door, Session, StatementOutput, StreamEvent};
 use arus_core::{Error, Result};
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -17,10 +16,10 @@ use futures::stream::{self, BoxStream};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Server;
 use super::body::Body;
 use super::connection::Busy;
 use super::error::{HttpError, body};
+use super::visitor::Visitor;
 use crate::json;
 
 #[derive(Deserialize)]
@@ -44,7 +43,7 @@ struct CompleteRequest {
 }
 
 pub(super) async fn post_sql(
-    State(server): State<Server>,
+    Visitor(platform): Visitor,
     Extension(busy): Extension<Arc<Busy>>,
     request: Body,
 ) -> Result<Response, HttpError> {
@@ -52,7 +51,7 @@ pub(super) async fn post_sql(
     let request: SqlRequest = serde_json::from_slice(&bytes).map_err(|e| {
         Error::user(format!("expected {{\"sql\": \"..\", \"stream\": false}}: {e}")).with_code(Code::InvalidValue)
     })?;
-    let mut session = server.platform.session(Door::Http);
+    let mut session = platform.session(Door::Http);
     let mut rest = request.sql.as_str();
     let mut last = Done::default();
     while !rest.trim().is_empty() {
@@ -137,11 +136,11 @@ async fn live(
 }
 
 /// `POST /v1/complete` `{"before":"SELECT * FR","after":""}`: what may be typed there.
-pub(super) async fn post_complete(State(server): State<Server>, request: Body) -> Result<Response, HttpError> {
+pub(super) async fn post_complete(Visitor(platform): Visitor, request: Body) -> Result<Response, HttpError> {
     let request: CompleteRequest = serde_json::from_slice(&request.bytes).map_err(|e| {
         Error::user(format!("expected {{\"before\": \"..\", \"after\": \"..\"}}: {e}")).with_code(Code::InvalidValue)
     })?;
-    let session = server.platform.session(Door::Http);
+    let session = platform.session(Door::Http);
     Ok(Json(session.suggest(&request.before, &request.after)).into_response())
 }
 

@@ -8,10 +8,10 @@ use kafka_protocol::messages::{
     MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
-use tokio::net::TcpStream;
 
 use super::{Broker, ended, fetch, init_producer_id, list_offsets, metadata, produce};
 use crate::door::Held;
+use crate::tls::Wire;
 
 /// (request, first version, last version): those that are tested with real clients.
 pub(super) const APIS: &[(ApiKey, i16, i16)] = &[
@@ -21,6 +21,8 @@ pub(super) const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Metadata, 1, 12),
     (ApiKey::ApiVersions, 0, 3),
     (ApiKey::InitProducerId, 0, 4),
+    (ApiKey::SaslHandshake, 0, 1),
+    (ApiKey::SaslAuthenticate, 0, 2),
 ];
 
 /// What goes back to the client.
@@ -40,7 +42,35 @@ impl From<Bytes> for Answer {
     }
 }
 
-pub(super) async fn answer(broker: &Broker, mut frame: Bytes, socket: &TcpStream) -> ended::Result<Answer> {
+/// A request whose body is not read yet.
+pub(super) struct Head {
+    pub(super) api: ApiKey,
+    pub(super) version: i16,
+    correlation: i32,
+    body: Bytes,
+}
+
+pub(super) enum Heard {
+    Request(Head),
+    /// The request is answered already.
+    Answer(Answer),
+}
+
+impl Head {
+    pub(super) fn decode<T: Decodable>(&self) -> ended::Result<T> {
+        Ok(T::decode(&mut self.body.clone(), self.version)?)
+    }
+
+    pub(super) fn encode(&self, body: &impl Encodable) -> ended::Result<Answer> {
+        Ok(self.bytes(body)?.into())
+    }
+
+    fn bytes(&self, body: &impl Encodable) -> ended::Result<Bytes> {
+        encode(self.api, self.version, self.correlation, body)
+    }
+}
+
+pub(super) fn head(mut frame: Bytes) -> ended::Result<Heard> {
     if frame.len() < 8 {
         return Err("the request has no header".into());
     }
@@ -57,45 +87,40 @@ pub(super) async fn answer(broker: &Broker, mut frame: Bytes, socket: &TcpStream
         // A newer client asks again with a version of this answer.
         let correlation = i32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]);
         let error = ResponseError::UnsupportedVersion.code();
-        return Ok(encode(api, 0, correlation, &api_versions().with_error_code(error))?.into());
+        return Ok(Heard::Answer(encode(api, 0, correlation, &api_versions().with_error_code(error))?.into()));
     }
     let header = RequestHeader::decode(&mut frame, api.request_header_version(version))?;
-    let correlation = header.correlation_id;
-    Ok(match api {
+    Ok(Heard::Request(Head { api, version, correlation: header.correlation_id, body: frame }))
+}
+
+pub(super) async fn answer(broker: &Broker, head: Head, wire: &Wire) -> ended::Result<Answer> {
+    Ok(match head.api {
         ApiKey::ApiVersions => {
-            ApiVersionsRequest::decode(&mut frame, version)?;
-            encode(api, version, correlation, &api_versions())?.into()
+            head.decode::<ApiVersionsRequest>()?;
+            head.encode(&api_versions())?
         }
-        ApiKey::Metadata => {
-            let request = MetadataRequest::decode(&mut frame, version)?;
-            encode(api, version, correlation, &metadata::answer(broker, request).await)?.into()
-        }
+        ApiKey::Metadata => head.encode(&metadata::answer(broker, head.decode::<MetadataRequest>()?).await)?,
         ApiKey::Produce => {
-            let request = ProduceRequest::decode(&mut frame, version)?;
+            let request: ProduceRequest = head.decode()?;
             let wants_answer = request.acks != 0;
             let response = produce::answer(broker, request).await;
             let throttle_ms = response.throttle_time_ms.max(0) as u32;
-            let bytes = wants_answer.then(|| encode(api, version, correlation, &response)).transpose()?;
+            let bytes = wants_answer.then(|| head.bytes(&response)).transpose()?;
             Answer { bytes, throttle_ms, held: Held::default() }
         }
         ApiKey::Fetch => {
-            let request = FetchRequest::decode(&mut frame, version)?;
-            let (response, held) = fetch::answer(broker, request, socket).await;
-            Answer { bytes: Some(encode(api, version, correlation, &response)?), throttle_ms: 0, held }
+            let (response, held) = fetch::answer(broker, head.decode::<FetchRequest>()?, wire).await;
+            Answer { bytes: Some(head.bytes(&response)?), throttle_ms: 0, held }
         }
         ApiKey::InitProducerId => {
-            let request = InitProducerIdRequest::decode(&mut frame, version)?;
-            encode(api, version, correlation, &init_producer_id::answer(broker, &request))?.into()
+            head.encode(&init_producer_id::answer(broker, &head.decode::<InitProducerIdRequest>()?))?
         }
-        ApiKey::ListOffsets => {
-            let request = ListOffsetsRequest::decode(&mut frame, version)?;
-            encode(api, version, correlation, &list_offsets::answer(broker, &request))?.into()
-        }
-        other => return Err(format!("{other:?} is not supported").into()),
+        ApiKey::ListOffsets => head.encode(&list_offsets::answer(broker, &head.decode::<ListOffsetsRequest>()?))?,
+        other => return Err(format!("{other:?} is not supported here").into()),
     })
 }
 
-fn api_versions() -> ApiVersionsResponse {
+pub(super) fn api_versions() -> ApiVersionsResponse {
     let apis = APIS.iter().map(|(api, first, last)| {
         ApiVersion::default().with_api_key(*api as i16).with_min_version(*first).with_max_version(*last)
     });

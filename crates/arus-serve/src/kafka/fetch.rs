@@ -7,13 +7,13 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
-use tokio::net::TcpStream;
 
 use super::{Broker, errors};
 use crate::door::Held;
+use crate::tls::Wire;
 
 /// The answer, and the room that it holds until the client has taken it.
-pub(super) async fn answer(broker: &Broker, request: FetchRequest, socket: &TcpStream) -> (FetchResponse, Held) {
+pub(super) async fn answer(broker: &Broker, request: FetchRequest, wire: &Wire) -> (FetchResponse, Held) {
     let partitions: usize = request.topics.iter().map(|t| t.partitions.len()).sum();
     if partitions > KAFKA_PARTITIONS_A_REQUEST {
         return (FetchResponse::default().with_error_code(ResponseError::InvalidRequest.code()), Held::default());
@@ -35,13 +35,13 @@ pub(super) async fn answer(broker: &Broker, request: FetchRequest, socket: &TcpS
     });
     let news: Vec<_> = news.collect();
     if news.is_empty() {
-        tokio::select! { () = tokio::time::sleep(wait) => {}, () = gone(socket) => {} }
+        tokio::select! { () = tokio::time::sleep(wait) => {}, () = gone(wire) => {} }
         return (first.response, Held::default());
     }
     // At the timeout the answer is empty, as Kafka's.
     let arrived = tokio::select! {
         arrived = tokio::time::timeout(wait, futures::future::select_all(news)) => arrived.is_ok(),
-        () = gone(socket) => false,
+        () = gone(wire) => false,
     };
     if !arrived {
         return (first.response, Held::default());
@@ -51,7 +51,8 @@ pub(super) async fn answer(broker: &Broker, request: FetchRequest, socket: &TcpS
 }
 
 /// Ready when the client has closed its side: nobody waits for the news any more.
-async fn gone(socket: &TcpStream) {
+async fn gone(wire: &Wire) {
+    let Some(socket) = wire.tcp() else { return };
     match socket.peek(&mut [0]).await {
         Ok(0) | Err(_) => {}
         // Its next request has come already.

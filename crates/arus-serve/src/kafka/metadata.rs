@@ -27,8 +27,8 @@ pub(super) async fn answer(broker: &Broker, request: MetadataRequest) -> Metadat
     }
     let here = MetadataResponseBroker::default()
         .with_node_id(BROKER)
-        .with_host(StrBytes::from_string(broker.address.ip().to_string()))
-        .with_port(i32::from(broker.address.port()));
+        .with_host(StrBytes::from_string(broker.host.clone()))
+        .with_port(i32::from(broker.port));
     MetadataResponse::default()
         .with_brokers(vec![here])
         .with_cluster_id(Some(StrBytes::from_static_str("arus")))
@@ -39,10 +39,11 @@ pub(super) async fn answer(broker: &Broker, request: MetadataRequest) -> Metadat
 async fn one(broker: &Broker, name: TopicName, create: bool) -> MetadataResponseTopic {
     let unknown = |code: i16| MetadataResponseTopic::default().with_name(Some(name.clone())).with_error_code(code);
     let found = match broker.log.topic(name.as_str()) {
-        Some(topic) => Ok(topic),
-        None if !is_valid(name.as_str()) => return unknown(ResponseError::InvalidTopicException.code()),
-        None if create => broker.log.create_topic(name.as_str(), None).await,
-        None => return unknown(ResponseError::UnknownTopicOrPartition.code()),
+        Ok(Some(topic)) => Ok(topic),
+        Err(e) => Err(e),
+        Ok(None) if !is_valid(name.as_str()) => return unknown(ResponseError::InvalidTopicException.code()),
+        Ok(None) if create => broker.log.create_topic(name.as_str(), None).await,
+        Ok(None) => return unknown(ResponseError::UnknownTopicOrPartition.code()),
     };
     match found {
         Ok(topic) => known(&topic),
@@ -54,7 +55,7 @@ async fn one(broker: &Broker, name: TopicName, create: bool) -> MetadataResponse
 }
 
 fn warn(name: &TopicName, error: &Error) {
-    tracing::warn!("cannot create topic '{}': {error}", name.as_str());
+    tracing::warn!("topic '{}' is refused: {error}", name.as_str());
 }
 
 fn known(topic: &TopicInfo) -> MetadataResponseTopic {

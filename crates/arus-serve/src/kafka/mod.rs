@@ -8,6 +8,7 @@ mod errors;
 mod fetch;
 mod init_producer_id;
 mod list_offsets;
+mod login;
 mod metadata;
 mod produce;
 
@@ -16,51 +17,96 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arus_core::access::Caller;
 use arus_core::limits::{ANSWER_STALL_MS, IDLE_MS, KAFKA_FRAME_BYTES, REQUEST_STALL_MS};
-use arus_core::platform::LogDoor;
+use arus_core::platform::{LogDoor, Platform};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use self::api::Heard;
+use self::login::{Login, Outcome};
 use crate::door::{Arrival, Door, DoorContext, Held};
+use crate::tls::Wire;
 
-/// What a handler may use.
+/// What a handler may use: of one connection whose user is known.
 struct Broker {
     log: Arc<dyn LogDoor>,
-    /// What metadata tells clients to connect to.
-    address: SocketAddr,
+    /// What metadata tells the client to connect to.
+    host: String,
+    port: u16,
     door: Door,
 }
 
 pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {
     let door = context.door("kafka");
-    let address = context.addresses.kafka;
-    let broker = Arc::new(Broker { log: context.platform.log(), address, door: door.clone() });
+    let context = Arc::new(context);
     loop {
         let (socket, peer, arrival) = door.accept(&listener).await;
         // The protocol has no word for a refusal: like Kafka's broker it closes.
         let Arrival::Welcome(permit) = arrival else { continue };
-        let broker = broker.clone();
+        let (context, door) = (context.clone(), door.clone());
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(e) = connection(socket, &broker).await {
+            if let Err(e) = connection(socket, peer, &context, door).await {
                 tracing::debug!("kafka connection of {peer} ended: {e}");
             }
         });
     }
 }
 
-async fn connection(mut socket: TcpStream, broker: &Broker) -> ended::Result {
-    while let Some((frame, held)) = read_frame(&mut socket, &broker.door).await? {
-        let answer = api::answer(broker, frame, &socket).await?;
+async fn connection(socket: TcpStream, peer: SocketAddr, context: &DoorContext, door: Door) -> ended::Result {
+    let reached = socket.local_addr()?;
+    let acceptor = context.tls.as_ref().map(|tls| tls.acceptor(b""));
+    let mut wire = Wire::new(socket, acceptor.as_ref());
+    let caller = Caller { door: "kafka", peer: peer.ip() };
+    let mut login = Login::new(context.gate.clone(), caller, acceptor.is_some());
+    let mut broker: Option<Broker> = None;
+    while let Some((frame, held)) = read_frame(&mut wire, &door).await? {
+        let mut refused = false;
+        let welcome = |platform: Arc<dyn Platform>, wire: &Wire| Broker {
+            log: platform.log(),
+            // The name that the client knows: a certificate is for that one.
+            host: context
+                .advertised
+                .clone()
+                .or_else(|| wire.server_name().map(str::to_string))
+                .unwrap_or_else(|| reached.ip().to_string()),
+            port: reached.port(),
+            door: door.clone(),
+        };
+        let answer = match (api::head(frame)?, &broker) {
+            (Heard::Answer(answer), _) => answer,
+            (Heard::Request(head), Some(broker)) => api::answer(broker, head, &wire).await?,
+            (Heard::Request(head), None) => match login.step(head).await? {
+                Outcome::Answer(answer) => answer,
+                Outcome::Welcome(answer, platform) => {
+                    broker = Some(welcome(platform, &wire));
+                    answer
+                }
+                Outcome::Open(platform, head) => {
+                    let here = broker.insert(welcome(platform, &wire));
+                    api::answer(here, head, &wire).await?
+                }
+                Outcome::Refused(answer) => {
+                    refused = true;
+                    answer
+                }
+            },
+        };
         drop(held);
         if let Some(bytes) = answer.bytes {
             let length = i32::try_from(bytes.len()).map_err(|_| "the response is too long")?;
-            write(&mut socket, &length.to_be_bytes()).await?;
-            write(&mut socket, &bytes).await?;
+            write(&mut wire, &length.to_be_bytes()).await?;
+            write(&mut wire, &bytes).await?;
+            wire.flush().await?;
         }
         drop(answer.held);
+        if refused {
+            wire.shutdown().await?;
+            return Err("the login was refused".into());
+        }
         // The client was asked to hold back; one that does not is not read either.
         if answer.throttle_ms > 0 {
             tokio::time::sleep(Duration::from_millis(u64::from(answer.throttle_ms))).await;
@@ -71,7 +117,7 @@ async fn connection(mut socket: TcpStream, broker: &Broker) -> ended::Result {
 
 /// `None` at the end of the connection. The frame is read when the door has room for it, and memory grows with what has
 /// arrived, not with what the length claims.
-async fn read_frame(socket: &mut TcpStream, door: &Door) -> ended::Result<Option<(Bytes, Held)>> {
+async fn read_frame(socket: &mut Wire, door: &Door) -> ended::Result<Option<(Bytes, Held)>> {
     let length = match within(IDLE_MS, "a request", socket.read_i32()).await? {
         Ok(length) => length,
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -91,7 +137,7 @@ async fn read_frame(socket: &mut TcpStream, door: &Door) -> ended::Result<Option
 }
 
 /// Writes all, as long as the client takes some of it now and then.
-async fn write(socket: &mut TcpStream, mut bytes: &[u8]) -> ended::Result {
+async fn write(socket: &mut Wire, mut bytes: &[u8]) -> ended::Result {
     while !bytes.is_empty() {
         let n = within(ANSWER_STALL_MS, "the client to take its answer", socket.write(bytes)).await??;
         if n == 0 {

@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arus_core::platform::{Done, Door, Platform, Session, StatementOutput};
+use arus_core::access::Gate;
+use arus_core::platform::{Done, Session, StatementOutput};
 use async_trait::async_trait;
 use futures::{Sink, SinkExt, StreamExt, stream};
 use pgwire::api::auth::StartupHandler;
-use pgwire::api::auth::noop::NoopStartupHandler;
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
@@ -25,20 +25,29 @@ use super::client_settings::{ClientStatement, recognise};
 use super::encode;
 use super::error::to_error_info;
 use super::progress::Progress;
+use super::startup::{NobodysSession, Startup};
 
 pub(super) struct Handlers {
     connection: Arc<Connection>,
+    startup: Arc<Startup>,
     cancel: Arc<DefaultCancelHandler>,
     progress: Arc<Progress>,
 }
 
 impl Handlers {
-    pub(super) fn new(platform: Arc<dyn Platform>, manager: Arc<ConnectionManager>) -> Self {
+    /// `only_tls`: whoever speaks in the clear is refused.
+    pub(super) fn new(gate: Arc<dyn Gate>, manager: Arc<ConnectionManager>, only_tls: bool) -> Self {
         let progress = Arc::<Progress>::default();
-        let session = platform.session(Door::Postgres);
+        let session = Box::new(NobodysSession);
         let state = State { session, pending: String::new(), progress: progress.clone() };
-        let connection = Connection { state: Arc::new(Mutex::new(state)), manager: manager.clone() };
-        Handlers { connection: Arc::new(connection), cancel: Arc::new(DefaultCancelHandler::new(manager)), progress }
+        let state = Arc::new(Mutex::new(state));
+        let startup = Arc::new(Startup::new(gate, state.clone(), manager.clone(), only_tls));
+        Handlers {
+            connection: Arc::new(Connection { state }),
+            startup,
+            cancel: Arc::new(DefaultCancelHandler::new(manager)),
+            progress,
+        }
     }
 
     /// Whether the client takes what it is sent.
@@ -57,7 +66,7 @@ impl PgWireServerHandlers for Handlers {
     }
 
     fn startup_handler(&self) -> Arc<impl StartupHandler> {
-        self.connection.clone()
+        self.startup.clone()
     }
 
     fn cancel_handler(&self) -> Arc<impl CancelHandler> {
@@ -67,11 +76,10 @@ impl PgWireServerHandlers for Handlers {
 
 pub(super) struct Connection {
     state: Arc<Mutex<State>>,
-    manager: Arc<ConnectionManager>,
 }
 
-struct State {
-    session: Box<dyn Session>,
+pub(super) struct State {
+    pub(super) session: Box<dyn Session>,
     /// The beginning of a statement whose end has not come yet.
     pending: String,
     progress: Arc<Progress>,
@@ -144,13 +152,6 @@ where
         client.send(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await?;
     }
     Ok(())
-}
-
-#[async_trait]
-impl NoopStartupHandler for Connection {
-    fn connection_manager(&self) -> Option<Arc<ConnectionManager>> {
-        Some(self.manager.clone())
-    }
 }
 
 #[async_trait]

@@ -8,6 +8,7 @@ mod connection;
 mod encode;
 mod error;
 mod progress;
+mod startup;
 mod wire;
 
 use std::sync::Arc;
@@ -28,11 +29,12 @@ pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {
         let (socket, peer, arrival) = door.accept(&listener).await;
         match arrival {
             Arrival::Welcome(permit) => {
-                let handlers = connection::Handlers::new(context.platform.clone(), manager.clone());
+                let acceptor = context.tls.as_ref().map(|tls| tls.acceptor(b"postgresql"));
+                let handlers = connection::Handlers::new(context.gate.clone(), manager.clone(), acceptor.is_some());
                 let door = door.clone();
                 tokio::spawn(async move {
                     let _permit = permit;
-                    if let Err(e) = wire::serve(socket, handlers, &door).await {
+                    if let Err(e) = wire::serve(socket, acceptor, handlers, &door).await {
                         tracing::debug!("postgres connection of {peer} ended: {e}");
                     }
                 });

@@ -16,6 +16,7 @@ use pgwire::tokio::server::{negotiate_tls, process_error, process_message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::connection::Handlers;
 use crate::door::Door;
@@ -24,17 +25,22 @@ use crate::door::Door;
 const SMALL_BYTES: usize = 64 << 10;
 
 /// Serves until the client goes, or has to.
-pub(super) async fn serve(socket: TcpStream, handlers: Handlers, door: &Door) -> io::Result<()> {
+pub(super) async fn serve(
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    handlers: Handlers,
+    door: &Door,
+) -> io::Result<()> {
     let progress = handlers.progress();
     tokio::select! {
-        served = messages(socket, handlers, door) => served,
+        served = messages(socket, tls, handlers, door) => served,
         () = progress.stalled() => Err(timed_out("an answer that nobody takes")),
     }
 }
 
-async fn messages(socket: TcpStream, handlers: Handlers, door: &Door) -> io::Result<()> {
+async fn messages(socket: TcpStream, tls: Option<TlsAcceptor>, handlers: Handlers, door: &Door) -> io::Result<()> {
     let startup = Duration::from_millis(STARTUP_MS);
-    let mut negotiation = Box::pin(negotiate_tls(socket, None));
+    let mut negotiation = Box::pin(negotiate_tls(socket, tls));
     let negotiated = poll_fn(|cx| match contain(|| negotiation.as_mut().poll(cx)) {
         None => Poll::Ready(Err(malformed())),
         Some(polled) => polled,
@@ -99,6 +105,10 @@ async fn messages(socket: TcpStream, handlers: Handlers, door: &Door) -> io::Res
         if let Err(mut e) = processed {
             error_handler.on_error(&socket, &mut e);
             process_error(&mut socket, e, extended).await?;
+            // Whoever could not log in says nothing more here.
+            if starting {
+                return Ok(());
+            }
         }
     }
 }

@@ -102,7 +102,7 @@ impl Place {
             let data = data.ok_or_else(|| Error::bug("a shell without a folder"))?;
             let engine = Engine::start(server::config(flags, data)?)?;
             let address = doors.addresses.http;
-            doors.open(&engine);
+            doors.open(&engine, None);
             Ok(Place::Embedded { address, engine, folder })
         })
     }

@@ -10,6 +10,7 @@
     reason = "tests of the built binary over real files"
 )]
 
+mod access;
 mod apply;
 mod changes;
 mod conformance;

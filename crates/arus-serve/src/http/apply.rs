@@ -4,16 +4,15 @@ use arus_core::Error;
 use arus_core::error::Code;
 use arus_core::project::{ApplyReply, ApplyRequest};
 use axum::Json;
-use axum::extract::State;
 
-use super::Server;
 use super::body::Body;
 use super::error::HttpError;
+use super::visitor::Visitor;
 
-pub(super) async fn post_apply(State(server): State<Server>, request: Body) -> Result<Json<ApplyReply>, HttpError> {
+pub(super) async fn post_apply(Visitor(platform): Visitor, request: Body) -> Result<Json<ApplyReply>, HttpError> {
     let request: ApplyRequest = serde_json::from_slice(&request.bytes).map_err(|e| {
         Error::user(format!("expected {{\"project\": \"..\", \"files\": [{{\"name\", \"text\"}}]}}: {e}"))
             .with_code(Code::InvalidValue)
     })?;
-    Ok(Json(server.platform.apply(request).await?))
+    Ok(Json(platform.apply(request).await?))
 }

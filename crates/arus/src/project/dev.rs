@@ -37,7 +37,7 @@ pub(crate) fn run(flags: Flags, args: &DevArgs) -> Result<ExitCode> {
         if args.open {
             open(&console);
         }
-        doors.serve(&engine).await
+        doors.serve(&engine, None).await
     })
 }
 

@@ -439,3 +439,116 @@ fn a_password_is_nowhere() {
     assert_eq!(files_with(server.data(), SECRET), "");
     drop(backup);
 }
+
+// ---- TLS ------------------------------------------------------------------------------------------------
+
+/// A certificate that signs itself, for localhost.
+fn certificate(folder: &Path, name: &str) -> (std::path::PathBuf, std::path::PathBuf) {
+    let (cert, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (cert, key)
+}
+
+/// Every door lets this client in, or none does.
+#[track_caller]
+fn at_every_door(c: Client<'_>, comes_in: bool) -> String {
+    let psql = c.psql("SELECT 1");
+    let (status, body) = c.http("GET", "/v1/session", "");
+    let kcat = c.kcat("SCRAM-SHA-256", &["-X", "broker.address.family=v4", "-L"], "");
+    let told = format!("psql: {}\nhttp: {status} {body}\nkcat: {}", psql.stderr, kcat.stderr);
+    assert_eq!((psql.ok, status == "200", kcat.ok), (comes_in, comes_in, comes_in), "{told}");
+    told
+}
+
+#[test]
+fn another_address_asks_for_passwords_and_speaks_tls() {
+    // Whoever connects has both a password and the authority: nothing else of this machine can.
+    let mut server = Server::start_with(&["--listen", "0.0.0.0", "--advertise", "localhost"]);
+    let first = server.stderr();
+    let password = first.lines().skip_while(|l| !l.contains("made the user admin")).nth(1).map(str::trim);
+    let password = password.unwrap_or_else(|| panic!("no password of the admin:\n{first}"));
+    assert!(first.contains("made a certificate authority"), "{first}");
+    let ca = server.data().join("tls/ca.pem");
+    let folder = tempfile::tempdir().unwrap();
+    let (other, _) = certificate(folder.path(), "other");
+    let secure = Client { server: &server, user: "admin", password, ca: Some(&ca), host: "localhost" };
+    at_every_door(secure, true);
+    done(secure.kcat("PLAIN", &["-X", "broker.address.family=v4", "-L"], ""));
+    let told = at_every_door(Client { ca: Some(&other), ..secure }, false);
+    assert!(told.matches("erif").count() >= 3, "an unknown authority is told by every client:\n{told}");
+    at_every_door(secure.with_password("wrong"), false);
+    let clear = Client { ca: None, ..secure };
+    assert!(clear.psql("SELECT 1").stderr.contains("TLS alone"));
+    assert_eq!(clear.http("GET", "/healthz", "").0, "000");
+    assert!(!clear.kcat("SCRAM-SHA-256", &["-L"], "").ok);
+    for key in ["ca-key.pem", "server-key.pem"] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(server.data().join("tls").join(key)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+    }
+    assert_eq!(files_with(server.data(), password), "");
+    // Once, and never again, unless somebody with the machine asks for it.
+    let password = password.to_string();
+    assert_eq!(server.stop("-TERM"), Some(0));
+    server.restart();
+    assert!(!server.stderr().contains("made the"), "{}", server.stderr());
+    at_every_door(
+        Client { server: &server, user: "admin", password: &password, ca: Some(&ca), host: "localhost" },
+        true,
+    );
+    assert_eq!(server.stop("-TERM"), Some(0));
+    server.restart_with(&["--listen", "0.0.0.0", "--advertise", "localhost", "--reset-admin"]);
+    let again = server.stderr();
+    let fresh = again.lines().skip_while(|l| !l.contains("made the user admin")).nth(1).map(str::trim).unwrap();
+    let c = Client { server: &server, user: "admin", password: fresh, ca: Some(&ca), host: "localhost" };
+    at_every_door(c, true);
+    at_every_door(c.with_password(&password), false);
+}
+
+#[test]
+fn a_given_certificate_is_read_again_at_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(folder.path(), "one");
+    let (next, next_key) = certificate(folder.path(), "two");
+    let (cert_text, key_text) = (cert.display().to_string(), key.display().to_string());
+    let server = Server::start_with(&["--tls-cert", &cert_text, "--tls-key", &key_text]);
+    let one = folder.path().join("one-trusted.pem");
+    std::fs::copy(&cert, &one).unwrap();
+    // On loopback without users nobody is asked, with TLS or without.
+    let c = Client { server: &server, user: "arus", password: "", ca: Some(&one), host: "localhost" };
+    done(c.psql("SELECT 1"));
+    std::fs::copy(&next, &cert).unwrap();
+    std::fs::copy(&next_key, &key).unwrap();
+    let hung = Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().unwrap();
+    assert!(hung.success());
+    let c = Client { ca: Some(&next), ..c };
+    wait_until("the other certificate", || c.psql("SELECT 1").ok && c.http("GET", "/healthz", "").0 == "200");
+    // What cannot be read changes nothing.
+    std::fs::write(&cert, "nothing").unwrap();
+    let hung = Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().unwrap();
+    assert!(hung.success());
+    wait_until("the refusal", || server.stderr().contains("stays as it was"));
+    done(c.psql("SELECT 1"));
+}
+
+#[test]
+fn the_guide_is_right() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/security.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let sql = guide.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let server = Server::start();
+    let root = peopled(&server);
+    done(root.psql("CREATE TABLE orders (id INT)"));
+    done(root.psql("CREATE TABLE revenue (id INT)"));
+    for statement in sql.lines().filter(|l| !l.is_empty()) {
+        done(root.psql(statement));
+    }
+}

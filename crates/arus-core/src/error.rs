@@ -34,6 +34,20 @@ pub enum Code {
     UndefinedTable,
     UndefinedColumn,
     UndefinedFunction,
+    /// A type, a setting, a cursor.
+    UndefinedObject,
+    UndefinedCursor,
+    DuplicateCursor,
+    /// A statement that needs a transaction, outside of one.
+    NoTransaction,
+    /// A statement in a transaction that has failed.
+    FailedTransaction,
+    AmbiguousColumn,
+    /// A column that is neither grouped nor aggregated.
+    Grouping,
+    DivisionByZero,
+    /// A text that is no value of the type.
+    InvalidText,
     DuplicateObject,
     TypeMismatch,
     InvalidOption,
@@ -64,6 +78,15 @@ impl Code {
             Code::UndefinedTable => "42P01",
             Code::UndefinedColumn => "42703",
             Code::UndefinedFunction => "42883",
+            Code::UndefinedObject => "42704",
+            Code::UndefinedCursor => "34000",
+            Code::DuplicateCursor => "42P03",
+            Code::NoTransaction => "25P01",
+            Code::FailedTransaction => "25P02",
+            Code::AmbiguousColumn => "42702",
+            Code::Grouping => "42803",
+            Code::DivisionByZero => "22012",
+            Code::InvalidText => "22P02",
             Code::DuplicateObject => "42P07",
             Code::TypeMismatch => "42804",
             Code::InvalidOption | Code::InvalidValue => "22023",

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod catalog;
 pub mod change;
+pub mod client_settings;
 pub mod clock;
 pub mod connector;
 pub mod contained;
@@ -20,6 +21,7 @@ pub mod limits;
 pub mod plan;
 mod planted;
 pub mod platform;
+pub mod postgres_time;
 pub mod project;
 pub mod read;
 pub mod rng;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -87,10 +87,13 @@ pub trait Session: Send {
     /// Cuts the first complete statement off `text`; `None` when it is not complete (a STATEMENT SET without its END).
     fn cut_statement<'a>(&self, text: &'a str) -> Result<Option<(&'a str, &'a str)>>;
 
-    async fn execute(&mut self, statement: &str, params: &[Option<String>]) -> Result<StatementOutput>;
+    async fn execute(&mut self, statement: &str, params: &[Param]) -> Result<StatementOutput>;
 
-    /// Columns and parameter count of a statement, without running it; `None`: it returns no rows.
-    async fn describe(&mut self, statement: &str) -> Result<StatementShape>;
+    /// Columns and parameters of a statement, without running it. `types`: what the client says of its parameters.
+    async fn describe(&mut self, statement: &str, types: &[Option<DataType>]) -> Result<StatementShape>;
+
+    /// What the client has set of PostgreSQL's settings that queries see: `TimeZone`, `search_path`.
+    fn client_setting(&mut self, name: &str, value: &str);
 
     /// A streaming SELECT: changes until dropped (`/v1/sql` with `"stream":true`).
     async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<StreamEvent>>)>;
@@ -132,11 +135,27 @@ pub struct Suggestion {
     pub detail: String,
 }
 
+/// A parameter of a prepared statement, bound as a value.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// As PostgreSQL writes it; `None` is NULL.
+    pub text: Option<String>,
+    /// What the client declared; else the statement decides.
+    pub ty: Option<DataType>,
+}
+
 #[derive(Debug, Clone)]
 pub struct StatementShape {
+    /// `None`: it returns no rows.
     pub schema: Option<SchemaRef>,
-    pub params: usize,
+    /// The type of each parameter.
+    pub params: Vec<DataType>,
 }
+
+/// Key of a field's metadata: the name of the PostgreSQL type that a column has where Arrow's type does not tell (`oid`, `name`, `jsonb`).
+pub const PG_TYPE: &str = "arus.pg_type";
+/// The same for length or precision of a table's column, as `pg_attribute.atttypmod` packs it.
+pub const PG_MODIFIER: &str = "arus.pg_modifier";
 
 pub enum StatementOutput {
     Rows(QueryStream),

@@ -51,4 +51,12 @@ pub trait ReadTable: Send + Sync {
     }
     /// For the planner's estimates.
     fn rows(&self) -> Option<u64>;
+    /// The query of a view.
+    fn query(&self) -> Option<String> {
+        None
+    }
+    /// What its declaration says of it.
+    fn comment(&self) -> Option<String> {
+        None
+    }
 }

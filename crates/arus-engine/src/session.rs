@@ -1,5 +1,6 @@
 //! One connection's statements: parsed, planned, done.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::error::Code;
 use arus_core::platform::{
-    Done, Door, QueryStream, Session, StatementOutput, StatementShape, StreamEvent, Suggestions,
+    Done, Door, Param, QueryStream, Session, StatementOutput, StatementShape, StreamEvent, Suggestions,
 };
 use arus_core::read::Snapshot;
 use arus_core::settings::{CATALOG, DATABASE, DIALECT, DML_SYNC, READ_DAMAGE, Settings};
 use arus_core::{ChangeBatch, Error, Result, RowSchema};
-use arus_query::Params;
+use arus_query::{Params, QuerySession};
 use arus_sql::Planned;
 use arus_sql::access::is_access_statement;
 use arus_sql::parser::{Cut as TextCut, cut_statement};
@@ -51,6 +52,8 @@ pub(crate) struct EngineSession {
     written: Vec<(ObjectPath, u32, i64)>,
     /// Names of jobs that this session started and whose end it waits for.
     pub(crate) jobs: Vec<String>,
+    /// What a Postgres client has set.
+    client: Arc<HashMap<String, String>>,
 }
 
 impl EngineSession {
@@ -69,6 +72,16 @@ impl EngineSession {
             snapshot: None,
             written: vec![],
             jobs: vec![],
+            client: Arc::default(),
+        }
+    }
+
+    /// Who asks, for a query in PostgreSQL's dialect.
+    fn reader(&self) -> QuerySession {
+        QuerySession {
+            database: self.settings.get(DATABASE).into(),
+            settings: self.client.clone(),
+            ..QuerySession::default()
         }
     }
 
@@ -409,7 +422,7 @@ impl Session for EngineSession {
         })
     }
 
-    async fn execute(&mut self, statement: &str, params: &[Option<String>]) -> Result<StatementOutput> {
+    async fn execute(&mut self, statement: &str, params: &[Param]) -> Result<StatementOutput> {
         if is_access_statement(statement) && params.is_empty() {
             let told = self.engine.shared.access_statement(&self.who, &self.settings, statement).await?;
             return Ok(match told {
@@ -420,8 +433,7 @@ impl Session for EngineSession {
         if self.is_postgres_query(statement) {
             let snapshot = self.permitted_snapshot().await?;
             let query = self.engine.query_engine()?;
-            let database = self.settings.get(DATABASE);
-            let rows = query.query_in(database, statement, snapshot.clone(), Params::Positional(params)).await;
+            let rows = query.query_in(&self.reader(), statement, snapshot.clone(), Params::Positional(params)).await;
             return rows.map(StatementOutput::Rows).map_err(|e| snapshot.explain(e));
         }
         if !params.is_empty() {
@@ -432,14 +444,14 @@ impl Session for EngineSession {
         self.run(statement).await
     }
 
-    async fn describe(&mut self, statement: &str) -> Result<StatementShape> {
+    async fn describe(&mut self, statement: &str, types: &[Option<DataType>]) -> Result<StatementShape> {
         if is_access_statement(statement) {
-            return Ok(StatementShape { schema: users::columns(statement)?.map(text_schema), params: 0 });
+            return Ok(StatementShape { schema: users::columns(statement)?.map(text_schema), params: vec![] });
         }
         if self.is_postgres_query(statement) {
             let snapshot = self.permitted_snapshot().await?;
             let query = self.engine.query_engine()?;
-            let shape = query.describe(self.settings.get(DATABASE), statement, snapshot.clone()).await;
+            let shape = query.describe(&self.reader(), statement, snapshot.clone(), types).await;
             let shape = shape.map_err(|e| snapshot.explain(e))?;
             return Ok(StatementShape { schema: Some(shape.schema), params: shape.params });
         }
@@ -452,7 +464,11 @@ impl Session for EngineSession {
             Planned::Select { schema, .. } => Some(schema.to_arrow()),
             _ => None,
         };
-        Ok(StatementShape { schema, params: 0 })
+        Ok(StatementShape { schema, params: vec![] })
+    }
+
+    fn client_setting(&mut self, name: &str, value: &str) {
+        Arc::make_mut(&mut self.client).insert(name.into(), value.into());
     }
 
     async fn stream(&mut self, statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<StreamEvent>>)> {

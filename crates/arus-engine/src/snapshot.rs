@@ -195,6 +195,20 @@ impl ReadTable for Planless {
     fn rows(&self) -> Option<u64> {
         None
     }
+
+    fn query(&self) -> Option<String> {
+        match self.shared.catalog.object(&self.path)? {
+            CatalogObject::View(view) => Some(view.query.clone()),
+            CatalogObject::Table(_) => None,
+        }
+    }
+
+    fn comment(&self) -> Option<String> {
+        match self.shared.catalog.object(&self.path)? {
+            CatalogObject::View(view) => view.comment.clone(),
+            CatalogObject::Table(table) => table.comment.clone(),
+        }
+    }
 }
 
 impl Planless {

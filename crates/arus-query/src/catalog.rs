@@ -7,13 +7,9 @@ use std::sync::{Arc, RwLock};
 use arus_core::catalog::{DEFAULT_DATABASE, ObjectPath};
 use arus_core::read::{ReadTable, Snapshot};
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
-use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result};
-use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 
-use crate::engine::SnapshotSource;
 use crate::table::SnapshotTable;
 
 /// PostgreSQL's database.
@@ -49,7 +45,7 @@ pub(crate) struct SnapshotCatalog {
     extra: Arc<Schemas>,
 }
 
-/// Schemas that do not come from the snapshot (`pg_catalog`), shared by all queries so that its ids stay.
+/// Schemas that describe the snapshot: `pg_catalog`, `information_schema`.
 pub(crate) type Schemas = RwLock<HashMap<String, Arc<dyn SchemaProvider>>>;
 
 impl SnapshotCatalog {
@@ -83,7 +79,8 @@ impl CatalogProviderList for SnapshotCatalog {
 
 impl CatalogProvider for SnapshotCatalog {
     fn schema_names(&self) -> Vec<String> {
-        self.snapshot.databases().iter().map(|d| schema_of(d).to_string()).collect()
+        let extra = self.extra.read().map(|e| e.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        self.snapshot.databases().iter().map(|d| schema_of(d).to_string()).chain(extra).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
@@ -127,42 +124,5 @@ impl SchemaProvider for SnapshotSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         find_table(self.snapshot.as_ref(), &self.schema, name).is_some()
-    }
-}
-
-/// What `pg_class` and `pg_attribute` show: the newest snapshot, whoever asks.
-#[derive(Clone)]
-pub(crate) struct LiveCatalogInfo(pub(crate) Arc<dyn SnapshotSource>);
-
-impl fmt::Debug for LiveCatalogInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LiveCatalogInfo")
-    }
-}
-
-#[async_trait]
-impl CatalogInfo for LiveCatalogInfo {
-    async fn catalog_names(&self) -> Result<Vec<String>> {
-        Ok(vec![CATALOG.into()])
-    }
-
-    async fn schema_names(&self, _catalog: &str) -> Result<Option<Vec<String>>> {
-        let snapshot = self.0.latest();
-        let mut names: Vec<_> = snapshot.databases().iter().map(|d| schema_of(d).to_string()).collect();
-        names.push(PG_CATALOG.into());
-        names.push("information_schema".into());
-        Ok(Some(names))
-    }
-
-    async fn table_names(&self, _catalog: &str, schema: &str) -> Result<Option<Vec<String>>> {
-        Ok(Some(self.0.latest().table_names(database_of(schema))))
-    }
-
-    async fn table_schema(&self, _catalog: &str, schema: &str, table: &str) -> Result<Option<SchemaRef>> {
-        Ok(find_table(self.0.latest().as_ref(), schema, table).map(|t| t.schema().to_arrow()))
-    }
-
-    async fn table_type(&self, _catalog: &str, schema: &str, table: &str) -> Result<Option<TableType>> {
-        Ok(find_table(self.0.latest().as_ref(), schema, table).map(|t| SnapshotTable::new(t).table_type()))
     }
 }

@@ -1,34 +1,43 @@
 //! Plans and runs one query on one snapshot.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use arus_core::catalog::DEFAULT_DATABASE;
 use arus_core::error::Code;
-use arus_core::platform::QueryStream;
+use arus_core::platform::{Param, QueryStream};
 use arus_core::read::Snapshot;
 use arus_core::{Error, Result};
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::execution::SessionState;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::SchemaProvider;
+use datafusion::common::ScalarValue;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables, setup_pg_catalog};
+use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
-use crate::catalog::{CATALOG, LiveCatalogInfo, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog, schema_of};
+use crate::catalog::{CATALOG, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog, database_of, find_table, schema_of};
 use crate::errors::{plan_error, point_at, syntax_error};
-use crate::postgres::{self, OutputNames};
-use crate::{identifiers, params};
+use crate::names::{self, OutputNames};
+use crate::pg::functions;
+use crate::pg::model::{INFORMATION_SCHEMA, Model, Oids};
+use crate::pg::schemas::{Lazy, SystemSchema, system};
+use crate::rewrite::Declared;
+use crate::{identifiers, params, rewrite};
 
 /// Gives the newest epoch.
 pub trait SnapshotSource: Send + Sync {
@@ -37,7 +46,7 @@ pub trait SnapshotSource: Send + Sync {
 
 pub enum Params<'a> {
     /// `$1`.., as text.
-    Positional(&'a [Option<String>]),
+    Positional(&'a [Param]),
     /// `:name`, as JSON.
     Named(&'a BTreeMap<String, Value>),
 }
@@ -45,15 +54,62 @@ pub enum Params<'a> {
 #[derive(Debug, Clone)]
 pub struct QueryShape {
     pub schema: SchemaRef,
-    pub params: usize,
+    /// The types of `$1`..
+    pub params: Vec<DataType>,
 }
+
+/// Who asks, and how.
+#[derive(Debug, Clone)]
+pub struct QuerySession {
+    /// Names without a schema are in this database, unless `search_path` says otherwise.
+    pub database: String,
+    pub user: String,
+    /// PostgreSQL's settings that are not as they were.
+    pub settings: Arc<HashMap<String, String>>,
+}
+
+impl Default for QuerySession {
+    fn default() -> Self {
+        QuerySession { database: DEFAULT_DATABASE.into(), user: "arus".into(), settings: Arc::default() }
+    }
+}
+
+impl QuerySession {
+    /// Schemas that names without one are looked for in.
+    fn path(&self) -> Vec<String> {
+        let home = schema_of(&self.database).to_string();
+        let Some(path) = self.settings.get("search_path") else { return vec![home] };
+        let parts = path.split(',').map(|p| p.trim().trim_matches('"').to_string());
+        let parts = parts.filter(|p| !p.is_empty() && p != "$user" && p != PG_CATALOG);
+        // USE counts as long as the path is as it was.
+        let as_it_was = home != PUBLIC && path.replace(' ', "") == "\"$user\",public";
+        if as_it_was { vec![home] } else { parts.collect() }
+    }
+}
+
+/// The columns of a table of `pg_catalog` or `information_schema`, with its schema and name.
+type SystemTable = (&'static str, String, SchemaRef);
 
 pub struct QueryEngine {
     state: SessionState,
-    schemas: Arc<Schemas>,
+    /// Tables of `pg_catalog` that never change.
+    fixed: Arc<dyn SchemaProvider>,
+    system: OnceCell<Arc<Vec<SystemTable>>>,
+    oids: Arc<Oids>,
     parser: PostgresCompatibilityParser,
     snapshots: Arc<dyn SnapshotSource>,
 }
+
+/// A planned query.
+struct Planned {
+    state: SessionState,
+    plan: LogicalPlan,
+    names: OutputNames,
+}
+
+/// Pieces of psql's and other clients' queries that the planner cannot run, and that are answered in another way.
+const REPLACED: [&str; 5] =
+    ["pg_policy", "pg_statistic_ext", "pg_publication", "fk.confrelid", "string_to_array(current_setting"];
 
 impl QueryEngine {
     /// `memory_bytes` is what all queries together may use.
@@ -61,7 +117,7 @@ impl QueryEngine {
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, PUBLIC)
             .with_create_default_catalog_and_schema(false)
-            .with_information_schema(true)
+            .with_information_schema(false)
             .with_target_partitions(1);
         // Flink's names keep their case.
         config.options_mut().sql_parser.enable_ident_normalization = false;
@@ -78,17 +134,16 @@ impl QueryEngine {
             .build();
         let context = SessionContext::new_with_state(state);
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|e| plan_error(*e))?;
-        context.register_udf(postgres::version());
-        // The provider of setup_pg_catalog would show the snapshot of the start for ever: ours shows the newest.
-        let tables = Arc::new(PgCatalogStaticTables::try_new().map_err(plan_error)?);
-        let live = PgCatalogSchemaProvider::try_new(LiveCatalogInfo(snapshots.clone()), tables, EmptyContextProvider)
-            .map_err(plan_error)?;
-        context
-            .catalog(CATALOG)
-            .ok_or_else(|| Error::bug("the catalog of queries is missing"))?
-            .register_schema(PG_CATALOG, Arc::new(live))
-            .map_err(plan_error)?;
-        Ok(QueryEngine { state: context.state(), schemas, parser: PostgresCompatibilityParser::new(), snapshots })
+        let fixed = schemas.read().ok().and_then(|s| s.get(PG_CATALOG).cloned());
+        let fixed = fixed.ok_or_else(|| Error::bug("pg_catalog is missing"))?;
+        Ok(QueryEngine {
+            state: context.state(),
+            fixed,
+            system: OnceCell::new(),
+            oids: Arc::default(),
+            parser: PostgresCompatibilityParser::new(),
+            snapshots,
+        })
     }
 
     pub fn latest(&self) -> Arc<dyn Snapshot> {
@@ -104,35 +159,39 @@ impl QueryEngine {
         snapshot: Arc<dyn Snapshot>,
         params: Params<'a>,
     ) -> BoxFuture<'a, Result<QueryStream>> {
-        self.query_in(DEFAULT_DATABASE, sql, snapshot, params)
+        async move { self.run(&QuerySession::default(), sql, snapshot, params).await }.boxed()
     }
 
-    /// The same with names without a schema in this database.
+    /// The same for a session.
     pub fn query_in<'a>(
         &'a self,
-        database: &'a str,
+        session: &'a QuerySession,
         sql: &'a str,
         snapshot: Arc<dyn Snapshot>,
         params: Params<'a>,
     ) -> BoxFuture<'a, Result<QueryStream>> {
-        self.run(database, sql, snapshot, params).boxed()
+        self.run(session, sql, snapshot, params).boxed()
     }
 
     async fn run(
         &self,
-        database: &str,
+        session: &QuerySession,
         sql: &str,
         snapshot: Arc<dyn Snapshot>,
         params: Params<'_>,
     ) -> Result<QueryStream> {
-        let named = matches!(params, Params::Named(_));
-        let (state, plan, names) = self.plan(database, sql, snapshot.clone(), named).await?;
+        let (named, declared) = match params {
+            Params::Named(_) => (true, vec![]),
+            Params::Positional(values) => (false, rewrite::declared(values)),
+        };
+        let Planned { state, plan, names } = self.plan(session, sql, snapshot.clone(), named, &declared).await?;
+        let located = |e| point_at(e, sql);
         let plan = match params {
-            Params::Positional([]) => plan,
             Params::Positional(values) => params::bind_text(plan, values)?,
             Params::Named(values) => params::bind_named(plan, values)?,
         };
-        let physical = state.create_physical_plan(&plan).await.map_err(plan_error)?;
+        let plan = state.optimize(&plan).map_err(plan_error).map_err(located)?;
+        let physical = state.create_physical_plan(&plan).await.map_err(plan_error).map_err(located)?;
         let schema = names.apply(&physical.schema());
         let stream = execute_stream(physical, state.task_ctx()).map_err(plan_error)?;
         let cut = snapshot.cut();
@@ -140,33 +199,47 @@ impl QueryEngine {
         let shown = schema.clone();
         let batches = stream.map(move |batch| {
             let _pinned = &snapshot;
-            batch.and_then(|batch| postgres::renamed(&batch, &shown)).map_err(plan_error)
+            batch.and_then(|batch| names::renamed(&batch, &shown)).map_err(plan_error)
         });
         Ok(QueryStream { schema, cut: Some(cut), as_of_ms, batches: batches.boxed() })
     }
 
-    /// The columns of a SELECT, without running it.
+    /// The columns and parameters of a SELECT, without running it. `declared`: what the client says of its parameters.
     pub fn describe<'a>(
         &'a self,
-        database: &'a str,
+        session: &'a QuerySession,
         sql: &'a str,
         snapshot: Arc<dyn Snapshot>,
+        declared: &'a [Option<DataType>],
     ) -> BoxFuture<'a, Result<QueryShape>> {
-        let shape = async move {
-            let (_, plan, names) = self.plan(database, sql, snapshot, false).await?;
-            let params = plan.get_parameter_types().map_err(plan_error)?.len();
-            Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
-        };
-        shape.boxed()
+        self.shape(session, sql, snapshot, declared).boxed()
+    }
+
+    async fn shape(
+        &self,
+        session: &QuerySession,
+        sql: &str,
+        snapshot: Arc<dyn Snapshot>,
+        declared: &[Option<DataType>],
+    ) -> Result<QueryShape> {
+        let declared = declared.to_vec();
+        let Planned { state, plan, names } = self.plan(session, sql, snapshot, false, &declared).await?;
+        let params = params::types(&plan, &declared)?;
+        let nulls: Vec<_> = params.iter().map(ScalarValue::try_from).collect::<Result<_, _>>().map_err(plan_error)?;
+        // Types are those of the query with its values, whatever they are.
+        let plan = if nulls.is_empty() { plan } else { plan.with_param_values(nulls).map_err(plan_error)? };
+        let plan = state.optimize(&plan).map_err(plan_error).map_err(|e| point_at(e, sql))?;
+        Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
     }
 
     async fn plan(
         &self,
-        database: &str,
+        session: &QuerySession,
         sql: &str,
         snapshot: Arc<dyn Snapshot>,
         named: bool,
-    ) -> Result<(SessionState, LogicalPlan, OutputNames)> {
+        declared: &Declared,
+    ) -> Result<Planned> {
         let rewritten;
         let sql = if named {
             rewritten = params::named_to_dollar(sql);
@@ -174,26 +247,73 @@ impl QueryEngine {
         } else {
             sql
         };
-        let mut statements = self.parser.parse(sql).map_err(|e| syntax_error(&e.to_string()))?;
-        let mut statement = match (statements.pop(), statements.is_empty()) {
-            (Some(statement), true) => statement,
-            _ => return Err(Error::user("expected one statement").with_code(Code::Syntax)),
-        };
+        let path = session.path();
+        let exists = |s: &&String| snapshot.databases().iter().any(|d| d == database_of(s));
+        let home = path.iter().find(exists).cloned().unwrap_or_else(|| schema_of(&session.database).to_string());
+        let mut statement = self.parse(sql)?;
         if !matches!(statement, Statement::Query(_)) {
             return Err(Error::user("only SELECT is read in PostgreSQL's dialect").with_code(Code::NotSupported));
         }
-        identifiers::match_column_case(&mut statement, snapshot.as_ref(), schema_of(database));
-        postgres::keep_to_search_path(&mut statement);
         let names = OutputNames::of(&statement);
-        let catalog = Arc::new(SnapshotCatalog::new(snapshot, self.schemas.clone()));
-        // Building a state anew costs more than planning a small query.
-        let mut state = self.state.clone();
-        state.config_mut().options_mut().catalog.default_schema = schema_of(database).into();
-        state.register_catalog_list(catalog);
+        rewrite::name_columns(&mut statement);
+        rewrite::rewrite(&mut statement, declared, snapshot.as_ref(), &home);
+        rewrite::follow_path(&mut statement, &path, &home, |schema, name| {
+            find_table(snapshot.as_ref(), schema, name).is_some()
+        });
+        let mut statement = self.parser.rewrite(statement);
+        identifiers::match_column_case(&mut statement, snapshot.as_ref(), &home);
+        let called = rewrite::called(&statement);
+        let state = self.state_of(session, snapshot, path, &home, &called).await?;
         let statement = DfStatement::Statement(Box::new(statement));
         let plan = state.statement_to_plan(statement).await.map_err(|e| point_at(plan_error(e), sql))?;
-        let plan = state.optimize(&plan).map_err(plan_error)?;
-        Ok((state, plan, names))
+        let plan = params::infer(plan)?;
+        Ok(Planned { state, plan, names })
+    }
+
+    fn parse(&self, sql: &str) -> Result<Statement> {
+        let mut statements = if REPLACED.iter().any(|piece| sql.contains(piece)) {
+            self.parser.parse(sql)
+        } else {
+            let dialect = PostgreSqlDialect {};
+            Parser::new(&dialect).try_with_sql(sql).and_then(|mut parser| parser.parse_statements())
+        }
+        .map_err(|e| syntax_error(&e.to_string(), sql))?;
+        match (statements.pop(), statements.is_empty()) {
+            (Some(statement), true) => Ok(statement),
+            _ => Err(Error::user("expected one statement").with_code(Code::Syntax)),
+        }
+    }
+
+    /// The planner's state with this query's tables and functions.
+    async fn state_of(
+        &self,
+        session: &QuerySession,
+        snapshot: Arc<dyn Snapshot>,
+        path: Vec<String>,
+        home: &str,
+        called: &HashSet<String>,
+    ) -> Result<SessionState> {
+        let known = self.system.get_or_try_init(async || system(self.fixed.as_ref()).await.map(Arc::new));
+        let known = known.await.map_err(plan_error)?.clone();
+        let (oids, pinned) = (self.oids.clone(), snapshot.clone());
+        let (user, settings) = (session.user.clone(), session.settings.clone());
+        let make = move || Model::new(pinned.as_ref(), &oids, &known, path.clone(), user.clone(), settings.clone());
+        let model = Arc::new(Lazy { make: Box::new(make), made: OnceLock::new() });
+        let schemas = Schemas::default();
+        if let Ok(mut schemas) = schemas.write() {
+            for (name, fixed) in [(PG_CATALOG, Some(self.fixed.clone())), (INFORMATION_SCHEMA, None)] {
+                schemas.insert(name.into(), Arc::new(SystemSchema { name, model: model.clone(), fixed }));
+            }
+        }
+        let catalog = Arc::new(SnapshotCatalog::new(snapshot, Arc::new(schemas)));
+        // Building a state anew costs more than planning a small query.
+        let mut state = self.state.clone();
+        state.config_mut().options_mut().catalog.default_schema = home.into();
+        state.register_catalog_list(catalog);
+        for function in functions::of(&model, called) {
+            state.register_udf(Arc::new(function)).map_err(plan_error)?;
+        }
+        Ok(state)
     }
 }
 

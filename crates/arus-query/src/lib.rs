@@ -6,10 +6,14 @@
 mod catalog;
 mod engine;
 mod errors;
+mod function;
 mod identifiers;
 mod keys;
+mod names;
 mod params;
-mod postgres;
+mod pg;
+mod rewrite;
 mod table;
+mod text;
 
-pub use engine::{Params, QueryEngine, QueryShape, SnapshotSource};
+pub use engine::{Params, QueryEngine, QuerySession, QueryShape, SnapshotSource};

@@ -4,11 +4,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arus_core::error::Code;
+use arus_core::platform::Param;
 use arus_core::{Error, Result};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ParamValues, ScalarValue};
+use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use serde_json::Value;
+
+use crate::errors::plan_error;
+use crate::function::list_of;
+use crate::text;
 
 /// `:name` outside quotes becomes `$name`; `::type` stays.
 pub(crate) fn named_to_dollar(sql: &str) -> String {
@@ -38,27 +45,70 @@ pub(crate) fn named_to_dollar(sql: &str) -> String {
     out
 }
 
-/// Binds `$1`.. from their text in the types that the plan wants.
-pub(crate) fn bind_text(plan: LogicalPlan, params: &[Option<String>]) -> Result<LogicalPlan> {
-    let types = plan.get_parameter_types().map_err(crate::errors::plan_error)?;
+/// Gives a parameter its type where only its neighbours tell it: `x = ANY($1)`.
+pub(crate) fn infer(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let done = plan.transform_up_with_subqueries(|node| {
+        let mut schema = DFSchema::empty();
+        for input in node.inputs() {
+            schema.merge(input.schema());
+        }
+        if let LogicalPlan::TableScan(_) = &node {
+            schema.merge(node.schema());
+        }
+        node.map_expressions(|expr| expr.transform_up(|expr| Ok(typed(expr, &schema))))
+    });
+    done.map(|d| d.data).map_err(plan_error)
+}
+
+fn typed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let Expr::ScalarFunction(call) = &expr else { return Transformed::no(expr) };
+    if !["array_has", "array_contains", "array_any_value"].contains(&call.func.name()) {
+        return Transformed::no(expr);
+    }
+    let [Expr::Placeholder(Placeholder { id, field: None }), item] = call.args.as_slice() else {
+        return Transformed::no(expr);
+    };
+    let Ok(ty) = item.get_type(schema) else { return Transformed::no(expr) };
+    let field = std::sync::Arc::new(datafusion::arrow::datatypes::Field::new("", list_of(ty), true));
+    let list = Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(field)));
+    let args = vec![list, item.clone()];
+    Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: call.func.clone(), args }))
+}
+
+/// The types of `$1`..; what nothing tells is text.
+pub(crate) fn types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result<Vec<DataType>> {
+    let found = plan.get_parameter_types().map_err(plan_error)?;
+    let number = |name: &String| name.trim_start_matches('$').parse::<usize>().ok();
+    let count = found.keys().filter_map(number).max().unwrap_or(0).max(declared.len());
+    let one = |i: usize| {
+        let said = declared.get(i).cloned().flatten();
+        said.or_else(|| found.get(&format!("${}", i + 1)).cloned().flatten()).unwrap_or(DataType::Utf8)
+    };
+    Ok((0..count).map(one).collect())
+}
+
+/// Binds `$1`.. from their text in the types that the client declared or the plan wants.
+pub(crate) fn bind_text(plan: LogicalPlan, params: &[Param]) -> Result<LogicalPlan> {
+    let declared: Vec<_> = params.iter().map(|p| p.ty.clone()).collect();
+    let types = types(&plan, &declared)?;
+    if types.len() > params.len() {
+        let message = format!("the statement requires {} parameters, found {}", types.len(), params.len());
+        return Err(Error::user(message).with_code(Code::InvalidValue));
+    }
     let mut values = Vec::with_capacity(params.len());
-    for (i, text) in params.iter().enumerate() {
-        let ty = types.get(&format!("${}", i + 1)).cloned().flatten().unwrap_or(DataType::Utf8);
-        let value = match text {
-            None => ScalarValue::try_from(&ty).map_err(crate::errors::plan_error)?,
-            Some(text) => ScalarValue::Utf8(Some(text.clone())).cast_to(&ty).map_err(|_| {
-                Error::user(format!("parameter ${}: expected a value of type {ty}, found '{text}'", i + 1))
-                    .with_code(Code::InvalidValue)
-            })?,
+    for (param, ty) in params.iter().zip(&types) {
+        let value = match &param.text {
+            None => ScalarValue::try_from(ty).map_err(plan_error)?,
+            Some(text) => text::parse(text, ty)?,
         };
         values.push(value);
     }
-    plan.with_param_values(values).map_err(crate::errors::plan_error)
+    plan.with_param_values(values).map_err(plan_error)
 }
 
 /// Binds `$name` from JSON: strings, numbers, booleans, and arrays of them.
 pub(crate) fn bind_named(plan: LogicalPlan, params: &BTreeMap<String, Value>) -> Result<LogicalPlan> {
-    let types = plan.get_parameter_types().map_err(crate::errors::plan_error)?;
+    let types = plan.get_parameter_types().map_err(plan_error)?;
     let mut values = HashMap::new();
     for (name, ty) in types {
         let name = name.trim_start_matches('$').to_string();
@@ -76,7 +126,7 @@ pub(crate) fn bind_named(plan: LogicalPlan, params: &BTreeMap<String, Value>) ->
         };
         values.insert(name, value.into());
     }
-    plan.with_param_values(ParamValues::Map(values)).map_err(crate::errors::plan_error)
+    plan.with_param_values(ParamValues::Map(values)).map_err(plan_error)
 }
 
 fn scalar(json: &Value) -> Option<ScalarValue> {

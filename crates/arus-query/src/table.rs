@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arus_core::platform::{PG_MODIFIER, PG_TYPE};
 use arus_core::read::{ReadTable, ReadTableKind};
 use async_trait::async_trait;
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Statistics};
@@ -19,6 +20,7 @@ use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchSt
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
 use crate::keys;
+use crate::pg::types::of_column;
 
 /// Batches between a scan and its query.
 const READ_AHEAD: usize = 2;
@@ -30,15 +32,37 @@ pub(crate) struct SnapshotTable {
 
 impl SnapshotTable {
     pub(crate) fn new(table: Arc<dyn ReadTable>) -> Self {
-        let schema = table.schema().to_arrow();
+        let schema = described(table.as_ref());
         SnapshotTable { table, schema }
     }
+}
+
+/// The columns, with what PostgreSQL's clients want to know besides Arrow's types.
+fn described(table: &dyn ReadTable) -> SchemaRef {
+    let schema = table.schema().to_arrow();
+    let fields = schema.fields().iter().zip(table.schema().columns()).map(|(field, column)| {
+        let ty = of_column(&column.ty);
+        let mut metadata = field.metadata().clone();
+        if ty.modifier >= 0 && ty.is_sized() {
+            metadata.insert(PG_MODIFIER.into(), ty.modifier.to_string());
+        }
+        if [1042, 1043].contains(&ty.oid) {
+            metadata.insert(PG_TYPE.into(), ty.internal());
+        }
+        field.as_ref().clone().with_metadata(metadata)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 impl fmt::Debug for SnapshotTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SnapshotTable({})", self.table.path())
     }
+}
+
+fn described_rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let count = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), rows.columns().to_vec(), &count)?)
 }
 
 #[async_trait]
@@ -116,16 +140,20 @@ impl PartitionStream for TableScan {
         if let Some(keys) = &self.keys
             && let Some(found) = self.table.find(keys, &self.columns).transpose()
         {
-            let rows = futures::stream::once(std::future::ready(found.map_err(external)));
+            let schema = self.schema.clone();
+            let rows = found.map_err(external).and_then(|rows| described_rows(&rows, &schema));
+            let rows = futures::stream::once(std::future::ready(rows));
             return Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), rows));
         }
         let (table, columns, limit) = (self.table.clone(), self.columns.clone(), self.limit);
-        let mut stream = RecordBatchReceiverStream::builder(self.schema.clone(), READ_AHEAD);
+        let schema = self.schema.clone();
+        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), READ_AHEAD);
         let output = stream.tx();
         stream.spawn_blocking(move || {
             for batch in table.scan(&columns, limit).map_err(external)? {
                 // The reader has gone: so does the scan.
-                if output.blocking_send(Ok(batch.map_err(external)?)).is_err() {
+                let batch = described_rows(&batch.map_err(external)?, &schema)?;
+                if output.blocking_send(Ok(batch)).is_err() {
                     break;
                 }
             }

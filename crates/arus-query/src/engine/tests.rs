@@ -93,14 +93,18 @@ async fn names_match_exactly_or_but_for_case() {
 
 #[tokio::test]
 async fn parameters_bind() {
-    let two = [Some("2".to_string())];
+    let two = [Param { text: Some("2".into()), ty: None }];
     let text = run("SELECT count(*) AS n FROM orders WHERE userid = $1", Params::Positional(&two));
     assert!(text.await.expect("bound").contains("| 1 |"));
     let named = BTreeMap::from([("names".to_string(), serde_json::json!(["a", "c"]))]);
     let text = run("SELECT count(*) AS n FROM orders WHERE name = ANY(:names)", Params::Named(&named));
     assert!(text.await.expect("bound").contains("| 2 |"));
-    let wrong = run("SELECT 1 FROM orders WHERE userid = $1", Params::Positional(&[Some("x".into())])).await;
-    assert_eq!(wrong.expect_err("no number").code(), Code::InvalidValue);
+    let wrong = run(
+        "SELECT 1 FROM orders WHERE userid = $1",
+        Params::Positional(&[Param { text: Some("x".into()), ty: None }]),
+    )
+    .await;
+    assert_eq!(wrong.expect_err("no number").code(), Code::InvalidText);
 }
 
 #[tokio::test]
@@ -130,8 +134,10 @@ async fn unnamed_columns_have_postgres_names() {
         let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("an engine");
         let stream = engine.query(sql, engine.latest(), Params::Positional(&[])).await.expect(sql);
         let names = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(",");
-        let (described, schema) =
-            (engine.describe("default_database", sql, engine.latest()).await.expect(sql), stream.schema.clone());
+        let (described, schema) = (
+            engine.describe(&QuerySession::default(), sql, engine.latest(), &[]).await.expect(sql),
+            stream.schema.clone(),
+        );
         let batches: Vec<_> = stream.batches.try_collect().await.expect(sql);
         assert!(batches.iter().all(|b| b.schema() == schema), "{sql}");
         assert_eq!(names(&described.schema), names(&schema), "{sql}");
@@ -219,8 +225,9 @@ impl Snapshot for OneFound {
 #[tokio::test]
 async fn rows_are_found_by_their_keys() {
     let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("starts");
-    let text = |values: &[&str]| values.iter().map(|v| Some((*v).to_string())).collect::<Vec<_>>();
-    let cases: [(&str, Vec<Option<String>>, &str); 8] = [
+    let param = |text: Option<&str>| Param { text: text.map(Into::into), ty: None };
+    let text = |values: &[&str]| values.iter().map(|v| param(Some(v))).collect::<Vec<_>>();
+    let cases: [(&str, Vec<Param>, &str); 8] = [
         (r#"SELECT "userId" FROM Orders WHERE "userId" = 1 AND name = 'a'"#, vec![], "1"),
         (r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = $2"#, text(&["2", "b"]), "2"),
         (r#"SELECT "userId" FROM Orders WHERE 'b' = name AND "userId" IN (1, 2, 3, 4, 5)"#, vec![], "2"),
@@ -232,7 +239,7 @@ async fn rows_are_found_by_their_keys() {
         (r#"SELECT "userId" FROM Orders WHERE ("userId" = 1 OR "userId" = 2) AND name = 'a'"#, vec![], "1"),
         (r#"SELECT "userId" FROM Orders WHERE "userId" = 1 AND name = 'b'"#, vec![], ""),
         (r#"SELECT COUNT(*) FROM Orders WHERE "userId" = 1 AND name = 'a'"#, vec![], "1"),
-        (r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = 'a'"#, vec![None], ""),
+        (r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = 'a'"#, vec![param(None)], ""),
     ];
     for (sql, params, expected) in cases {
         let stream = engine.query(sql, Arc::new(OneFound), Params::Positional(&params)).await.expect(sql);

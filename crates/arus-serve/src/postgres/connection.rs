@@ -3,29 +3,36 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
+use arus_core::Error;
 use arus_core::access::Gate;
-use arus_core::platform::{Done, Session, StatementOutput};
+use arus_core::platform::Param;
 use async_trait::async_trait;
-use futures::{Sink, SinkExt, StreamExt, stream};
+use futures::{Sink, SinkExt, StreamExt};
 use pgwire::api::auth::StartupHandler;
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
+use pgwire::api::results::{FieldFormat, FieldInfo, Response, Tag};
 use pgwire::api::stmt::QueryParser;
-use pgwire::api::store::PortalStore;
-use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionHandle, ConnectionManager, PgWireServerHandlers, Type};
+use pgwire::api::store::{Entry, PortalStore};
+use pgwire::api::{
+    ClientInfo, ClientPortalStore, ConnectionHandle, ConnectionManager, DEFAULT_NAME, PgWireServerHandlers, Type,
+};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::response::NoticeResponse;
+use pgwire::messages::extendedquery::Execute;
+use pgwire::messages::response::{NoticeResponse, TransactionStatus};
+use pgwire::messages::simplequery::Query;
+use pgwire::messages::startup::ParameterStatus;
 use tokio::sync::Mutex;
 
-use super::client_settings::{ClientStatement, recognise};
-use super::encode;
 use super::error::to_error_info;
 use super::progress::Progress;
+use super::session::{Answer, Call, State, in_failed_block};
 use super::startup::{NobodysSession, Startup};
+use super::statement::{ClientStatement, recognise};
+use super::{params, types};
 
 pub(super) struct Handlers {
     connection: Arc<Connection>,
@@ -38,9 +45,7 @@ impl Handlers {
     /// `only_tls`: whoever speaks in the clear is refused.
     pub(super) fn new(gate: Arc<dyn Gate>, manager: Arc<ConnectionManager>, only_tls: bool) -> Self {
         let progress = Arc::<Progress>::default();
-        let session = Box::new(NobodysSession);
-        let state = State { session, pending: String::new(), progress: progress.clone() };
-        let state = Arc::new(Mutex::new(state));
+        let state = Arc::new(Mutex::new(State::new(Box::new(NobodysSession), progress.clone())));
         let startup = Arc::new(Startup::new(gate, state.clone(), manager.clone(), only_tls));
         Handlers {
             connection: Arc::new(Connection { state }),
@@ -78,84 +83,45 @@ pub(super) struct Connection {
     state: Arc<Mutex<State>>,
 }
 
-pub(super) struct State {
-    pub(super) session: Box<dyn Session>,
-    /// The beginning of a statement whose end has not come yet.
-    pending: String,
-    progress: Arc<Progress>,
-}
-
-impl State {
-    async fn run(
-        &mut self,
-        statement: &str,
-        params: &[Option<String>],
-        format: &Format,
-        connection: Option<Arc<ConnectionHandle>>,
-    ) -> PgWireResult<Answer> {
-        match recognise(statement) {
-            Some(ClientStatement::Begin) => {
-                self.session.pin(true);
-                Ok(Answer::of(Response::TransactionStart(Tag::new("BEGIN"))))
-            }
-            Some(ClientStatement::Commit) => {
-                self.session.pin(false);
-                Ok(Answer::of(Response::TransactionEnd(Tag::new("COMMIT"))))
-            }
-            Some(ClientStatement::Rollback) => {
-                self.session.pin(false);
-                Ok(Answer::of(Response::TransactionEnd(Tag::new("ROLLBACK"))))
-            }
-            Some(ClientStatement::Accepted(tag)) => Ok(Answer::of(Response::Execution(Tag::new(tag)))),
-            Some(ClientStatement::Show(name, value)) => Ok(Answer::of(Response::Query(one_value(name, &value)?))),
-            None => match self.session.execute(statement, params).await {
-                Ok(StatementOutput::Rows(rows)) => {
-                    let progress = self.progress.clone();
-                    Ok(Answer::of(Response::Query(encode::rows(rows, format, connection, progress)?)))
-                }
-                Ok(StatementOutput::Done(done)) => Ok(Answer::done(done)),
-                Err(e) => Err(PgWireError::UserError(Box::new(to_error_info(&e, Some(statement))))),
-            },
-        }
-    }
-}
-
-struct Answer {
-    response: Response,
-    notices: Vec<String>,
-}
-
-impl Answer {
-    fn of(response: Response) -> Self {
-        Answer { response, notices: vec![] }
-    }
-
-    fn done(done: Done) -> Self {
-        Answer { response: Response::Execution(Tag::new(&done.tag)), notices: done.notices }
-    }
-}
-
-fn one_value(name: &str, value: &str) -> PgWireResult<QueryResponse> {
-    let fields = Arc::new(vec![FieldInfo::new(name.into(), None, None, Type::TEXT, FieldFormat::Text)]);
-    let mut encoder = DataRowEncoder::new(fields.clone());
-    encoder.encode_field(&Some(value))?;
-    Ok(QueryResponse::new(fields, stream::iter([Ok(encoder.take_row())])))
-}
-
-async fn send_notices<C>(client: &mut C, notices: Vec<String>) -> PgWireResult<()>
+/// Sends what a statement says besides its rows.
+async fn tell<C>(client: &mut C, answer: &mut Answer) -> PgWireResult<()>
 where
-    C: Sink<PgWireBackendMessage> + Unpin + Send,
+    C: ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send,
+    C::PortalStore: PortalStore,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
 {
-    for notice in notices {
-        let info = ErrorInfo::new("NOTICE".into(), "00000".into(), notice);
-        client.send(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await?;
+    for notice in answer.notices.drain(..) {
+        let info = ErrorInfo::new(notice.severity.into(), notice.code.into(), notice.message);
+        client.feed(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await?;
+    }
+    for changed in answer.changed.drain(..).filter(|c| c.reported) {
+        let status = ParameterStatus::new(changed.name.into(), changed.value);
+        client.feed(PgWireBackendMessage::ParameterStatus(status)).await?;
+    }
+    match answer.deallocate.take() {
+        Some(Some(name)) => client.portal_store().rm_statement(&name),
+        // Statements are made anew under their names.
+        Some(None) => client.portal_store().clear_portals(),
+        None => {}
     }
     Ok(())
 }
 
 #[async_trait]
 impl SimpleQueryHandler for Connection {
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if matches!(recognise(&query.query), Ok(Some(ClientStatement::RollbackTo))) {
+            mend(client);
+        }
+        self._on_query(client, query).await
+    }
+
     async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -164,6 +130,8 @@ impl SimpleQueryHandler for Connection {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let mut state = self.state.lock().await;
+        state.start(client.metadata());
+        let mut status = client.transaction_status();
         let mut text = std::mem::take(&mut state.pending);
         let came_before = text.chars().count();
         text.push_str(query);
@@ -189,20 +157,37 @@ impl SimpleQueryHandler for Connection {
             if statement.trim().is_empty() {
                 continue;
             }
-            match state.run(statement, &[], &Format::UnifiedText, handle_of(client)).await {
-                Ok(answer) => {
-                    send_notices(client, answer.notices).await?;
+            let call = Call { params: &[], format: &Format::UnifiedText, connection: handle_of(client), status };
+            match state.run(statement, call).await {
+                Ok(mut answer) => {
+                    tell(client, &mut answer).await?;
+                    status = after_response(status, &answer.response);
                     responses.push(answer.response);
                 }
-                Err(PgWireError::UserError(mut info)) => {
+                Err(e) => {
+                    let mut info = to_error_info(&e, Some(statement));
                     info.position = in_query(info.position, text[..start].chars().count(), came_before);
-                    responses.push(Response::Error(info));
+                    responses.push(Response::Error(Box::new(info)));
                     break;
                 }
-                Err(e) => return Err(e),
             }
         }
         Ok(responses)
+    }
+}
+
+/// ROLLBACK TO goes on with a transaction that has failed.
+fn mend(client: &mut impl ClientInfo) {
+    if client.transaction_status() == TransactionStatus::Error {
+        client.set_transaction_status(TransactionStatus::Transaction);
+    }
+}
+
+fn after_response(status: TransactionStatus, response: &Response) -> TransactionStatus {
+    match response {
+        Response::TransactionStart(_) => TransactionStatus::Transaction,
+        Response::TransactionEnd(_) => TransactionStatus::Idle,
+        _ => status,
     }
 }
 
@@ -227,7 +212,7 @@ fn in_query(
 pub(super) struct Prepared {
     sql: String,
     schema: Option<SchemaRef>,
-    params: usize,
+    params: Vec<DataType>,
 }
 
 pub(super) struct Preparer(Arc<Mutex<State>>);
@@ -236,33 +221,64 @@ pub(super) struct Preparer(Arc<Mutex<State>>);
 impl QueryParser for Preparer {
     type Statement = Prepared;
 
-    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    async fn parse_sql<C>(&self, client: &C, sql: &str, types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let sql = sql.trim().trim_end_matches(';').to_string();
-        if recognise(&sql).is_some() {
-            return Ok(Some(Prepared { sql, schema: None, params: 0 }));
+        let as_sent = sql;
+        let sql = sql.trim_end().trim_end_matches(';').to_string();
+        let fail = |e: Error| PgWireError::UserError(Box::new(to_error_info(&e, Some(as_sent))));
+        let mut state = self.0.lock().await;
+        state.start(client.metadata());
+        if let Some(statement) = recognise(&sql).map_err(fail)? {
+            let schema = state.shape(&statement).map_err(fail)?;
+            let declared = types.iter().map(|ty| ty.as_ref().and_then(|ty| types::to_arrow(ty, None)));
+            let params = declared.map(|ty| ty.unwrap_or(DataType::Utf8)).collect();
+            return Ok(Some(Prepared { sql, schema, params }));
         }
-        match self.0.lock().await.session.describe(&sql).await {
-            Ok(shape) => Ok(Some(Prepared { sql, schema: shape.schema, params: shape.params })),
-            Err(e) => Err(PgWireError::UserError(Box::new(to_error_info(&e, Some(&sql))))),
+        if client.transaction_status() == TransactionStatus::Error {
+            return Err(fail(in_failed_block()));
         }
+        let declared: Vec<_> = types.iter().map(|ty| params::declared(ty.as_ref(), None)).collect();
+        let shape = state.session.describe(&sql, &declared).await.map_err(fail)?;
+        Ok(Some(Prepared { sql, schema: shape.schema, params: shape.params }))
     }
 
     fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
-        Ok(vec![Type::TEXT; statement.params])
+        Ok(statement.params.iter().map(types::of_arrow).collect())
     }
 
     fn get_result_schema(&self, statement: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
-        match (&statement.schema, recognise(&statement.sql)) {
-            (_, Some(ClientStatement::Show(name, _))) => {
-                Ok(vec![FieldInfo::new(name.into(), None, None, Type::TEXT, FieldFormat::Text)])
-            }
-            (Some(schema), _) => encode::describe(schema, format.unwrap_or(&Format::UnifiedText)),
-            (None, _) => Ok(vec![]),
-        }
+        let described = |schema: &SchemaRef| types::describe(schema, format.unwrap_or(&Format::UnifiedText));
+        Ok(statement.schema.as_ref().map(described).unwrap_or_default())
     }
+}
+
+/// The values of a portal; a client that names too few formats gets text for the rest.
+fn bound(portal: &Portal<Prepared>) -> PgWireResult<Vec<Param>> {
+    let statement = &portal.statement;
+    let expected = statement.statement.params.len();
+    if portal.parameters.len() != expected {
+        let message = format!(
+            "bind message supplies {} parameters, but the statement requires {expected}",
+            portal.parameters.len()
+        );
+        return Err(PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".into(), "08P01".into(), message))));
+    }
+    let one = |(i, value): (usize, &Option<bytes::Bytes>)| {
+        let declared = statement.parameter_types.get(i).cloned().flatten();
+        let ty = declared.clone().unwrap_or_else(|| types::of_arrow(&statement.statement.params[i]));
+        let binary = match &portal.parameter_format {
+            Format::Individual(codes) => {
+                codes.get(i).is_some_and(|code| FieldFormat::from(*code) == FieldFormat::Binary)
+            }
+            unified => unified.is_binary(i),
+        };
+        let text = value.as_ref().map(|bytes| params::text(bytes, &ty, binary)).transpose()?;
+        let ty = params::declared(declared.as_ref(), text.as_deref());
+        Ok(Param { text, ty })
+    };
+    portal.parameters.iter().enumerate().map(one).collect()
 }
 
 #[async_trait]
@@ -274,6 +290,22 @@ impl ExtendedQueryHandler for Connection {
         Arc::new(Preparer(self.state.clone()))
     }
 
+    async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        if let Some(Entry::Value(portal)) = client.portal_store().get_portal(name)
+            && matches!(recognise(&portal.statement.statement.sql), Ok(Some(ClientStatement::RollbackTo)))
+        {
+            mend(client);
+        }
+        self._on_execute(client, message).await
+    }
+
     async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, max_rows: usize) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -281,17 +313,25 @@ impl ExtendedQueryHandler for Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let statement = &portal.statement.statement;
-        let mut params = Vec::with_capacity(portal.parameter_len());
-        for i in 0..portal.parameter_len() {
-            params.push(portal.parameter::<String>(i, &Type::TEXT)?);
-        }
-        let format = &portal.result_column_format;
+        let sql = &portal.statement.statement.sql;
+        let params = bound(portal)?;
         // Rows that are sent here end with this call, which pgwire itself cancels.
         let all = max_rows == 0;
-        let handle = if all { None } else { handle_of(client) };
-        let answer = self.state.lock().await.run(&statement.sql, &params, format, handle).await?;
-        send_notices(client, answer.notices).await?;
+        let connection = if all { None } else { handle_of(client) };
+        let call = Call {
+            params: &params,
+            format: &portal.result_column_format,
+            connection,
+            status: client.transaction_status(),
+        };
+        let mut answer = self
+            .state
+            .lock()
+            .await
+            .run(sql, call)
+            .await
+            .map_err(|e| PgWireError::UserError(Box::new(to_error_info(&e, Some(sql)))))?;
+        tell(client, &mut answer).await?;
         match answer.response {
             // pgwire would collect all of them before it sends the first.
             Response::Query(mut results) if all => {

@@ -2,103 +2,114 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow_pg::datatypes::{encode_recordbatch, field_into_pg_type};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use arus_core::error::Code;
-use arus_core::platform::QueryStream;
 use arus_core::{Error, Result};
+use bytes::BytesMut;
 use futures::future::{Either, select};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use pgwire::api::ConnectionHandle;
 use pgwire::api::portal::Format;
-use pgwire::api::results::{FieldInfo, QueryResponse};
-use pgwire::api::{ConnectionHandle, Type};
-use pgwire::error::PgWireResult;
+use pgwire::api::results::{FieldFormat, FieldInfo, QueryResponse};
+use pgwire::messages::data::DataRow;
+use tokio::time::Sleep;
 
 use super::error::to_pg_error;
 use super::progress::Progress;
-use crate::json;
+use super::types;
+use super::value::{Style, write_binary, write_sized, write_text};
 
-/// The columns as Postgres describes them; nested ones are jsonb in text and json in binary, whose bytes are
-/// the same.
-pub(super) fn describe(schema: &Schema, format: &Format) -> PgWireResult<Vec<FieldInfo>> {
-    schema
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(i, field)| {
-            let wire = if json::is_nested(field.data_type()) { Type::JSONB } else { field_into_pg_type(field)? };
-            Ok(FieldInfo::new(field.name().clone(), None, None, wire, format.format_for(i)))
-        })
-        .collect()
+pub(super) type Batches = BoxStream<'static, Result<RecordBatch>>;
+
+/// Ends a statement that takes too long.
+pub(super) type Deadline = Option<std::pin::Pin<Box<Sleep>>>;
+
+/// What may end an answer before its end.
+pub(super) struct Limits {
+    /// A cancel request for it ends the rows with an error.
+    pub(super) connection: Option<Arc<ConnectionHandle>>,
+    pub(super) deadline: Deadline,
 }
 
-/// `connection`: a cancel request for it ends the rows with an error.
+/// The answer to a query.
 pub(super) fn rows(
-    stream: QueryStream,
+    schema: &SchemaRef,
+    batches: Batches,
     format: &Format,
-    connection: Option<Arc<ConnectionHandle>>,
+    style: Style,
     progress: Arc<Progress>,
-) -> PgWireResult<QueryResponse> {
-    let fields = Arc::new(describe(&stream.schema, format)?);
+) -> QueryResponse {
+    let fields = Arc::new(types::describe(schema, format));
     let described = fields.clone();
-    let batches = cancellable(stream.batches, connection).map_err(to_pg_error).map(move |batch| {
+    let rows = batches.map_err(to_pg_error).map(move |batch| {
         let fields = fields.clone();
-        batch.map(move |batch| stream::iter(encode_recordbatch(fields, with_json(&batch))))
+        batch.map(move |batch| {
+            stream::iter((0..batch.num_rows()).map(move |row| Ok(data_row(batch.columns(), row, &fields, &style))))
+        })
     });
-    Ok(QueryResponse::new(described, progress.watch(Box::pin(batches.try_flatten()))))
+    QueryResponse::new(described, progress.watch(Box::pin(rows.try_flatten())))
 }
 
-type Batches = BoxStream<'static, Result<RecordBatch>>;
+pub(super) fn data_row(columns: &[ArrayRef], row: usize, fields: &[FieldInfo], style: &Style) -> DataRow {
+    let mut out = vec![];
+    let mut text = String::new();
+    for (column, field) in columns.iter().zip(fields) {
+        write_sized(&mut out, |out| match field.format() {
+            FieldFormat::Binary => write_binary(out, column, row, field.datatype(), style),
+            FieldFormat::Text => {
+                text.clear();
+                let written = write_text(&mut text, column, row, field.datatype(), style);
+                out.extend(text.as_bytes());
+                written
+            }
+        });
+    }
+    DataRow::new(BytesMut::from(out.as_slice()), fields.len() as i16)
+}
+
+pub(super) fn timed_out() -> Error {
+    Error::user("canceling statement due to statement timeout").with_code(Code::Cancelled)
+}
+
+pub(super) fn cancelled() -> Error {
+    Error::user("canceling statement due to user request").with_code(Code::Cancelled)
+}
 
 /// pgwire listens for a cancel request until it has the rows' stream: from there on this does.
-fn cancellable(batches: Batches, connection: Option<Arc<ConnectionHandle>>) -> Batches {
-    let Some(connection) = connection else { return batches };
+pub(super) fn limited(batches: Batches, limits: Limits) -> Batches {
+    let batches = match limits.connection {
+        Some(connection) => cancellable(batches, connection),
+        None => batches,
+    };
+    let Some(deadline) = limits.deadline else { return batches };
+    stream::unfold(Some((batches, deadline)), |state| async move {
+        let (mut batches, deadline) = state?;
+        match select(batches.next(), deadline).await {
+            Either::Left((batch, deadline)) => batch.map(|b| (b, Some((batches, deadline)))),
+            Either::Right(_) => Some((Err(timed_out()), None)),
+        }
+    })
+    .boxed()
+}
+
+fn cancellable(batches: Batches, connection: Arc<ConnectionHandle>) -> Batches {
     stream::unfold(Some((batches, None)), move |state| {
         let connection = connection.clone();
         async move {
             let (mut batches, listening) = state?;
-            let cancelled = match listening {
-                Some(cancelled) => cancelled,
+            let listening = match listening {
+                Some(listening) => listening,
                 None => connection.start_query().await,
             };
-            match select(batches.next(), cancelled).await {
-                Either::Left((batch, cancelled)) => batch.map(|b| (b, Some((batches, Some(cancelled))))),
-                Either::Right((Ok(()), _)) => {
-                    let error = Error::user("the statement was cancelled").with_code(Code::Cancelled);
-                    Some((Err(error), None))
-                }
+            match select(batches.next(), listening).await {
+                Either::Left((batch, listening)) => batch.map(|b| (b, Some((batches, Some(listening))))),
+                Either::Right((Ok(()), _)) => Some((Err(cancelled()), None)),
                 // Nobody can cancel any more.
                 Either::Right((Err(_), next)) => next.await.map(|b| (b, Some((batches, None)))),
             }
         }
     })
     .boxed()
-}
-
-/// Replaces nested columns by their JSON text.
-fn with_json(batch: &RecordBatch) -> RecordBatch {
-    if !batch.schema_ref().fields().iter().any(|f| json::is_nested(f.data_type())) {
-        return batch.clone();
-    }
-    let (fields, columns): (Vec<_>, Vec<ArrayRef>) = batch
-        .schema_ref()
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, column)| {
-            if json::is_nested(field.data_type()) {
-                (Field::new(field.name(), DataType::Utf8, true), Arc::new(json_text(column)) as ArrayRef)
-            } else {
-                (field.as_ref().clone(), column.clone())
-            }
-        })
-        .unzip();
-    let schema: SchemaRef = Arc::new(Schema::new(fields));
-    RecordBatch::try_new(schema, columns).expect("the same rows with other columns")
-}
-
-fn json_text(column: &ArrayRef) -> StringArray {
-    (0..column.len()).map(|row| column.is_valid(row).then(|| json::value(column, row).to_string())).collect()
 }

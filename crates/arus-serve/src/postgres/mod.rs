@@ -3,12 +3,20 @@
 //! One [`Connection`] holds one [`Session`]. A text with several statements is cut by the session's own lexer;
 //! psql cuts a STATEMENT SET at its inner semicolons, so an incomplete statement waits for its END.
 
-mod client_settings;
 mod connection;
+mod copy;
+mod cursor;
 mod encode;
 mod error;
+mod lexer;
+mod params;
 mod progress;
+mod session;
+mod settings;
 mod startup;
+mod statement;
+mod types;
+mod value;
 mod wire;
 
 use std::sync::Arc;
@@ -18,8 +26,6 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::door::{Arrival, DoorContext, REFUSAL};
-
-const SERVER_VERSION: &str = "15.0 (Arus)";
 
 /// Accepts connections for ever.
 pub(crate) async fn serve(listener: TcpListener, context: DoorContext) {

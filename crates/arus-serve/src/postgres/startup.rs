@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
+use arrow::datatypes::DataType;
 use arus_core::access::{Caller, Gate, Scram};
 use arus_core::error::Code;
-use arus_core::platform::{Door, Platform, Session, StatementOutput, StatementShape, StreamEvent, Suggestions};
+use arus_core::platform::{Param, Platform, Session, StatementOutput, StatementShape, StreamEvent, Suggestions};
 use arus_core::{Error, Result, RowSchema};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use pgwire::messages::startup::Authentication;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use tokio::sync::Mutex;
 
-use super::connection::State;
+use super::session::State;
 
 const MECHANISM: &str = "SCRAM-SHA-256";
 
@@ -50,13 +51,13 @@ impl Startup {
     }
 
     /// The client is in.
-    async fn welcome<C>(&self, client: &mut C, platform: &dyn Platform) -> PgWireResult<()>
+    async fn welcome<C>(&self, client: &mut C, platform: Arc<dyn Platform>) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        self.state.lock().await.session = platform.session(Door::Postgres);
+        self.state.lock().await.enter(platform);
         let (id, key) = IDS.generate(client);
         client.set_pid_and_secret_key(id, key.clone());
         let (handle, guard) = self.manager.register(id, key);
@@ -77,7 +78,7 @@ impl Startup {
         }
         if !self.gate.asks() {
             let platform = self.gate.enter(caller(client)).map_err(|e| fatal(&e))?;
-            return self.welcome(client, platform.as_ref()).await;
+            return self.welcome(client, platform).await;
         }
         client.set_state(PgWireConnectionState::AuthenticationInProgress);
         let offer = Authentication::SASL(vec![MECHANISM.into()]);
@@ -124,7 +125,7 @@ impl StartupHandler for Startup {
                 let (proof, platform) = scram.finish(text(&response.data)?).await.map_err(|e| fatal(&e))?;
                 let proof = Authentication::SASLFinal(Bytes::from(proof));
                 client.send(PgWireBackendMessage::Authentication(proof)).await?;
-                self.welcome(client, platform.as_ref()).await
+                self.welcome(client, platform).await
             }
             _ => Err(malformed()),
         }
@@ -162,13 +163,15 @@ impl Session for NobodysSession {
         Err(nobody())
     }
 
-    async fn execute(&mut self, _statement: &str, _params: &[Option<String>]) -> Result<StatementOutput> {
+    async fn execute(&mut self, _statement: &str, _params: &[Param]) -> Result<StatementOutput> {
         Err(nobody())
     }
 
-    async fn describe(&mut self, _statement: &str) -> Result<StatementShape> {
+    async fn describe(&mut self, _statement: &str, _types: &[Option<DataType>]) -> Result<StatementShape> {
         Err(nobody())
     }
+
+    fn client_setting(&mut self, _name: &str, _value: &str) {}
 
     async fn stream(&mut self, _statement: &str) -> Result<(RowSchema, BoxStream<'static, Result<StreamEvent>>)> {
         Err(nobody())

@@ -1,0 +1,324 @@
+//! PostgreSQL's ways to write a query, in the words that the planner knows.
+//!
+//! Works on the statement's tree before it is planned: declared parameters, names of things (`'t'::regclass`), registers
+//! without parentheses, `ARRAY(SELECT ..)`, and the names of columns that nobody named.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use arus_core::platform::Param;
+use arus_core::read::Snapshot;
+use datafusion::arrow::datatypes::{DataType as Arrow, TimeUnit};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
+    visit_expressions, visit_relations_mut,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use crate::catalog::{PG_CATALOG, find_table};
+use crate::names;
+use crate::pg::schemas::is_in_pg_catalog;
+
+/// What the client declares its parameters to be.
+pub(crate) type Declared = Vec<Option<Arrow>>;
+
+pub(crate) fn declared(params: &[Param]) -> Declared {
+    params.iter().map(|p| p.ty.clone()).collect()
+}
+
+pub(crate) fn rewrite(statement: &mut Statement, declared: &Declared, snapshot: &dyn Snapshot, home: &str) {
+    let mut rewriter = Rewriter { declared, snapshot, home };
+    let _ = statement.visit(&mut rewriter);
+}
+
+struct Rewriter<'a> {
+    declared: &'a Declared,
+    snapshot: &'a dyn Snapshot,
+    home: &'a str,
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = ();
+
+    /// `pg_catalog` comes first in every search path, but for a user's table of that name.
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
+        if let [name] = relation.0.as_slice()
+            && let Some(name) = name.as_ident()
+            && is_in_pg_catalog(&name.value.to_lowercase())
+            && find_table(self.snapshot, self.home, &name.value).is_none()
+        {
+            let name = Ident::new(name.value.to_lowercase());
+            *relation = ObjectName::from(vec![Ident::new(PG_CATALOG), name]);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            // The planner knows the type of these.
+            limit.as_mut().map(uncast);
+            offset.as_mut().map(|o| uncast(&mut o.value));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                shown(expr);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(better) = self.better(expr) {
+            *expr = better;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Rewriter<'_> {
+    fn better(&self, expr: &mut Expr) -> Option<Expr> {
+        match expr {
+            Expr::Value(value) => {
+                let Value::Placeholder(name) = &value.value else { return None };
+                let at: usize = name.trim_start_matches('$').parse().ok()?;
+                let ty = self.declared.get(at.checked_sub(1)?)?.as_ref()?;
+                Some(cast(expr.clone(), sql_type(ty)?))
+            }
+            Expr::Cast { expr: inner, data_type, .. } => of_cast(inner, data_type),
+            Expr::Function(call) => of_call(call),
+            Expr::Identifier(ident) if ident.quote_style.is_none() => {
+                let register =
+                    ["current_schema", "current_role"].into_iter().find(|r| ident.value.eq_ignore_ascii_case(r))?;
+                Some(call(register, vec![]))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Tables that stand in a later schema of the search path.
+pub(crate) fn follow_path(statement: &mut Statement, path: &[String], home: &str, has: impl Fn(&str, &str) -> bool) {
+    if path.len() < 2 {
+        return;
+    }
+    let _ = visit_relations_mut(statement, |relation| {
+        if let [name] = relation.0.as_slice()
+            && let Some(name) = name.as_ident().cloned()
+            && !has(home, &name.value)
+            && let Some(schema) = path.iter().find(|schema| has(schema, &name.value))
+        {
+            *relation = ObjectName::from(vec![Ident::with_quote('"', schema), name]);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// Names of the functions that a statement calls.
+pub(crate) fn called(statement: &Statement) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let _ = visit_expressions(statement, |expr| {
+        if let Expr::Function(function) = expr
+            && let Some(name) = function.name.0.last().and_then(|p| p.as_ident())
+        {
+            names.insert(name.value.to_lowercase());
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    names
+}
+
+fn uncast(expr: &mut Expr) {
+    if let Expr::Cast { expr: inner, .. } = expr
+        && matches!(inner.as_ref(), Expr::Value(v) if matches!(v.value, Value::Placeholder(_)))
+    {
+        *expr = inner.as_ref().clone();
+    }
+}
+
+pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+pub(crate) fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::DoubleColon, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+/// The type as it is written; `None`: a parameter of it is taken as its text.
+fn sql_type(ty: &Arrow) -> Option<DataType> {
+    let text = match ty {
+        Arrow::Boolean => "BOOLEAN",
+        Arrow::Int16 => "SMALLINT",
+        Arrow::Int32 => "INTEGER",
+        Arrow::Int64 => "BIGINT",
+        Arrow::Float32 => "REAL",
+        Arrow::Float64 => "DOUBLE PRECISION",
+        Arrow::Decimal128(precision, scale) => return parse_type(&format!("NUMERIC({precision}, {scale})")),
+        Arrow::Binary => "BYTEA",
+        Arrow::Date32 => "DATE",
+        Arrow::Time64(TimeUnit::Microsecond) => "TIME",
+        Arrow::Timestamp(_, None) => "TIMESTAMP",
+        Arrow::Timestamp(_, Some(_)) => "TIMESTAMP WITH TIME ZONE",
+        Arrow::Interval(_) => "INTERVAL",
+        Arrow::Utf8 => "TEXT",
+        Arrow::List(item) => return parse_type(&format!("{}[]", sql_type(item.data_type())?)),
+        _ => return None,
+    };
+    parse_type(text)
+}
+
+pub(crate) fn parse_type(text: &str) -> Option<DataType> {
+    Parser::new(&PostgreSqlDialect {}).try_with_sql(text).ok()?.parse_data_type().ok()
+}
+
+/// The last part of a type's name, in lower case.
+fn type_name(ty: &DataType) -> String {
+    match ty {
+        DataType::Regclass => "regclass".into(),
+        DataType::Custom(name, _) => {
+            name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase()).unwrap_or_default()
+        }
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+/// Types that are numbers of things with names.
+const ALIASES: [(&str, &str); 3] =
+    [("regclass", "arus_regclass"), ("regtype", "arus_regtype"), ("regnamespace", "arus_regnamespace")];
+
+fn of_cast(inner: &Expr, ty: &DataType) -> Option<Expr> {
+    let name = type_name(ty);
+    if let Some((_, function)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
+        return Some(call(function, vec![inner.clone()]));
+    }
+    if ["text", "varchar", "name", "character varying"].contains(&name.as_str()) {
+        let mut inner = inner.clone();
+        if shown(&mut inner) {
+            return Some(inner);
+        }
+        if name == "name" {
+            return Some(cast(inner, DataType::Text));
+        }
+        return None;
+    }
+    if name == "\"char\"" || name == "char" {
+        return Some(cast(inner.clone(), DataType::Text));
+    }
+    None
+}
+
+/// Who sees the number of a thing sees its name.
+fn shown(expr: &mut Expr) -> bool {
+    let Expr::Function(function) = expr else { return false };
+    let Some(name) = function.name.0.last().and_then(|p| p.as_ident()) else { return false };
+    let Some((_, found)) = ALIASES.iter().find(|(_, f)| *f == name.value) else { return false };
+    let FunctionArguments::List(list) = &function.args else { return false };
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))) = list.args.first() else { return false };
+    // A name is looked up first: it may not exist.
+    let literal = matches!(arg, Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_)));
+    let arg = if literal { call(found, vec![arg.clone()]) } else { arg.clone() };
+    *expr = call(&format!("{found}_name"), vec![arg]);
+    true
+}
+
+/// Registers that are written without parentheses.
+const REGISTERS: [&str; 5] = ["current_user", "session_user", "user", "current_catalog", "current_role"];
+
+fn of_call(function: &mut Function) -> Option<Expr> {
+    let name = function.name.0.last()?.as_ident()?.value.to_lowercase();
+    match &function.args {
+        FunctionArguments::None if REGISTERS.contains(&name.as_str()) => Some(call(&name, vec![])),
+        FunctionArguments::Subquery(query) if name == "array" => {
+            let text = format!("(SELECT array_agg(arus_item) FROM ({}) AS arus_items)", named_item(query)?);
+            Parser::new(&PostgreSqlDialect {}).try_with_sql(&text).ok()?.parse_expr().ok()
+        }
+        _ => None,
+    }
+}
+
+/// The query with its only column under a name that we know.
+fn named_item(query: &Query) -> Option<Query> {
+    let mut query = query.clone();
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let [item] = select.projection.as_mut_slice() else { return None };
+    let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return None };
+    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::new("arus_item") };
+    Some(query)
+}
+
+/// Gives the columns that nobody named the names that PostgreSQL gives them, each once in its SELECT: the planner wants them
+/// to differ, and the queries around refer to them.
+pub(crate) fn name_columns(statement: &mut Statement) {
+    /// Queries within expressions, whose columns nobody refers to.
+    struct Namer(usize);
+
+    impl VisitorMut for Namer {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            self.0 += usize::from(is_subquery(expr));
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            self.0 -= usize::from(is_subquery(expr));
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            if self.0 == 0 {
+                name_items(select);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = statement.visit(&mut Namer(0));
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(expr, Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. })
+}
+
+fn name_items(select: &mut Select) {
+    let single = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+    if !select.projection.iter().all(single) {
+        return;
+    }
+    let mut taken: HashSet<String> = HashSet::new();
+    for item in &select.projection {
+        match item {
+            SelectItem::ExprWithAlias { alias, .. } => taken.insert(alias.value.clone()),
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) => taken.insert(ident.value.clone()),
+            _ => false,
+        };
+    }
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            continue;
+        }
+        let name = names::of(expr);
+        let mut unique = name.clone();
+        let mut count = 1;
+        while !taken.insert(unique.clone()) {
+            count += 1;
+            unique = format!("{name}_{count}");
+        }
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', unique) };
+    }
+}

@@ -40,8 +40,8 @@ demo: build
 
 # ---- testing
 
-.PHONY: test needs test-model test-console test-rust test-browser tidy lint
-test: needs test-model test-console test-rust test-browser
+.PHONY: test needs test-model test-console test-rust test-browser test-clients tidy lint
+test: needs test-model test-console test-rust test-browser test-clients
 	@echo "all tests passed"
 
 needs:
@@ -62,6 +62,11 @@ test-rust: console
 test-browser: console
 	$(STEP) "rust: build of the binary" cargo build --release
 	$(STEP) "browser: tests" node console/e2e/run.mjs --arus $(abspath $(BIN)) --picture $(abspath $(dir $(BIN))/console.png)
+
+# Drivers and tools of Postgres against a server (clients/run; docs/clients.md).
+test-clients: console
+	$(STEP) "rust: build of the binary" cargo build --release
+	$(STEP) "clients: reports" clients/run $(BIN)
 
 .PHONY: planted soak
 planted:

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arus_core::catalog::DEFAULT_DATABASE;
 use arus_core::error::Code;
 use arus_core::platform::{Param, QueryStream};
+use arus_core::postgres_time::Zone;
 use arus_core::read::Snapshot;
 use arus_core::{Error, Result};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -31,13 +32,14 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::catalog::{CATALOG, PG_CATALOG, PUBLIC, Schemas, SnapshotCatalog, database_of, find_table, schema_of};
+use crate::dialect::operators::{Operators, casts};
 use crate::errors::{plan_error, point_at, syntax_error};
 use crate::names::{self, OutputNames};
 use crate::pg::functions;
 use crate::pg::model::{INFORMATION_SCHEMA, Model, Oids};
 use crate::pg::schemas::{Lazy, SystemSchema, system};
 use crate::rewrite::Declared;
-use crate::{identifiers, params, rewrite};
+use crate::{dialect, identifiers, params, rewrite};
 
 /// Gives the newest epoch.
 pub trait SnapshotSource: Send + Sync {
@@ -75,6 +77,14 @@ impl Default for QuerySession {
 }
 
 impl QuerySession {
+    /// Where the session's clock is, unless it is UTC.
+    fn zone(&self) -> Option<Zone> {
+        self.settings
+            .get("TimeZone")
+            .filter(|name| !name.eq_ignore_ascii_case("UTC"))
+            .and_then(|name| Zone::parse(name))
+    }
+
     /// Schemas that names without one are looked for in.
     fn path(&self) -> Vec<String> {
         let home = schema_of(&self.database).to_string();
@@ -92,6 +102,8 @@ type SystemTable = (&'static str, String, SchemaRef);
 
 pub struct QueryEngine {
     state: SessionState,
+    /// What operators and casts call, by the clock of UTC.
+    operators: Arc<Operators>,
     /// Tables of `pg_catalog` that never change.
     fixed: Arc<dyn SchemaProvider>,
     system: OnceCell<Arc<Vec<SystemTable>>>,
@@ -121,6 +133,8 @@ impl QueryEngine {
             .with_target_partitions(1);
         // Flink's names keep their case.
         config.options_mut().sql_parser.enable_ident_normalization = false;
+        config.options_mut().sql_parser.parse_float_as_decimal = true;
+        config.options_mut().execution.time_zone = Some("UTC".into());
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes)))
             .build_arc()
@@ -136,8 +150,12 @@ impl QueryEngine {
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|e| plan_error(*e))?;
         let fixed = schemas.read().ok().and_then(|s| s.get(PG_CATALOG).cloned());
         let fixed = fixed.ok_or_else(|| Error::bug("pg_catalog is missing"))?;
+        let mut state = context.state();
+        dialect::register(&mut state).map_err(plan_error)?;
+        let operators = dialect::register_for(&mut state, Zone::UTC).map_err(plan_error)?;
         Ok(QueryEngine {
-            state: context.state(),
+            state,
+            operators,
             fixed,
             system: OnceCell::new(),
             oids: Arc::default(),
@@ -225,9 +243,12 @@ impl QueryEngine {
         let declared = declared.to_vec();
         let Planned { state, plan, names } = self.plan(session, sql, snapshot, false, &declared).await?;
         let params = params::types(&plan, &declared)?;
-        let nulls: Vec<_> = params.iter().map(ScalarValue::try_from).collect::<Result<_, _>>().map_err(plan_error)?;
         // Types are those of the query with its values, whatever they are.
-        let plan = if nulls.is_empty() { plan } else { plan.with_param_values(nulls).map_err(plan_error)? };
+        let any = |ty| {
+            ScalarValue::new_one(ty).or_else(|_| ScalarValue::new_default(ty)).or_else(|_| ScalarValue::try_from(ty))
+        };
+        let values: Vec<_> = params.iter().map(any).collect::<Result<_, _>>().map_err(plan_error)?;
+        let plan = if values.is_empty() { plan } else { plan.with_param_values(values).map_err(plan_error)? };
         let plan = state.optimize(&plan).map_err(plan_error).map_err(|e| point_at(e, sql))?;
         Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
     }
@@ -263,10 +284,14 @@ impl QueryEngine {
         let mut statement = self.parser.rewrite(statement);
         identifiers::match_column_case(&mut statement, snapshot.as_ref(), &home);
         let called = rewrite::called(&statement);
-        let state = self.state_of(session, snapshot, path, &home, &called).await?;
+        let mut state = self.state_of(session, snapshot, path, &home, &called).await?;
+        let operators = match session.zone() {
+            Some(zone) => dialect::register_for(&mut state, zone).map_err(plan_error)?,
+            None => self.operators.clone(),
+        };
         let statement = DfStatement::Statement(Box::new(statement));
         let plan = state.statement_to_plan(statement).await.map_err(|e| point_at(plan_error(e), sql))?;
-        let plan = params::infer(plan)?;
+        let plan = casts(params::infer(plan)?, &operators).map_err(plan_error)?;
         Ok(Planned { state, plan, names })
     }
 

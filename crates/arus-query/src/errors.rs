@@ -41,7 +41,7 @@ pub(crate) fn plan_error(error: DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(text) => {
             return Error::new(ErrorKind::Exhausted, text.clone()).with_hint("raise --memory or read fewer rows");
         }
-        _ => error.strip_backtrace(),
+        root => root.strip_backtrace(),
     };
     let text = root.lines().next().unwrap_or_default().to_string();
     let text = ["Error during planning: ", "Schema error: ", "Execution error: ", "Arrow error: "]

@@ -220,6 +220,8 @@ pub(crate) enum Returns {
     /// With PostgreSQL's name of the type.
     Named(DataType, &'static str),
     Like(usize),
+    /// The same with what its metadata says.
+    LikeField(usize),
     Of(fn(&[DataType]) -> DataType),
 }
 
@@ -230,14 +232,19 @@ impl Returns {
     pub(crate) const BIGINT: Returns = Returns::Type(DataType::Int64);
     pub(crate) const FLOAT: Returns = Returns::Type(DataType::Float64);
 
-    fn field(&self, name: &str, args: &[DataType]) -> Field {
+    fn field(&self, name: &str, fields: &[FieldRef]) -> Field {
+        let args: Vec<_> = fields.iter().map(|f| f.data_type().clone()).collect();
         match self {
+            Returns::LikeField(i) => match fields.get(*i) {
+                Some(field) => field.as_ref().clone().with_name(name).with_nullable(true),
+                None => Field::new(name, DataType::Utf8, true),
+            },
             Returns::Type(ty) => Field::new(name, ty.clone(), true),
             Returns::Named(ty, pg) => {
                 Field::new(name, ty.clone(), true).with_metadata([(PG_TYPE.to_string(), (*pg).to_string())].into())
             }
             Returns::Like(i) => Field::new(name, args.get(*i).cloned().unwrap_or(DataType::Utf8), true),
-            Returns::Of(of) => Field::new(name, of(args), true),
+            Returns::Of(of) => Field::new(name, of(&args), true),
         }
     }
 }
@@ -305,12 +312,12 @@ impl ScalarUDFImpl for RowFunction {
     }
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        Ok(self.returns.field(self.name, args).data_type().clone())
+        let fields: Vec<FieldRef> = args.iter().map(|ty| Arc::new(Field::new("", ty.clone(), true))).collect();
+        Ok(self.returns.field(self.name, &fields).data_type().clone())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<_> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
-        Ok(Arc::new(self.returns.field(self.name, &types)))
+        Ok(Arc::new(self.returns.field(self.name, args.arg_fields)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -52,7 +52,7 @@ pub(crate) fn of(filters: &[Expr], key: &[&Field]) -> Result<Option<Vec<ArrayRef
 }
 
 /// Whether nothing passes the filter: a parameter was NULL.
-fn is_never(filter: &Expr) -> bool {
+pub(crate) fn is_never(filter: &Expr) -> bool {
     matches!(filter, Expr::Literal(value, _) if value.is_null() || *value == ScalarValue::Boolean(Some(false)))
 }
 

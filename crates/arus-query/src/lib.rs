@@ -4,6 +4,7 @@
 //! tables are of one epoch; `pg_catalog` and `information_schema` describe the same snapshot.
 
 mod catalog;
+mod dialect;
 mod engine;
 mod errors;
 mod function;

@@ -38,7 +38,7 @@ fn found(expr: &Expr) -> Option<String> {
             name.or_else(|| fixed("case"))
         }
         Expr::Extract { .. } => fixed("extract"),
-        Expr::Substring { .. } => fixed("substring"),
+        Expr::Substring { shorthand, .. } => fixed(if *shorthand { "substr" } else { "substring" }),
         Expr::Position { .. } => fixed("position"),
         Expr::Overlay { .. } => fixed("overlay"),
         Expr::Ceil { .. } => fixed("ceil"),

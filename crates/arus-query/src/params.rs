@@ -61,6 +61,14 @@ pub(crate) fn infer(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn typed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    // `$1::int` is an int from the start.
+    if let Expr::Cast(cast) = &expr
+        && let Expr::Placeholder(Placeholder { id, field: None }) = cast.expr.as_ref()
+    {
+        let mut typed = cast.clone();
+        typed.expr = Box::new(Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(cast.field.clone()))));
+        return Transformed::yes(Expr::Cast(typed));
+    }
     let Expr::ScalarFunction(call) = &expr else { return Transformed::no(expr) };
     if !["array_has", "array_contains", "array_any_value"].contains(&call.func.name()) {
         return Transformed::no(expr);

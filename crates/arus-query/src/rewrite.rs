@@ -11,13 +11,14 @@ use arus_core::read::Snapshot;
 use datafusion::arrow::datatypes::{DataType as Arrow, TimeUnit};
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
+    LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
     visit_expressions, visit_relations_mut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::catalog::{PG_CATALOG, find_table};
+use crate::dialect::syntax;
 use crate::names;
 use crate::pg::schemas::is_in_pg_catalog;
 
@@ -55,19 +56,29 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        syntax::name_series(factor);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        syntax::places(query);
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
             // The planner knows the type of these.
-            limit.as_mut().map(uncast);
-            offset.as_mut().map(|o| uncast(&mut o.value));
+            for place in limit.iter_mut().chain(offset.iter_mut().map(|o| &mut o.value)) {
+                uncast(place);
+                syntax::plain_number(place);
+            }
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        syntax::sets(select);
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 shown(expr);
+                let _ = expr.visit(&mut Existing);
             }
         }
         ControlFlow::Continue(())
@@ -75,6 +86,9 @@ impl VisitorMut for Rewriter<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Some(better) = self.better(expr) {
+            *expr = better;
+        }
+        if let Some(better) = syntax::better(expr) {
             *expr = better;
         }
         ControlFlow::Continue(())
@@ -92,6 +106,7 @@ impl Rewriter<'_> {
             }
             Expr::Cast { expr: inner, data_type, .. } => of_cast(inner, data_type),
             Expr::Function(call) => of_call(call),
+            Expr::Subquery(query) => single(query).map(|q| Expr::Subquery(Box::new(q))),
             Expr::Identifier(ident) if ident.quote_style.is_none() => {
                 let register =
                     ["current_schema", "current_role"].into_iter().find(|r| ident.value.eq_ignore_ascii_case(r))?;
@@ -197,6 +212,55 @@ fn type_name(ty: &DataType) -> String {
     }
 }
 
+/// `EXISTS (..)` where it is a value: the planner knows it in conditions alone.
+struct Existing;
+
+impl VisitorMut for Existing {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Exists { subquery, negated } = expr
+            && let Some(counted) = counted(subquery, if *negated { "=" } else { ">" })
+        {
+            *expr = counted;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn counted(query: &Query, compare: &str) -> Option<Expr> {
+    let mut query = query.clone();
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let count = parse_expr("count(*)")?;
+    select.projection = vec![SelectItem::UnnamedExpr(count)];
+    parse_expr(&format!("(({query}) {compare} 0)"))
+}
+
+fn parse_expr(text: &str) -> Option<Expr> {
+    Parser::new(&PostgreSqlDialect {}).try_with_sql(text).ok()?.parse_expr().ok()
+}
+
+/// The only value of a subquery over `pg_catalog`, which the planner takes from an aggregate alone.
+fn single(query: &Query) -> Option<Query> {
+    let mut query = query.clone();
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let of_catalog = select.from.iter().all(|from| from.relation.to_string().contains("pg_"));
+    let [SelectItem::UnnamedExpr(expr)] = select.projection.as_mut_slice() else { return None };
+    let aggregated = match &*expr {
+        Expr::Function(f) => {
+            let name = f.name.to_string().to_lowercase();
+            ["agg", "count", "max", "min", "sum"].iter().any(|part| name.contains(part))
+        }
+        _ => false,
+    };
+    if !of_catalog || aggregated || select.from.is_empty() || query.limit_clause.is_some() {
+        return None;
+    }
+    let one = call("max", vec![expr.clone()]);
+    *expr = one;
+    Some(query)
+}
+
 /// Types that are numbers of things with names.
 const ALIASES: [(&str, &str); 3] =
     [("regclass", "arus_regclass"), ("regtype", "arus_regtype"), ("regnamespace", "arus_regnamespace")];
@@ -205,6 +269,19 @@ fn of_cast(inner: &Expr, ty: &DataType) -> Option<Expr> {
     let name = type_name(ty);
     if let Some((_, function)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
         return Some(call(function, vec![inner.clone()]));
+    }
+    if name == "regproc" {
+        // Functions are shown by name in the tables that have them.
+        return Some(match inner {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) => {
+                    let plain = text.strip_prefix("pg_catalog.").unwrap_or(text).to_string();
+                    Expr::Value(Value::SingleQuotedString(plain).into())
+                }
+                _ => inner.clone(),
+            },
+            other => other.clone(),
+        });
     }
     if ["text", "varchar", "name", "character varying"].contains(&name.as_str()) {
         let mut inner = inner.clone();
@@ -243,6 +320,10 @@ fn of_call(function: &mut Function) -> Option<Expr> {
     let name = function.name.0.last()?.as_ident()?.value.to_lowercase();
     match &function.args {
         FunctionArguments::None if REGISTERS.contains(&name.as_str()) => Some(call(&name, vec![])),
+        // Options of tables, of which there are none, unnested for each table.
+        FunctionArguments::Subquery(query) if name == "array" && query.to_string().contains("unnest(") => {
+            Some(Expr::Value(Value::Null.into()))
+        }
         FunctionArguments::Subquery(query) if name == "array" => {
             let text = format!("(SELECT array_agg(arus_item) FROM ({}) AS arus_items)", named_item(query)?);
             Parser::new(&PostgreSqlDialect {}).try_with_sql(&text).ok()?.parse_expr().ok()

@@ -89,7 +89,8 @@ impl TableProvider for SnapshotTable {
     /// What says something of the primary key; a filter above looks at the rows again.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let key = self.table.primary_key();
-        let of_key = |filter: &Expr| key.iter().any(|i| keys::is_about(filter, self.schema.field(*i).name()));
+        let about = |filter: &Expr| key.iter().any(|i| keys::is_about(filter, self.schema.field(*i).name()));
+        let of_key = |filter: &Expr| about(filter) || keys::is_never(filter);
         let pushed = |filter: &&Expr| match of_key(filter) {
             true => TableProviderFilterPushDown::Inexact,
             false => TableProviderFilterPushDown::Unsupported,

@@ -16,6 +16,8 @@ use super::statement::{Copy, CopyFormat};
 use super::types;
 use super::value::{Style, write_binary, write_sized, write_text};
 
+/// A row without a number of columns.
+const BINARY_END: &[u8] = &[0xFF, 0xFF];
 /// Signature, flags and the length of an extension.
 const BINARY_HEADER: &[u8] = b"PGCOPY\n\xFF\r\n\0\0\0\0\0\0\0\0\0";
 
@@ -32,26 +34,36 @@ pub(super) fn response(copy: Copy, schema: &SchemaRef, batches: Batches, style: 
         write_line(&mut line, &names, &[], &copy);
         first.extend(line.into_bytes());
     }
-    let head = stream::iter((!first.is_empty()).then(|| Ok(CopyData::new(Bytes::from(first)))));
     let rows = batches.flat_map(move |batch| {
         stream::iter(match batch {
-            Ok(batch) => {
-                (0..batch.num_rows()).map(|row| Ok(CopyData::new(one(&batch, row, &fields, &copy, &style)))).collect()
-            }
+            Ok(batch) => (0..batch.num_rows()).map(|row| Ok(one(&batch, row, &fields, &copy, &style))).collect(),
             Err(e) => vec![Err(to_pg_error(e))],
         })
     });
-    CopyResponse::new(i8::from(binary), columns, head.chain(rows))
+    let mut response = if binary {
+        // The head comes with the first row, or with the end.
+        let mut head = Some(first);
+        let ended = rows.chain(stream::iter([Ok(BINARY_END.to_vec())]));
+        let messages = ended.map(move |message| {
+            message.map(|row| CopyData::new(Bytes::from([head.take().unwrap_or_default(), row].concat())))
+        });
+        CopyResponse::new(0, columns, messages)
+    } else {
+        let head = stream::iter((!first.is_empty()).then_some(Ok(first)));
+        CopyResponse::new(0, columns, head.chain(rows).map(|row| row.map(|row| CopyData::new(Bytes::from(row)))))
+    };
+    response.format = i8::from(binary);
+    response
 }
 
 /// One message is one row: psql and drivers count on it.
-fn one(batch: &RecordBatch, row: usize, fields: &[FieldInfo], copy: &Copy, style: &Style) -> Bytes {
+fn one(batch: &RecordBatch, row: usize, fields: &[FieldInfo], copy: &Copy, style: &Style) -> Vec<u8> {
     if copy.format == CopyFormat::Binary {
         let mut out = (fields.len() as i16).to_be_bytes().to_vec();
         for (column, field) in batch.columns().iter().zip(fields) {
             write_sized(&mut out, |out| write_binary(out, column, row, field.datatype(), style));
         }
-        return Bytes::from(out);
+        return out;
     }
     let values: Vec<Option<String>> = batch
         .columns()
@@ -68,7 +80,7 @@ fn one(batch: &RecordBatch, row: usize, fields: &[FieldInfo], copy: &Copy, style
         .collect();
     let mut line = String::new();
     write_line(&mut line, &values, &forced, copy);
-    Bytes::from(line)
+    line.into_bytes()
 }
 
 fn write_line(out: &mut String, values: &[Option<String>], forced: &[bool], copy: &Copy) {

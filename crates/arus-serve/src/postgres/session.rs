@@ -333,6 +333,15 @@ impl State {
         self.cursors.get(name).ok_or_else(|| cursor::unknown(name).with_code(Code::UndefinedCursor))
     }
 
+    pub(super) fn cursor_schema(&self, name: &str) -> Option<SchemaRef> {
+        self.cursors.get(name).map(|cursor| cursor.schema.clone())
+    }
+
+    /// What a client is told when it connects.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
+        self.settings.all().into_iter().filter(|(name, _)| TOLD.contains(name)).collect()
+    }
+
     async fn fetch(&mut self, name: &str, rows: Rows, moves: bool, call: Call<'_>) -> Result<Answer> {
         let patience = self.settings.fetch_timeout();
         let cursor = self.cursor(name)?;
@@ -362,7 +371,10 @@ impl State {
         let (StatementOutput::Rows(rows), deadline) = self.execute(&copy.query, call.params).await? else {
             return Err(Error::user("COPY: expected a query").with_code(Code::Syntax));
         };
-        let batches = encode::limited(rows.batches, Limits { connection: call.connection, deadline });
+        let mut batches = encode::limited(rows.batches, Limits { connection: call.connection, deadline });
+        // What cannot be read at all is an error before the first byte.
+        let first = batches.next().await.transpose()?;
+        let batches = stream::iter(first.map(Ok)).chain(batches).boxed();
         Ok(Answer::of(Response::CopyOut(copy::response(copy, &rows.schema, batches, style))))
     }
 
@@ -377,6 +389,9 @@ impl State {
     }
 }
 
+/// PostgreSQL tells these when somebody connects.
+const TOLD: [&str; 6] =
+    ["server_version", "DateStyle", "TimeZone", "IntervalStyle", "client_encoding", "standard_conforming_strings"];
 const SHOW_ALL: [&str; 3] = ["name", "setting", "description"];
 
 fn schema_name(database: &str) -> &str {

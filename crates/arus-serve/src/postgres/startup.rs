@@ -1,5 +1,6 @@
 //! Who a Postgres client is: SCRAM-SHA-256 where passwords are asked for. Until it is known its session refuses everything.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Sink, SinkExt};
 use pgwire::api::auth::{
-    DefaultServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
+    DefaultServerParameterProvider, ServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
     save_startup_parameters_to_metadata,
 };
 use pgwire::api::{
@@ -57,13 +58,18 @@ impl Startup {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        self.state.lock().await.enter(platform);
+        let told = {
+            let mut state = self.state.lock().await;
+            state.enter(platform);
+            state.start(client.metadata());
+            Told(state.parameters())
+        };
         let (id, key) = IDS.generate(client);
         client.set_pid_and_secret_key(id, key.clone());
         let (handle, guard) = self.manager.register(id, key);
         client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
         client.session_extensions().insert::<ConnectionGuard>(guard);
-        finish_authentication(client, &DefaultServerParameterProvider::default()).await
+        finish_authentication(client, &told).await
     }
 
     async fn begin<C>(&self, client: &mut C) -> PgWireResult<()>
@@ -84,6 +90,17 @@ impl Startup {
         let offer = Authentication::SASL(vec![MECHANISM.into()]);
         client.send(PgWireBackendMessage::Authentication(offer)).await?;
         Ok(())
+    }
+}
+
+/// What the server says of itself: pgwire's own words, and ours where they differ.
+struct Told(Vec<(&'static str, String)>);
+
+impl ServerParameterProvider for Told {
+    fn server_parameters<C: ClientInfo>(&self, client: &C) -> Option<HashMap<String, String>> {
+        let mut told = DefaultServerParameterProvider::default().server_parameters(client)?;
+        told.extend(self.0.iter().map(|(name, value)| ((*name).to_string(), value.clone())));
+        Some(told)
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod access;
 mod apply;
+mod bi;
 mod changes;
 mod conformance;
 mod cores;

@@ -26,6 +26,11 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_pg_catalog::sql::rules::{
+    AliasDuplicatedProjectionRewrite, FixArrayLiteral, PrependUnqualifiedPgTableName, ResolveUnqualifiedIdentifier,
+    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
+    StripCollate,
+};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
@@ -122,6 +127,18 @@ struct Planned {
 /// Pieces of psql's and other clients' queries that the planner cannot run, and that are answered in another way.
 const REPLACED: [&str; 5] =
     ["pg_policy", "pg_statistic_ext", "pg_publication", "fk.confrelid", "string_to_array(current_setting"];
+
+/// Rules for every query. Another one of pgwire's parser takes subqueries out of SELECT lists: not for tables with rows.
+const RULES: [&(dyn SqlStatementRewriteRule); 8] = [
+    &AliasDuplicatedProjectionRewrite,
+    &ResolveUnqualifiedIdentifier,
+    &RewriteArrayAnyAllOperation,
+    &PrependUnqualifiedPgTableName,
+    &FixArrayLiteral,
+    &StripCallableQualifier,
+    &StripCollate,
+    &RewritePgCatalogOperator,
+];
 
 impl QueryEngine {
     /// `memory_bytes` is what all queries together may use.
@@ -243,6 +260,7 @@ impl QueryEngine {
         let declared = declared.to_vec();
         let Planned { state, plan, names } = self.plan(session, sql, snapshot, false, &declared).await?;
         let params = params::types(&plan, &declared)?;
+        let shown = params::named(&params, sql);
         // Types are those of the query with its values, whatever they are.
         let any = |ty| {
             ScalarValue::new_one(ty).or_else(|_| ScalarValue::new_default(ty)).or_else(|_| ScalarValue::try_from(ty))
@@ -250,7 +268,7 @@ impl QueryEngine {
         let values: Vec<_> = params.iter().map(any).collect::<Result<_, _>>().map_err(plan_error)?;
         let plan = if values.is_empty() { plan } else { plan.with_param_values(values).map_err(plan_error)? };
         let plan = state.optimize(&plan).map_err(plan_error).map_err(|e| point_at(e, sql))?;
-        Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params })
+        Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params: shown })
     }
 
     async fn plan(
@@ -281,7 +299,12 @@ impl QueryEngine {
         rewrite::follow_path(&mut statement, &path, &home, |schema, name| {
             find_table(snapshot.as_ref(), schema, name).is_some()
         });
-        let mut statement = self.parser.rewrite(statement);
+        // Over pg_catalog the planner gets less to plan: a subquery in a SELECT list of its is an expression that nobody has.
+        let mut statement = if rewrite::is_of_catalog(&statement) {
+            self.parser.rewrite(statement)
+        } else {
+            RULES.iter().fold(statement, |statement, rule| rule.rewrite(statement))
+        };
         identifiers::match_column_case(&mut statement, snapshot.as_ref(), &home);
         let called = rewrite::called(&statement);
         let mut state = self.state_of(session, snapshot, path, &home, &called).await?;

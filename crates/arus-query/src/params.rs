@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arus_core::error::Code;
-use arus_core::platform::Param;
+use arus_core::platform::{PG_TYPE, Param};
 use arus_core::{Error, Result};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -93,6 +93,18 @@ pub(crate) fn types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
         said.or_else(|| found.get(&format!("${}", i + 1)).cloned().flatten()).unwrap_or(DataType::Utf8)
     };
     Ok((0..count).map(one).collect())
+}
+
+/// The types with what Arrow's do not tell: `$1::oid[]`, without which a driver that looks up types looks up that one for ever.
+pub(crate) fn named(types: &[DataType], sql: &str) -> Vec<DataType> {
+    let one = |(i, ty): (usize, &DataType)| match ty {
+        DataType::List(item) if sql.contains(&format!("${}::oid[]", i + 1)) => {
+            let metadata = [(PG_TYPE.to_string(), "oid".to_string())].into();
+            DataType::List(std::sync::Arc::new(item.as_ref().clone().with_metadata(metadata)))
+        }
+        ty => ty.clone(),
+    };
+    types.iter().enumerate().map(one).collect()
 }
 
 /// Binds `$1`.. from their text in the types that the client declared or the plan wants.

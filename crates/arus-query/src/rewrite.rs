@@ -12,7 +12,7 @@ use datafusion::arrow::datatypes::{DataType as Arrow, TimeUnit};
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
-    visit_expressions, visit_relations_mut,
+    visit_expressions, visit_relations, visit_relations_mut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -134,6 +134,18 @@ pub(crate) fn follow_path(statement: &mut Statement, path: &[String], home: &str
     });
 }
 
+/// Whether a statement reads nothing but `pg_catalog` and `information_schema`.
+pub(crate) fn is_of_catalog(statement: &Statement) -> bool {
+    let of_user = visit_relations(statement, |relation| {
+        let schema = relation.0.iter().rev().nth(1).and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase());
+        match schema.as_deref() {
+            Some(PG_CATALOG | "information_schema") => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    of_user.is_continue()
+}
+
 /// Names of the functions that a statement calls.
 pub(crate) fn called(statement: &Statement) -> HashSet<String> {
     let mut names = HashSet::new();
@@ -245,7 +257,10 @@ fn single(query: &Query) -> Option<Query> {
     let mut query = query.clone();
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
     let of_catalog = select.from.iter().all(|from| from.relation.to_string().contains("pg_"));
-    let [SelectItem::UnnamedExpr(expr)] = select.projection.as_mut_slice() else { return None };
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] = select.projection.as_mut_slice()
+    else {
+        return None;
+    };
     let aggregated = match &*expr {
         Expr::Function(f) => {
             let name = f.name.to_string().to_lowercase();

@@ -38,8 +38,8 @@ pub(super) fn typed(sum: Arc<AggregateUDF>, avg: Arc<AggregateUDF>) -> Vec<Aggre
     let make = |inner, argument: fn(&DataType) -> DataType| {
         AggregateUDF::from(Typed { inner, signature: Signature::user_defined(Volatility::Immutable), argument })
     };
+    // The planner asks twice: what it has got once it gets again.
     let summed = |ty: &DataType| match ty {
-        DataType::Int64 | DataType::UInt64 => DataType::Decimal128(38, 0),
         DataType::Decimal128(_, scale) => DataType::Decimal128(38, *scale),
         ty if ty.is_integer() => DataType::Int64,
         DataType::Null | DataType::Utf8 | DataType::Utf8View => DataType::Float64,

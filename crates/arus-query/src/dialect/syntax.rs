@@ -3,8 +3,8 @@
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, TableAliasColumnDef,
-    TableFactor, TimezoneInfo, UnaryOperator, Value,
+    FunctionArgumentList, FunctionArguments, Ident, NamedWindowExpr, ObjectName, Query, Select, SelectItem,
+    TableAliasColumnDef, TableFactor, TimezoneInfo, UnaryOperator, Value, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use crate::rewrite::{call, cast};
@@ -38,7 +38,8 @@ pub(crate) fn better(expr: &mut Expr) -> Option<Expr> {
         Expr::Like { pattern, escape_char: Some(escape), .. }
         | Expr::ILike { pattern, escape_char: Some(escape), .. } => {
             let escape = escape.to_string().trim_matches('\'').to_string();
-            with_backslash(pattern, &escape).then(|| without_escape(expr))
+            with_backslash(pattern, &escape);
+            Some(without_escape(expr))
         }
         Expr::CompoundFieldAccess { root, access_chain } => expanded(root, access_chain),
         Expr::Substring { expr, substring_from: Some(from), substring_for: None, .. } if is_text(from) => {
@@ -62,14 +63,24 @@ pub(crate) fn better(expr: &mut Expr) -> Option<Expr> {
 }
 
 /// A pattern of a literal with another escape character than the planner's.
-fn with_backslash(pattern: &mut Expr, escape: &str) -> bool {
-    let Expr::Value(value) = pattern else { return false };
-    let Value::SingleQuotedString(text) = &mut value.value else { return false };
+fn with_backslash(pattern: &mut Expr, escape: &str) {
+    let literal = match pattern {
+        Expr::Value(value) => match &mut value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Some(text) = literal else {
+        if escape != "\\" && !escape.is_empty() {
+            *pattern = call("replace", vec![pattern.clone(), self::text(escape), self::text("\\")]);
+        }
+        return;
+    };
     if escape != "\\" && !escape.is_empty() {
         let doubled = text.replace('\\', "\\\\");
         *text = doubled.replace(&format!("{escape}{escape}"), "\u{0}").replace(escape, "\\").replace('\u{0}', escape);
     }
-    true
 }
 
 fn without_escape(expr: &Expr) -> Expr {
@@ -188,7 +199,20 @@ fn collected(function: &Function) -> Option<(Expr, Expr)> {
     Some((Expr::Function(collected), item))
 }
 
+/// Rows before and after in the frame of a window.
+fn plain_frame(window: &mut WindowSpec) {
+    let Some(frame) = &mut window.window_frame else { return };
+    for bound in [Some(&mut frame.start_bound), frame.end_bound.as_mut()].into_iter().flatten() {
+        if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
+            plain_number(rows);
+        }
+    }
+}
+
 fn of_function(function: &mut Function) -> Option<Expr> {
+    if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+        plain_frame(window);
+    }
     let name = function.name.0.last()?.as_ident()?.value.to_lowercase();
     let first = args(function).first().cloned();
     let better = match name.as_str() {
@@ -250,6 +274,11 @@ const SETS: [(&str, &str); 8] = [
 
 /// A set in a SELECT list is a row for each of its items.
 pub(crate) fn sets(select: &mut Select) {
+    for window in &mut select.named_window {
+        if let NamedWindowExpr::WindowSpec(window) = &mut window.1 {
+            plain_frame(window);
+        }
+    }
     for item in &mut select.projection {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
         let Expr::Function(function) = &*expr else { continue };

@@ -117,6 +117,13 @@ async fn the_catalog_shows_the_tables() {
 }
 
 #[tokio::test]
+async fn subqueries_have_values() {
+    let sql = "SELECT o.userid AS u, (SELECT count(*) FROM orders p WHERE p.userid = o.userid) AS n FROM orders o WHERE userid = 2";
+    let text = run(sql, Params::Positional(&[])).await.expect(sql);
+    assert!(text.contains("| 2 | 1 |"), "{text}");
+}
+
+#[tokio::test]
 async fn errors_name_what_is_missing() {
     let e = run("SELECT * FROM nope", Params::Positional(&[])).await.expect_err("no such table");
     assert_eq!((e.code(), e.message()), (Code::UndefinedTable, "table 'nope' does not exist"));

@@ -350,8 +350,9 @@ impl State {
             Rows::Next(count) => count,
         };
         let deadline = self.settings.statement_timeout().map(|limit| Box::pin(tokio::time::sleep(limit)));
-        let mut batches =
-            encode::limited(cursor.fetch(limit, patience), Limits { connection: call.connection, deadline });
+        // Rows that are read here end with this call, which pgwire itself cancels.
+        let connection = if moves { None } else { call.connection.clone() };
+        let mut batches = encode::limited(cursor.fetch(limit, patience), Limits { connection, deadline });
         if moves {
             let mut count = 0;
             while let Some(batch) = batches.next().await {
@@ -368,12 +369,12 @@ impl State {
 
     async fn copy(&mut self, copy: Copy, call: Call<'_>) -> Result<Answer> {
         let style = self.settings.style();
-        let (StatementOutput::Rows(rows), deadline) = self.execute(&copy.query, call.params).await? else {
+        let (StatementOutput::Rows(mut rows), deadline) = self.execute(&copy.query, call.params).await? else {
             return Err(Error::user("COPY: expected a query").with_code(Code::Syntax));
         };
-        let mut batches = encode::limited(rows.batches, Limits { connection: call.connection, deadline });
-        // What cannot be read at all is an error before the first byte.
-        let first = batches.next().await.transpose()?;
+        // What cannot be read at all is an error before the first byte. Until here pgwire listens for a cancel request.
+        let first = rows.batches.next().await.transpose()?;
+        let batches = encode::limited(rows.batches, Limits { connection: call.connection, deadline });
         let batches = stream::iter(first.map(Ok)).chain(batches).boxed();
         Ok(Answer::of(Response::CopyOut(copy::response(copy, &rows.schema, batches, style))))
     }

@@ -129,7 +129,7 @@ const REPLACED: [&str; 5] =
     ["pg_policy", "pg_statistic_ext", "pg_publication", "fk.confrelid", "string_to_array(current_setting"];
 
 /// Rules for every query. Another one of pgwire's parser takes subqueries out of SELECT lists: not for tables with rows.
-const RULES: [&(dyn SqlStatementRewriteRule); 8] = [
+const RULES: [&dyn SqlStatementRewriteRule; 8] = [
     &AliasDuplicatedProjectionRewrite,
     &ResolveUnqualifiedIdentifier,
     &RewriteArrayAnyAllOperation,

@@ -93,7 +93,9 @@ const ASKING: &[(&str, Returns, bool, Asks)] = &[
 ];
 
 /// (name, result, the value whatever is asked)
-const CONSTANT: &[(&str, Returns, fn() -> Value)] = &[
+type Constant = (&'static str, Returns, fn() -> Value);
+
+const CONSTANT: &[Constant] = &[
     ("pg_type_is_visible", Returns::BOOL, || Value::Bool(true)),
     ("pg_function_is_visible", Returns::BOOL, || Value::Bool(true)),
     ("pg_operator_is_visible", Returns::BOOL, || Value::Bool(true)),

@@ -61,7 +61,7 @@ fn one(batch: &RecordBatch, row: usize, fields: &[FieldInfo], copy: &Copy, style
     if copy.format == CopyFormat::Binary {
         let mut out = (fields.len() as i16).to_be_bytes().to_vec();
         for (column, field) in batch.columns().iter().zip(fields) {
-            write_sized(&mut out, |out| write_binary(out, column, row, field.datatype(), style));
+            write_sized(&mut out, |out| write_binary(out, column, row, field.datatype()));
         }
         return out;
     }

@@ -57,7 +57,7 @@ pub(super) fn data_row(columns: &[ArrayRef], row: usize, fields: &[FieldInfo], s
     let mut text = String::new();
     for (column, field) in columns.iter().zip(fields) {
         write_sized(&mut out, |out| match field.format() {
-            FieldFormat::Binary => write_binary(out, column, row, field.datatype(), style),
+            FieldFormat::Binary => write_binary(out, column, row, field.datatype()),
             FieldFormat::Text => {
                 text.clear();
                 let written = write_text(&mut text, column, row, field.datatype(), style);

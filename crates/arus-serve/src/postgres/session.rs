@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arus_core::catalog::ObjectPath;
 use arus_core::change::arrow_bug;
 use arus_core::error::Code;
-use arus_core::catalog::ObjectPath;
 use arus_core::platform::{Done, Door, Param, Platform, QueryStream, Session, StatementOutput};
 use arus_core::{Error, ErrorKind, Result};
 use futures::{StreamExt, stream};

@@ -240,7 +240,7 @@ fn write_bytes(out: &mut String, bytes: &[u8], escape: bool) {
 }
 
 /// Appends a value in binary, without its length; `false`: it is NULL.
-pub(super) fn write_binary(out: &mut Vec<u8>, array: &ArrayRef, row: usize, ty: &Type, style: &Style) -> bool {
+pub(super) fn write_binary(out: &mut Vec<u8>, array: &ArrayRef, row: usize, ty: &Type) -> bool {
     let Some(value) = scalar(array, row) else { return false };
     match value {
         Scalar::Bool(b) => out.push(u8::from(b)),
@@ -272,7 +272,7 @@ pub(super) fn write_binary(out: &mut Vec<u8>, array: &ArrayRef, row: usize, ty: 
                 out.extend(lower.to_be_bytes());
             }
             for i in 0..items.len() {
-                write_sized(out, |out| write_binary(out, &items, i, &element, style));
+                write_sized(out, |out| write_binary(out, &items, i, &element));
             }
         }
     }

@@ -17,6 +17,7 @@ mod changes;
 mod conformance;
 mod cores;
 mod crashes;
+mod docs;
 mod durability;
 mod errors;
 mod faults;

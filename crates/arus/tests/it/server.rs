@@ -53,6 +53,17 @@ impl Server {
         Server::spawn(command, &data, vec![])
     }
 
+    /// A command line of the documentation, on free ports.
+    pub(crate) fn documented(line: &str, folder: &Path) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arus"));
+        command.args(line.split(' ').skip(1)).args(["--http-port", "0", "--pg-port", "0", "--kafka-port", "0"]);
+        let (child, stderr) = spawn_in(command, folder);
+        let data = folder.join("arus-data");
+        let mut server = Server { child, stderr, http: 0, pg: 0, kafka: 0, data, flags: vec![], _folder: None };
+        server.wait_for_addresses();
+        server
+    }
+
     /// By a shell that sets limits first and then becomes the server.
     pub(crate) fn start_limited(data: &Path, limit: &str) -> Server {
         let mut command = Command::new("bash");
@@ -215,9 +226,13 @@ fn arus(data: &Path, ports: [u16; 3]) -> Command {
     command
 }
 
-fn spawn(mut command: Command) -> (Child, Arc<Mutex<String>>) {
+fn spawn(command: Command) -> (Child, Arc<Mutex<String>>) {
     // The folder has no arus.toml.
-    command.current_dir(std::env::temp_dir()).env("TZ", "UTC").env_remove("ARUS_LOG");
+    spawn_in(command, &std::env::temp_dir())
+}
+
+fn spawn_in(mut command: Command, folder: &Path) -> (Child, Arc<Mutex<String>>) {
+    command.current_dir(folder).env("TZ", "UTC").env_remove("ARUS_LOG");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let text = Arc::new(Mutex::new(String::new()));
     let (pipe, collected) = (child.stderr.take().unwrap(), text.clone());

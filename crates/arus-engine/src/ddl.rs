@@ -239,9 +239,10 @@ impl Shared {
             self.jobs.remove(&job_id);
             // Its tables are its own for as long as it writes: nobody else may, and readers see nothing of it.
             claimed.iter().for_each(|table| table.set_hidden(true));
-            if let Err(second) = self.ask(|reply| Control::Stop { job, changes: vec![], reply }).await {
+            if let Err(second) = self.ask(|reply| Control::Stop { job: job.clone(), changes: vec![], reply }).await {
                 tracing::debug!("the pipeline that did not start: {second}");
             }
+            self.forget_side_rows(&job);
             for (table, before) in claimed.iter().zip(&before) {
                 self.take_back(table, before);
                 table.thaw();
@@ -251,6 +252,16 @@ impl Shared {
             return Err(e);
         }
         Ok(job_id)
+    }
+
+    /// What a pipeline that did not start has set aside goes.
+    fn forget_side_rows(&self, job: &Job) {
+        for (table, _) in job.spec.sources.iter().filter_map(|path| self.table_of(path)) {
+            let uids = job.spec.plan.nodes.iter().map(|node| node.uid);
+            if let Err(e) = table.forget_operators(&job.spec.name, uids) {
+                tracing::warn!("rows that were set aside stay beside table '{}': {e}", table.def.path);
+            }
+        }
     }
 
     /// What a pipeline that did not start has written goes: of a topic unless somebody reads it already, of a keyed table as

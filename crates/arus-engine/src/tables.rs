@@ -300,17 +300,30 @@ impl Table {
     /// Takes back what operators of a pipeline have set aside after an epoch: it comes again, under other numbers. A record is
     /// named by its place, and is the same one when it comes again.
     pub(crate) fn forget_side_rows(&self, pipeline: &str, epoch: u64) -> Result<()> {
+        self.remove_side_rows(|id| is_after(id, pipeline, epoch), KeyedTable::take_back)
+    }
+
+    /// The same of operators whose pipeline has not come to life.
+    pub(crate) fn forget_operators(&self, pipeline: &str, uids: impl Iterator<Item = Uid>) -> Result<()> {
+        let names: Vec<String> = uids.map(|uid| format!("{pipeline}/{:016x}/", uid.0)).collect();
+        self.remove_side_rows(|id| names.iter().any(|name| id.starts_with(name)), KeyedTable::apply)
+    }
+
+    fn remove_side_rows(
+        &self,
+        is_void: impl Fn(&str) -> bool,
+        remove: impl Fn(&KeyedTable, &ChangeBatch) -> Result<()>,
+    ) -> Result<()> {
         for side in [&self.late, &self.quarantine] {
             let all: Vec<usize> = (0..side.schema().len()).collect();
             for batch in side.snapshot().scan(&all, None) {
                 let batch = batch?;
                 let ids = batch.column(0).as_string_view();
-                let void: BooleanArray =
-                    ids.iter().map(|id| Some(id.is_some_and(|id| is_after(id, pipeline, epoch)))).collect();
+                let void: BooleanArray = ids.iter().map(|id| Some(id.is_some_and(&is_void))).collect();
                 if void.true_count() > 0 {
                     let rows = filter_record_batch(&batch, &void).map_err(arrow_bug)?;
                     let kinds = vec![RowKind::Delete; rows.num_rows()];
-                    side.take_back(&ChangeBatch::new(rows, kinds))?;
+                    remove(side, &ChangeBatch::new(rows, kinds))?;
                 }
             }
         }

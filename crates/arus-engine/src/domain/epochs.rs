@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use arus_core::Result;
 use arus_core::read::Cut;
+use arus_core::{Result, planted};
 use arus_stream::{FrozenPipeline, merged_scans};
 
 use super::Domain;
@@ -26,6 +26,8 @@ use crate::published::{Published, PublishedTable};
 const EPOCH_QUIET_NS: u64 = 5_000_000;
 /// Epochs take at most a twentieth of the time.
 const EPOCH_SHARE: u64 = 20;
+/// But for an epoch that was held up: tables do not stand still for long because of it.
+const EPOCH_PAUSE_MAX_NS: u64 = 10_000_000_000;
 /// A reader of what a pipeline writes that is not at the marker after this long takes the barrier where it stands.
 const PATIENCE_NS: u64 = 100_000_000;
 
@@ -118,7 +120,8 @@ impl Domain {
         let Some(passing) = self.passing.take() else { return Ok(()) };
         self.epoch = passing.epoch;
         self.publish();
-        self.signals.moved.store(false, Relaxed);
+        // What has moved since the epoch began is in it, and has to become durable.
+        self.changed |= self.signals.moved.swap(false, Relaxed) && !planted("moved-in-epoch-forgotten");
         self.moved = false;
         if passing.checkpoint {
             let mut cuts = vec![];
@@ -133,13 +136,16 @@ impl Domain {
         let end = self.now_ns();
         let pause = match self.epoch_interval_ns {
             Some(interval) => interval,
-            None => EPOCH_QUIET_NS.max((end - passing.started_ns) * EPOCH_SHARE),
+            None => ((end - passing.started_ns) * EPOCH_SHARE).clamp(EPOCH_QUIET_NS, EPOCH_PAUSE_MAX_NS),
         };
         self.next_epoch_ns = end + pause;
         Ok(())
     }
 
     pub(crate) fn publish(&mut self) {
+        if planted("slow-reader-holds-epochs") && Arc::strong_count(&self.shared.published()) > 2 {
+            return;
+        }
         let cut = Cut { incarnation: self.shared.incarnation, epoch: self.epoch };
         let as_of_ms = self.shared.config.clock.now_ms();
         let mut tables = HashMap::new();

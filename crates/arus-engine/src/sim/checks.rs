@@ -174,6 +174,15 @@ impl World {
         Ok(())
     }
 
+    /// At rest the table over `agg` is what a batch computation gives over its rows.
+    fn check_sizes(&self, published: &Published) -> Result<(), Wrong> {
+        let rows =
+            |name: &str| published.tables.get(&path(name)).and_then(|t| t.rows.as_ref()).map(rows_of).transpose();
+        let (Some(agg), Some(sizes)) = (rows("agg")?, rows("sizes")?) else { return Ok(()) };
+        let numbers: Vec<i64> = agg.iter().map(|row| row[1]).collect();
+        equal("sizes", &sizes, &counted(&numbers))
+    }
+
     /// What readers have seen of a topic that a pipeline writes stays.
     fn check_calc(&mut self, published: &Published) -> Result<(), Wrong> {
         let Some(calc) = published.tables.get(&path("calc")) else { return Ok(()) };
@@ -228,6 +237,9 @@ impl World {
         if self.statements_left() || self.is_waiting() {
             return "clients wait".into();
         }
+        if let Err(behind) = self.check_sizes(&published) {
+            return behind;
+        }
         let shared = &server.engine.shared;
         for job in shared.jobs.all() {
             let status = job.status();
@@ -251,7 +263,8 @@ impl World {
         if let Some(calc) = published.tables.get(&path("calc"))
             && calc.table.topic().is_some_and(|t| t.ends() != calc.ends)
         {
-            return "readers do not see all of calc".into();
+            let (seen, ends) = (&calc.ends, calc.table.topic().map(|t| t.ends()));
+            return format!("readers see calc up to {seen:?}, it ends at {ends:?}");
         }
         let batch = self.covered(&published, "agg").unwrap_or_default();
         if self.history.statements.contains("into") && self.history.files != batch.files(&self.history) {

@@ -65,6 +65,10 @@ pub(super) struct Shape {
     pub(super) statements: Vec<(String, String)>,
     /// A write lands elsewhere: then loss is allowed where it is reported.
     pub(super) misdirected: bool,
+    /// A pipeline has so many tasks at most.
+    tasks: u64,
+    /// In so many steps the time for a checkpoint comes once.
+    a_checkpoint: u64,
     crashes: u64,
     steps: u64,
     rows: usize,
@@ -191,8 +195,8 @@ impl World {
         config.seed = self.rng.next_u64();
         // Another number of threads at each start.
         config.threads = 1 + self.rng.below(3) as usize;
-        // Which rows are late depends on how tasks take turns, and the windows are checked row by row.
-        config.parallelism = 1;
+        // And of tasks: key groups and splits move.
+        config.parallelism = 1 + self.rng.below(self.shape.tasks) as usize;
         config
     }
 
@@ -298,7 +302,7 @@ impl World {
     /// One turn of one part; false: the server is gone.
     fn step(&mut self) -> Result<bool, Wrong> {
         self.seen.steps += 1;
-        let pause = if self.rng.below(40) == 0 { 700_000 } else { self.rng.below(12_000) };
+        let pause = if self.rng.below(self.shape.a_checkpoint) == 0 { 700_000 } else { self.rng.below(12_000) };
         self.clock.advance(pause);
         let turn = self.rng.below(100);
         let Some(server) = &mut self.server else { return Ok(false) };
@@ -514,8 +518,7 @@ impl Shape {
         let columns = "id BIGINT, k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND";
         let table = |name: &str, sql: String| (name.to_string(), sql);
         let made = |name: &str, query: &str| table(name, format!("CREATE MATERIALIZED TABLE {name} AS {query}"));
-        let mut statements =
-            vec![table("t", format!("CREATE TABLE t ({columns}) WITH ('partitions' = '{partitions}')"))];
+        let statements = vec![table("t", format!("CREATE TABLE t ({columns}) WITH ('partitions' = '{partitions}')"))];
         let mut rest = vec![made("agg", "SELECT k, COUNT(*) AS n, SUM(v) AS total FROM t GROUP BY k")];
         if rng.below(3) != 0 {
             rest.push(made("calc", "SELECT id, v * 2 AS twice FROM t WHERE v >= 0"));
@@ -539,14 +542,25 @@ impl Shape {
             rest.push(table("files", format!("CREATE TABLE files (id BIGINT) WITH ({options})")));
             rest.push(table("into", "INSERT INTO files SELECT id FROM t WHERE MOD(v, 2) = 0".into()));
         }
-        statements.extend(rest);
-        Shape {
+        let mut shape = Shape {
             partitions,
             statements,
             misdirected: rng.below(12) == 0,
+            // Which rows are late depends on how tasks take turns, and the windows are checked row by row.
+            tasks: if windows { 1 } else { 4 },
+            a_checkpoint: 40,
             crashes: 1 + rng.below(4),
             steps: 200 + rng.below(500),
             rows: 20 + rng.below(120) as usize,
+        };
+        if rng.below(3) == 0 {
+            rest.push(made("sizes", "SELECT n, COUNT(*) AS keys FROM agg GROUP BY n"));
         }
+        // So many that state files are merged.
+        if rng.below(4) == 0 {
+            shape.a_checkpoint = 5;
+        }
+        shape.statements.extend(rest);
+        shape
     }
 }

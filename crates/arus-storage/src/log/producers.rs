@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use arus_core::error::{Code, ErrorKind};
 use arus_core::limits::{IDEMPOTENCY_MS, PRODUCER_BATCHES, PRODUCERS_OF_A_PARTITION};
-use arus_core::{Error, Result};
+use arus_core::{Error, Result, planted};
 
 use super::record_batch::BatchHeader;
 use crate::wire::WireReader;
@@ -49,6 +49,9 @@ pub(crate) struct Producers {
 
 /// Sequences go from 0 to `i32::MAX` and then begin again.
 pub(crate) fn advance(sequence: i32, by: i32) -> i32 {
+    if planted("sequence-not-wrapped") {
+        return sequence.saturating_add(by);
+    }
     ((i64::from(sequence) + i64::from(by)) & i64::from(i32::MAX)) as i32
 }
 

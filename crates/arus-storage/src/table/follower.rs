@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use arus_core::plan::Uid;
 use arus_core::read::Cut;
-use arus_core::{ChangeBatch, Error, Result};
+use arus_core::{ChangeBatch, Error, Result, planted};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
@@ -404,6 +404,9 @@ impl Drop for TableReader {
         if state.readers == self.number {
             state.live = state.frozen.clone();
             state.open = false;
+            if planted("reader-cut-lost") {
+                state.at_barrier = None;
+            }
         }
     }
 }

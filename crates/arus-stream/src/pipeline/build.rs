@@ -16,7 +16,7 @@ use arus_core::plan::{
     WindowKind,
 };
 use arus_core::types::TimeAttribute;
-use arus_core::{ChangeBatch, Error, Result};
+use arus_core::{ChangeBatch, Error, Result, planted};
 use arus_storage::codec::KeyCodec;
 
 use crate::eval::Expressions;
@@ -233,7 +233,8 @@ impl Build<'_> {
             checks: EdgeChecks::new(node, false, WATERMARK_NONE, false),
             outputs: vec![],
         };
-        if let Some(inputs) = inputs.filter(|_| !matches!(built.kind, Kind::Elsewhere)) {
+        let forgotten = planted("watermark-not-restored");
+        if let Some(inputs) = inputs.filter(|_| !matches!(built.kind, Kind::Elsewhere) && !forgotten) {
             if inputs.ports() != node.inputs.len() {
                 let (before, now) = (inputs.ports(), node.inputs.len());
                 return Err(Error::bug(format!(
@@ -359,7 +360,8 @@ fn restore_state(nodes: &mut [NodeTask], state: &dyn StateRead, sole: bool) -> R
     let there =
         |node: &NodeTask| if matches!(node.kind, Kind::Elsewhere) { 0..0 } else { node.info.key_groups.clone() };
     let key_groups: Vec<Range<u16>> = nodes.iter().map(there).collect();
-    let owns = |id: usize, group: u16| sole || key_groups[id].contains(&group);
+    let twice = planted("key-group-restored-twice");
+    let owns = |id: usize, group: u16| sole || twice || key_groups[id].contains(&group);
     let mut part: Vec<StateEntry> = vec![];
     let mut owner: Option<usize> = None;
     let mut hand_over = |owner: Option<usize>, part: &mut Vec<StateEntry>| {

@@ -194,6 +194,9 @@ impl Decoding {
             }
             Arrived::Raw(raw) => {
                 let decoded = self.decode_records(&raw)?;
+                if let Some(pill) = decoded.rejected.first().filter(|_| planted("poison-pill-blocks")) {
+                    return Err(Error::data(pill.reason.clone()));
+                }
                 for Rejected { record, reason } in &decoded.rejected {
                     set_aside(&raw, *record, reason.clone(), place.split, cx)?;
                 }

@@ -67,7 +67,7 @@ fn man(command: &Command) -> String {
     line(roff(&plain(command.get_long_about().or(command.get_about()))));
     line(".SH COMMANDS".into());
     for sub in commands(command) {
-        let of: Vec<String> = own_args(sub).filter(|a| a.is_positional()).map(|a| value_name(a)).collect();
+        let of: Vec<String> = own_args(sub).filter(|a| a.is_positional()).map(value_name).collect();
         line(format!(".SS arus {} {}", roff(sub.get_name()), of.join(" ")));
         line(roff(&plain(sub.get_about())));
         own_args(sub).for_each(|arg| line(described(arg)));

@@ -213,8 +213,7 @@ fn what_is_denied_is_denied_at_every_door() {
     assert!(denials > 20, "{denials}");
     let log = server.stderr();
     for (user, door) in USERS[1..].iter().flat_map(|user| ["postgres", "http", "kafka"].map(|door| (user, door))) {
-        let logged =
-            |line: &&str| line.contains("denied: ") && line.contains(&format!("{user}")) && line.contains(door);
+        let logged = |line: &&str| line.contains("denied: ") && line.contains(*user) && line.contains(door);
         assert!(log.lines().any(|line| logged(&line)), "{user} at {door} is not in the log:\n{log}");
     }
     // Lists show what may be used.

@@ -119,15 +119,6 @@ fn a_second_server_on_the_folder_names_the_first() {
 }
 
 #[test]
-fn only_loopback_is_listened_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("d");
-    let run = arus_command(&["--data", data.to_str().unwrap(), "--listen", "0.0.0.0"], "");
-    assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("--listen 0.0.0.0: only 127.0.0.1 and ::1"), "{}", run.stderr);
-}
-
-#[test]
 fn a_path_outside_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.json");

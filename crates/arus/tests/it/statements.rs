@@ -81,7 +81,7 @@ fn tables_change_under_pipelines_that_do_not_notice() {
     server.eventually("SELECT id, price FROM t", "1|");
     server.rows("t", r#"{"id": 2, "item": "tea", "price": 1.5}"#);
     server.eventually("SELECT * FROM counts", "tea|2");
-    server.eventually("SELECT id, price, twice FROM t ORDER BY id", "1||\n2|1.5|3.0");
+    server.eventually("SELECT id, price, twice FROM t ORDER BY id", "1||\n2|1.5|3");
     for (refused, why) in [
         ("ALTER TABLE t DROP item", "'counts'"),
         ("ALTER TABLE t RENAME item TO thing", "'counts'"),
@@ -101,7 +101,7 @@ fn tables_change_under_pipelines_that_do_not_notice() {
     server.restart();
     server.rows("t", r#"{"id": 3000000000, "item": "tea", "price": 2}"#);
     server.eventually("SELECT * FROM counts", "tea|3");
-    server.eventually("SELECT * FROM w ORDER BY id", "2|1.5\n3000000000|2.0");
+    server.eventually("SELECT * FROM w ORDER BY id", "2|1.5\n3000000000|2");
 
     // A table like another, and one from a query, are there after a restart as they were.
     server.sql("CREATE TABLE again (note STRING) LIKE t");
@@ -110,7 +110,7 @@ fn tables_change_under_pipelines_that_do_not_notice() {
     server.kill();
     server.restart();
     server.rows("again", r#"{"id": 1, "price": 4, "note": "x"}"#);
-    server.eventually("SELECT id, price, twice, note FROM again", "1|4.0|8.0|x");
+    server.eventually("SELECT id, price, twice, note FROM again", "1|4|8|x");
     server.rows("t", r#"{"id": 9, "item": "salt"}"#);
     server.eventually("SELECT COUNT(*) FROM copy", "4");
 }
@@ -168,7 +168,7 @@ fn jobs_are_shown_and_drained() {
     assert_eq!(server.sql("SELECT COUNT(*) FROM per_minute"), "0\n");
     // The window that is open fires.
     server.sql(&format!("STOP JOB '{id}' WITH SAVEPOINT WITH DRAIN"));
-    server.eventually("SELECT s, n FROM per_minute", "2024-01-01 00:00:00.000000|2");
+    server.eventually("SELECT s, n FROM per_minute", "2024-01-01 00:00:00|2");
     wait_until("the job ends", || !server.sql("SHOW JOBS").contains("RUNNING"));
     assert!(server.sql_error("STOP JOB 'nothing'").contains("does not exist"));
 }

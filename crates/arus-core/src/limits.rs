@@ -43,6 +43,8 @@ pub const STARTUP_MS: u64 = 10_000;
 pub const POSTGRES_MESSAGE_BYTES: usize = 16 << 20;
 /// Rows that a Postgres client may fetch at a time; one that asks for more gets all, as they come.
 pub const POSTGRES_FETCH_ROWS: i32 = 1 << 20;
+/// Parameters of one statement: what a Bind message can count.
+pub const PARAMETERS: usize = u16::MAX as usize;
 /// A key is a name, not a document.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
 /// A Kafka consumer may ask to wait as long for news.

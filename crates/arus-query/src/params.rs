@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arus_core::error::Code;
+use arus_core::limits::PARAMETERS;
 use arus_core::platform::{PG_TYPE, Param};
 use arus_core::{Error, Result};
 use datafusion::arrow::datatypes::DataType;
@@ -88,6 +89,10 @@ pub(crate) fn types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result
     let found = plan.get_parameter_types().map_err(plan_error)?;
     let number = |name: &String| name.trim_start_matches('$').parse::<usize>().ok();
     let count = found.keys().filter_map(number).max().unwrap_or(0).max(declared.len());
+    if count > PARAMETERS {
+        let message = format!("there is no parameter ${count}: a statement has at most {PARAMETERS}");
+        return Err(Error::user(message).with_code(Code::InvalidValue));
+    }
     let one = |i: usize| {
         let said = declared.get(i).cloned().flatten();
         said.or_else(|| found.get(&format!("${}", i + 1)).cloned().flatten()).unwrap_or(DataType::Utf8)

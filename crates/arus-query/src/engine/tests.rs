@@ -136,6 +136,20 @@ async fn errors_name_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_parameter_has_a_number_that_a_client_can_send() {
+    let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("an engine");
+    for (sql, ok) in
+        [("SELECT $65535::int", true), ("SELECT $65536::int", false), ("SELECT $99999999999999::int", false)]
+    {
+        let described = engine.describe(&QuerySession::default(), sql, engine.latest(), &[]).await;
+        match described {
+            Ok(shape) => assert_eq!((ok, shape.params.len()), (true, 65_535), "{sql}"),
+            Err(e) => assert!(!ok && e.message().contains("at most 65535"), "{sql}: {}", e.message()),
+        }
+    }
+}
+
+#[tokio::test]
 async fn unnamed_columns_have_postgres_names() {
     let header = async |sql: &str| {
         let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("an engine");

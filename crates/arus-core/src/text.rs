@@ -10,7 +10,7 @@ mod number;
 mod time;
 mod zone;
 
-pub use civil::{Civil, NANOS_PER_DAY, civil_from_days, days_from_civil, days_in_month};
+pub use civil::{Civil, DAYS, MONTHS, NANOS_PER_DAY, civil_from_days, days_from_civil, days_in_month};
 pub use double::{write_double, write_float};
 pub use number::{parse_decimal, parse_double, parse_float, parse_integer, write_decimal, write_decimal_print};
 pub use time::{

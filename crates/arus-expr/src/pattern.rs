@@ -1,22 +1,7 @@
 //! Java's `DateTimeFormatter` patterns for local times, in English, with weeks that start on Sunday.
 
-use arus_core::text::{Civil, NANOS_PER_DAY, days_from_civil, days_in_month};
+use arus_core::text::{Civil, DAYS, MONTHS, NANOS_PER_DAY, days_from_civil, days_in_month};
 
-pub(crate) const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-pub(crate) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const QUARTERS: [&str; 4] = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]

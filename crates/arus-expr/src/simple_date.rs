@@ -1,8 +1,6 @@
 //! Java's `SimpleDateFormat`, in English: lenient, and in the Julian calendar before 15 October 1582.
 
-use arus_core::text::{Zone, civil_from_days, days_from_civil};
-
-use crate::pattern::{DAYS, MONTHS};
+use arus_core::text::{DAYS, MONTHS, Zone, civil_from_days, days_from_civil};
 
 const MS_PER_DAY: i64 = 86_400_000;
 /// 1582-10-15, the first day of the Gregorian calendar.

@@ -43,6 +43,7 @@ use crate::names::{self, OutputNames};
 use crate::pg::functions;
 use crate::pg::model::{INFORMATION_SCHEMA, Model, Oids};
 use crate::pg::schemas::{Lazy, SystemSchema, system};
+use crate::points::{PointRead, PointReads};
 use crate::rewrite::Declared;
 use crate::{dialect, identifiers, params, rewrite};
 
@@ -115,6 +116,7 @@ pub struct QueryEngine {
     oids: Arc<Oids>,
     parser: PostgresCompatibilityParser,
     snapshots: Arc<dyn SnapshotSource>,
+    points: PointReads,
 }
 
 /// A planned query.
@@ -178,6 +180,7 @@ impl QueryEngine {
             oids: Arc::default(),
             parser: PostgresCompatibilityParser::new(),
             snapshots,
+            points: PointReads::default(),
         })
     }
 
@@ -219,6 +222,13 @@ impl QueryEngine {
             Params::Named(_) => (true, vec![]),
             Params::Positional(values) => (false, rewrite::declared(values)),
         };
+        if let Params::Positional(values @ [_, ..]) = params
+            && let Some(home) = only_home(session, snapshot.as_ref())
+            && let Some(read) = self.points.find(sql, &home, &declared)
+            && let Some(rows) = read.rows(&snapshot, values)?
+        {
+            return Ok(rows);
+        }
         let Planned { state, plan, names } = self.plan(session, sql, snapshot.clone(), named, &declared).await?;
         let located = |e| point_at(e, sql);
         let plan = match params {
@@ -258,7 +268,15 @@ impl QueryEngine {
         declared: &[Option<DataType>],
     ) -> Result<QueryShape> {
         let declared = declared.to_vec();
+        let home = only_home(session, snapshot.as_ref());
+        if let Some(home) = &home
+            && let Some(read) = self.points.find(sql, home, &declared)
+            && let Some(shape) = read.shape(snapshot.as_ref())
+        {
+            return Ok(shape);
+        }
         let Planned { state, plan, names } = self.plan(session, sql, snapshot, false, &declared).await?;
+        let planned = plan.clone();
         let params = params::types(&plan, &declared)?;
         let shown = params::named(&params, sql);
         // Types are those of the query with its values, whatever they are.
@@ -268,7 +286,13 @@ impl QueryEngine {
         let values: Vec<_> = params.iter().map(any).collect::<Result<_, _>>().map_err(plan_error)?;
         let plan = if values.is_empty() { plan } else { plan.with_param_values(values).map_err(plan_error)? };
         let plan = state.optimize(&plan).map_err(plan_error).map_err(|e| point_at(e, sql))?;
-        Ok(QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params: shown })
+        let shape = QueryShape { schema: names.apply(&Arc::new(plan.schema().as_arrow().clone())), params: shown };
+        if let Some(home) = &home
+            && let Some(read) = PointRead::of(&planned, home, &declared, &shape)
+        {
+            self.points.keep(sql, read);
+        }
+        Ok(shape)
     }
 
     async fn plan(
@@ -287,8 +311,7 @@ impl QueryEngine {
             sql
         };
         let path = session.path();
-        let exists = |s: &&String| snapshot.databases().iter().any(|d| d == database_of(s));
-        let home = path.iter().find(exists).cloned().unwrap_or_else(|| schema_of(&session.database).to_string());
+        let home = home(session, &path, snapshot.as_ref());
         let mut statement = self.parse(sql)?;
         if !matches!(statement, Statement::Query(_)) {
             return Err(Error::user("only SELECT is read in PostgreSQL's dialect").with_code(Code::NotSupported));
@@ -363,6 +386,18 @@ impl QueryEngine {
         }
         Ok(state)
     }
+}
+
+/// The first schema of the path that there is.
+fn home(session: &QuerySession, path: &[String], snapshot: &dyn Snapshot) -> String {
+    let exists = |s: &&String| snapshot.databases().iter().any(|d| d == database_of(s));
+    path.iter().find(exists).cloned().unwrap_or_else(|| schema_of(&session.database).to_string())
+}
+
+/// The schema of names without one, where no other is looked into.
+fn only_home(session: &QuerySession, snapshot: &dyn Snapshot) -> Option<String> {
+    let path = session.path();
+    (path.len() == 1).then(|| home(session, &path, snapshot))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod keys;
 mod names;
 mod params;
 mod pg;
+mod points;
 mod rewrite;
 mod table;
 mod text;

@@ -84,11 +84,15 @@ fn typed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: call.func.clone(), args }))
 }
 
+/// Of `$1`.
+pub(crate) fn number(name: &str) -> Option<usize> {
+    name.trim_start_matches('$').parse().ok()
+}
+
 /// The types of `$1`..; what nothing tells is text.
 pub(crate) fn types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> Result<Vec<DataType>> {
     let found = plan.get_parameter_types().map_err(plan_error)?;
-    let number = |name: &String| name.trim_start_matches('$').parse::<usize>().ok();
-    let count = found.keys().filter_map(number).max().unwrap_or(0).max(declared.len());
+    let count = found.keys().filter_map(|name| number(name)).max().unwrap_or(0).max(declared.len());
     if count > PARAMETERS {
         let message = format!("there is no parameter ${count}: a statement has at most {PARAMETERS}");
         return Err(Error::user(message).with_code(Code::InvalidValue));
@@ -112,22 +116,27 @@ pub(crate) fn named(types: &[DataType], sql: &str) -> Vec<DataType> {
     types.iter().enumerate().map(one).collect()
 }
 
-/// Binds `$1`.. from their text in the types that the client declared or the plan wants.
-pub(crate) fn bind_text(plan: LogicalPlan, params: &[Param]) -> Result<LogicalPlan> {
-    let declared: Vec<_> = params.iter().map(|p| p.ty.clone()).collect();
-    let types = types(&plan, &declared)?;
+/// The parameters in their types.
+pub(crate) fn values(types: &[DataType], params: &[Param]) -> Result<Vec<ScalarValue>> {
     if types.len() > params.len() {
         let message = format!("the statement requires {} parameters, found {}", types.len(), params.len());
         return Err(Error::user(message).with_code(Code::InvalidValue));
     }
     let mut values = Vec::with_capacity(params.len());
-    for (param, ty) in params.iter().zip(&types) {
-        let value = match &param.text {
+    for (param, ty) in params.iter().zip(types) {
+        values.push(match &param.text {
             None => ScalarValue::try_from(ty).map_err(plan_error)?,
             Some(text) => text::parse(text, ty)?,
-        };
-        values.push(value);
+        });
     }
+    Ok(values)
+}
+
+/// Binds `$1`.. from their text in the types that the client declared or the plan wants.
+pub(crate) fn bind_text(plan: LogicalPlan, params: &[Param]) -> Result<LogicalPlan> {
+    let declared: Vec<_> = params.iter().map(|p| p.ty.clone()).collect();
+    let types = types(&plan, &declared)?;
+    let values = values(&types, params)?;
     plan.with_param_values(values).map_err(plan_error)
 }
 

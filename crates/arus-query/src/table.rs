@@ -35,6 +35,10 @@ impl SnapshotTable {
         let schema = described(table.as_ref());
         SnapshotTable { table, schema }
     }
+
+    pub(crate) fn table(&self) -> &dyn ReadTable {
+        self.table.as_ref()
+    }
 }
 
 /// The columns, with what PostgreSQL's clients want to know besides Arrow's types.

@@ -32,7 +32,7 @@ mod window;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use arus_core::catalog::{CatalogObject, ObjectPath, TableDef, Usage};
+use arus_core::catalog::{CatalogObject, ObjectPath, SYSTEM_DATABASE, TableDef, Usage};
 use arus_core::error::Code;
 use arus_core::expr::Expr;
 use arus_core::{Error, Location, Result};
@@ -199,6 +199,9 @@ impl<'a> Binder<'a> {
         let error = self.wrong(Code::UndefinedTable, format!("table '{path}' does not exist"), name.span);
         match nearest(&path.name, names.iter().copied()) {
             Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+            None if path.database == SYSTEM_DATABASE => {
+                error.with_hint("the system tables are read in PostgreSQL's dialect: by psql, or on a dashboard")
+            }
             None if names.is_empty() => {
                 error.with_hint(format!("database '{}' has no table; make one with CREATE TABLE", path.database))
             }

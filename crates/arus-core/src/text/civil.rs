@@ -1,6 +1,22 @@
 //! Days and times of the proleptic Gregorian calendar.
 
 pub const NANOS_PER_DAY: i64 = 86_400_000_000_000;
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+/// Weeks begin on Sunday.
+pub const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// A local date and time: days since 1970-01-01 and nanoseconds of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

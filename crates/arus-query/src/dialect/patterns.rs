@@ -2,26 +2,12 @@
 
 use arus_core::error::Code;
 use arus_core::postgres_time::Zone;
+use arus_core::text::{DAYS, MONTHS};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use datafusion::error::Result;
 
 use crate::function::wrong;
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
 /// Longer ones first.
@@ -122,8 +108,8 @@ pub(super) fn write(t: NaiveDateTime, pattern: &str, zone: Zone) -> String {
             "I" => number(iso % 10, 1),
             "MONTH" | "Month" | "month" => padded(like(name, MONTHS[t.month0() as usize])),
             "MON" | "Mon" | "mon" => like(name, &MONTHS[t.month0() as usize][..3]),
-            "DAY" | "Day" | "day" => padded(like(name, WEEKDAYS[t.weekday().num_days_from_sunday() as usize])),
-            "DY" | "Dy" | "dy" => like(name, &WEEKDAYS[t.weekday().num_days_from_sunday() as usize][..3]),
+            "DAY" | "Day" | "day" => padded(like(name, DAYS[t.weekday().num_days_from_sunday() as usize])),
+            "DY" | "Dy" | "dy" => like(name, &DAYS[t.weekday().num_days_from_sunday() as usize][..3]),
             "MM" => number(t.month().into(), 2),
             "DDD" => number(t.ordinal().into(), 3),
             "DD" => number(t.day().into(), 2),
@@ -218,7 +204,7 @@ pub(super) fn read(text: &str, pattern: &str) -> Result<NaiveDateTime> {
                 continue;
             }
             "DAY" | "Day" | "day" | "DY" | "Dy" | "dy" => {
-                let (_, length) = named(&WEEKDAYS).ok_or_else(|| wrong_text(name, rest))?;
+                let (_, length) = named(&DAYS).ok_or_else(|| wrong_text(name, rest))?;
                 rest = &rest[length..];
                 continue;
             }

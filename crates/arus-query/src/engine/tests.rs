@@ -262,19 +262,34 @@ async fn rows_are_found_by_their_keys() {
         (r#"SELECT COUNT(*) FROM Orders WHERE "userId" = 1 AND name = 'a'"#, vec![], "1"),
         (r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = 'a'"#, vec![param(None)], ""),
     ];
+    let session = QuerySession::default();
     for (sql, params, expected) in cases {
-        let stream = engine.query(sql, Arc::new(OneFound), Params::Positional(&params)).await.expect(sql);
-        let batches: Vec<_> = stream.batches.try_collect().await.expect(sql);
-        let found: Vec<String> = batches
-            .iter()
-            .flat_map(|b| {
-                (0..b.num_rows())
-                    .map(|i| datafusion::arrow::util::display::array_value_to_string(b.column(0), i).expect("prints"))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        assert_eq!(found.join(" "), expected, "{sql}");
+        let declared = rewrite::declared(&params);
+        // The second time a client has described it, and it may be known.
+        for described in [false, true] {
+            if described {
+                let shape = engine.describe(&session, sql, Arc::new(OneFound), &declared).await.expect(sql);
+                let again = engine.describe(&session, sql, Arc::new(OneFound), &declared).await.expect(sql);
+                assert_eq!((&shape.schema, &shape.params), (&again.schema, &again.params), "{sql}");
+                let whole_key = sql.contains("= $1 AND name =");
+                assert_eq!(engine.points.find(sql, PUBLIC, &declared).is_some(), whole_key, "{sql}");
+            }
+            let stream = engine.query(sql, Arc::new(OneFound), Params::Positional(&params)).await.expect(sql);
+            let schema = stream.schema.clone();
+            let batches: Vec<_> = stream.batches.try_collect().await.expect(sql);
+            assert!(batches.iter().all(|b| b.schema() == schema), "{sql}");
+            let column = |b: &RecordBatch| {
+                let print = datafusion::arrow::util::display::array_value_to_string;
+                (0..b.num_rows()).map(|i| print(b.column(0), i).expect("prints")).collect::<Vec<_>>()
+            };
+            assert_eq!(batches.iter().flat_map(column).collect::<Vec<_>>().join(" "), expected, "{sql}");
+        }
     }
+    // What is known does not count for another table: this one is scanned.
+    let sql = r#"SELECT "userId" FROM Orders WHERE "userId" = $1 AND name = $2"#;
+    let stream = engine.query(sql, Arc::new(One), Params::Positional(&text(&["1", "a"]))).await.expect(sql);
+    let rows: usize = stream.batches.try_collect::<Vec<_>>().await.expect(sql).iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(rows, 1, "{sql}");
     // A part of the key is not enough.
     let sql = r#"SELECT "userId" FROM Orders WHERE "userId" = 1"#;
     let stream = engine.query(sql, Arc::new(OneFound), Params::Positional(&[])).await.expect("plans");

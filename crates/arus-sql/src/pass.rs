@@ -33,7 +33,7 @@ pub(crate) fn merge(rel: Rel) -> Rel {
         return rel;
     };
     let schema = rel.schema;
-    if condition.as_ref().is_some_and(never::never) {
+    if condition.as_ref().is_some_and(never::never) && !stays(&input) {
         return Rel { op: RelOp::Values { rows: vec![] }, schema };
     }
     if condition.is_none() && is_identity(&projection, input.schema.len()) {
@@ -65,6 +65,7 @@ fn emptied(rel: Rel) -> Rel {
     let is_empty = |r: &Rel| matches!(&r.op, RelOp::Values { rows } if rows.is_empty());
     let rows = match &rel.op {
         RelOp::Scan { .. } | RelOp::Values { .. } | RelOp::Sink { .. } => return rel,
+        _ if stays(&rel) => return rel,
         RelOp::Aggregate { input, keys, calls, .. } if keys.is_empty() && is_empty(input) => match of_no_rows(calls) {
             Some(row) => vec![row],
             None => return rel,
@@ -75,6 +76,15 @@ fn emptied(rel: Rel) -> Rel {
         _ => return rel,
     };
     Rel { op: RelOp::Values { rows }, schema: rel.schema }
+}
+
+/// Whether Flink does not see that it gives no rows: then the one row of an aggregate above it never comes.
+fn stays(rel: &Rel) -> bool {
+    match &rel.op {
+        RelOp::Correlate { .. } => true,
+        RelOp::Calc { input, .. } => stays(input),
+        _ => false,
+    }
 }
 
 /// The values over no rows; `None` where Flink does not know them.

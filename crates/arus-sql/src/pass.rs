@@ -33,8 +33,11 @@ pub(crate) fn merge(rel: Rel) -> Rel {
         return rel;
     };
     let schema = rel.schema;
-    if condition.as_ref().is_some_and(never::never) && !stays(&input) {
-        return Rel { op: RelOp::Values { rows: vec![] }, schema };
+    if condition.as_ref().is_some_and(never::never) {
+        return match stays(&input) {
+            true => Rel { op: RelOp::Calc { input: Box::new(drained(*input)), condition: None, projection }, schema },
+            false => Rel { op: RelOp::Values { rows: vec![] }, schema },
+        };
     }
     if condition.is_none() && is_identity(&projection, input.schema.len()) {
         return Rel { schema, ..*input };
@@ -84,6 +87,14 @@ fn stays(rel: &Rel) -> bool {
         RelOp::Correlate { .. } => true,
         RelOp::Calc { input, .. } => stays(input),
         _ => false,
+    }
+}
+
+/// The same over no rows.
+fn drained(rel: Rel) -> Rel {
+    match rel.op {
+        RelOp::Calc { .. } | RelOp::Correlate { .. } => rel.map_inputs(&mut drained),
+        _ => Rel { op: RelOp::Values { rows: vec![] }, schema: rel.schema },
     }
 }
 

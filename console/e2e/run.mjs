@@ -56,7 +56,7 @@ async function screens(base) {
   const boards = await (await fetch(`${base}/v1/console/dashboards`)).json();
   const of = (answer, name) => answer.rows.map((row) => row[answer.columns.findIndex((column) => column.name === name)]);
   const kinds = [...of(tables, 'name').map((name) => `/data/${encodeURIComponent(name)}`), ...of(pipelines, 'id').map((id) => `/pipelines/${encodeURIComponent(id)}`), ...boards.map((board) => `/dashboards/${board.name}`)];
-  return ['/', '/data', '/pipelines', '/sql', '/settings', '/dashboards', '/nothing/here', ...kinds];
+  return ['/', '/data', '/pipelines', '/sql', '/settings', '/dashboards', '/alerts', '/nothing/here', ...kinds];
 }
 
 async function firstBoard(base) {
@@ -410,10 +410,58 @@ async function heldRows({ browser, server }) {
 }
 
 /** Every screen by its letter, the list of keys, a command of the palette; the settings name the real doors. */
+/** From the empty page to an alert that fires, is silenced and resolves. */
+async function alerts({ browser, server }) {
+  if (mock) return;
+  const statement = async (sql) => {
+    const answer = await (await fetch(`${server.base}/v1/sql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ sql }) })).text();
+    assert.doesNotMatch(answer, /"error"/, sql);
+  };
+  await statement('CREATE TABLE doors (door STRING, opened BOOLEAN, PRIMARY KEY (door) NOT ENFORCED)');
+  const page = await open(browser, `${server.base}/alerts`);
+  await page.waitForSelector('[data-testid=first-alert] pre', { timeout: LIMIT_MS });
+  await page.selectOption('[aria-label=Table]', 'doors');
+  await eventually('the statement names the table', 20_000, async () => /CREATE ALERT `many_doors`/.test(await page.textContent('[data-testid=first-alert] pre')));
+  for (const size of [{ width: 390, height: 844 }, { width: 1280, height: 800 }]) {
+    await page.setViewportSize(size);
+    for (const theme of ['light', 'dark']) await axe(page, theme, `no alert yet, ${size.width}`);
+  }
+  await statement(`CREATE ALERT door_open ON (SELECT door FROM doors WHERE opened) KEY (door) SEVERITY CRITICAL SUMMARY '{door} stands open' RUNBOOK 'https://wiki.example.com/doors'`);
+  await page.waitForSelector('[data-testid=alerts] tbody tr', { timeout: LIMIT_MS });
+  await page.waitForSelector('[data-testid=verdict][data-health=ok]:has-text("Nothing fires of one alert")');
+  await post(server.base, 'doors', { door: 'cellar', opened: true });
+  await page.waitForSelector('[data-testid=firing]:has-text("cellar stands open")', { timeout: LIMIT_MS });
+  await page.waitForSelector('[data-testid=verdict][data-health=critical]:has-text("door_open fires, 1 case")', { timeout: LIMIT_MS });
+  assert.equal(await page.getAttribute('[data-testid=firing] tbody a', 'href'), 'https://wiki.example.com/doors');
+  assert.deepEqual(await psql(server, 'SELECT summary FROM arus.alert_cases'), ['cellar stands open']);
+  for (const size of [{ width: 390, height: 844 }, { width: 1280, height: 800 }]) {
+    await page.setViewportSize(size);
+    for (const theme of ['light', 'dark']) await axe(page, theme, `an alert that fires, ${size.width}`);
+  }
+  await page.goto(server.base);
+  await page.waitForSelector('[data-testid=verdict]:has-text("door_open fires")', { timeout: LIMIT_MS });
+  await page.click('[data-testid=verdict] a:has-text("Open alerts")');
+  await page.click('button[aria-label="Silence door_open for an hour"]');
+  await page.waitForSelector('button[aria-label="Unsilence door_open"]', { timeout: LIMIT_MS });
+  await page.waitForSelector('[data-testid=altered]:has-text("nobody is told")');
+  await page.waitForSelector('[data-testid=verdict][data-health=ok]', { timeout: LIMIT_MS });
+  await axe(page, 'dark', 'a silenced alert');
+  await page.click('button[aria-label="Unsilence door_open"]');
+  await page.waitForSelector('button[aria-label="Silence door_open for an hour"]', { timeout: LIMIT_MS });
+  await page.click('button[aria-label="Test door_open"]');
+  await page.waitForSelector('[data-testid=events] li:has-text("<door> stands open")', { timeout: LIMIT_MS });
+  await post(server.base, 'doors', { door: 'cellar', opened: false });
+  await page.waitForSelector('[data-testid=firing]:has-text("Nothing fires")', { timeout: LIMIT_MS });
+  await page.waitForSelector('[data-testid=events] li:has-text("resolved")');
+  await statement('DROP ALERT door_open');
+  await statement('DROP TABLE doors');
+  await settled(page);
+}
+
 async function keysAndSettings({ browser, server }) {
   const page = await open(browser, server.base);
   await page.waitForSelector('main h1');
-  for (const [letter, path] of [['d', '/data'], ['p', '/pipelines'], ['s', '/sql'], ['b', '/dashboards'], ['o', '/'], ['e', '/settings']]) {
+  for (const [letter, path] of [['d', '/data'], ['p', '/pipelines'], ['s', '/sql'], ['b', '/dashboards'], ['a', '/alerts'], ['o', '/'], ['e', '/settings']]) {
     await page.waitForSelector('main h1', { state: 'attached' });
     await page.evaluate(() => document.querySelector('main').focus());
     await page.keyboard.press('g');
@@ -490,7 +538,7 @@ async function takePicture({ browser, server }) {
   await page.context().close();
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, keysAndSettings, sparing, accessible, firstEvent, takePicture, killAndRestart };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, keysAndSettings, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

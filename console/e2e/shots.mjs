@@ -15,7 +15,7 @@ const ask = async (sql) => (await (await fetch(`${base}/v1/console/query`, { met
 const tables = await ask('SELECT * FROM arus.tables');
 const pipelines = await ask('SELECT * FROM arus.pipelines');
 const column = (answer, name) => answer.rows.map((row) => row[answer.columns.findIndex((each) => each.name === name)]);
-const screens = [['overview', '/'], ['data', '/data'], ['pipelines', '/pipelines'], ['dashboards', '/dashboards'], ['sql', '/sql'], ['settings', '/settings']];
+const screens = [['overview', '/'], ['data', '/data'], ['pipelines', '/pipelines'], ['dashboards', '/dashboards'], ['sql', '/sql'], ['settings', '/settings'], ['alerts', '/alerts']];
 for (const name of column(tables, 'name')) screens.push([`data-${name}`, `/data/${encodeURIComponent(name)}`]);
 for (const id of column(pipelines, 'id')) screens.push([`pipeline-${id}`, `/pipelines/${encodeURIComponent(id)}`]);
 for (const { name } of names) screens.push([`dashboard-${name}`, `/dashboards/${name}`]);

@@ -2,6 +2,7 @@
 //! Pure: figures in, words out, so that each sentence has a test.
 
 import { bytes, count, percent, plural, rate, span } from './format';
+import { alertHealth, byGravity, type AlertInfo } from './wire/alerts';
 import type { ServerInfo } from './wire/api';
 import type { PipelineInfo, TableInfo } from './wire/catalog.svelte';
 
@@ -48,7 +49,7 @@ export function tableHealth(table: TableInfo, pipelines: PipelineInfo[]): Health
   return 'ok';
 }
 
-export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], server: ServerInfo | undefined): Verdict {
+export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], server: ServerInfo | undefined, alerts: AlertInfo[] = []): Verdict {
   const open = (pipeline: PipelineInfo) => ({ path: `/pipelines/${encodeURIComponent(pipeline.id)}`, label: `Open ${pipeline.name}` });
   const failed = pipelines.filter((pipeline) => pipeline.state === 'failed');
   const first = failed[0];
@@ -69,9 +70,36 @@ export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], 
       href: { path: '/data', label: 'See what holds it' },
     };
   }
+  const loud = alerts.filter((alert) => alertHealth(alert) === 'critical' || alertHealth(alert) === 'warn');
+  if (loud.length > 0) return { ...alertsVerdict(alerts), href: { path: '/alerts', label: 'Open alerts' } };
   const behind = pipelines.filter((p) => pipelineHealth(p) === 'warn').sort((a, b) => (b.behindMs ?? 0) - (a.behindMs ?? 0))[0];
   if (behind) return { ...behindVerdict(behind, [{ code: behind.name }, ' ']), href: open(behind) };
   return wellVerdict(tables, pipelines);
+}
+
+/** What alerts say, all in all. */
+export function alertsVerdict(alerts: AlertInfo[]): Verdict {
+  const silenced = alerts.filter((alert) => alert.silenced).length;
+  const unheard = alerts.filter((alert) => alert.lastError !== '');
+  const evidence: Words = [];
+  if (silenced > 0) evidence.push(`${plural(silenced, 'alert')} silenced. `);
+  const deaf = unheard[0];
+  if (deaf) evidence.push(`${plural(deaf.waiting, 'message')} of `, { code: deaf.name }, ` could not be delivered: ${sentence(deaf.lastError)}`);
+  const none = { href: null, evidence };
+  const broken = alerts.find((alert) => alert.state === 'error');
+  if (broken) return { ...none, health: 'critical', headline: [{ code: broken.name }, ' watches nothing: ', `${bare(broken.reason || 'its pipeline does not run')}.`] };
+  const firing = alerts.filter((alert) => alert.state === 'firing' && !alert.silenced).sort(byGravity);
+  const first = firing[0];
+  if (first) {
+    const cases = firing.reduce((sum, alert) => sum + alert.firing, 0);
+    const health = alertHealth(first);
+    const headline: Words = firing.length === 1 ? [{ code: first.name }, ` fires, ${plural(cases, 'case')}.`] : [`${firing.length} alerts fire, `, { code: first.name }, ' first.'];
+    return { ...none, health, headline };
+  }
+  const missing = alerts.filter((alert) => alert.state === 'no data' && !alert.silenced);
+  const starved = missing[0];
+  if (starved) return { ...none, health: 'warn', headline: [{ code: starved.name }, ' gets no data.'] };
+  return { ...none, health: unheard.length > 0 ? 'warn' : 'ok', headline: [alerts.length === 1 ? 'Nothing fires of one alert.' : `Nothing fires of ${alerts.length} alerts.`] };
 }
 
 function behindVerdict(pipeline: PipelineInfo, subject: Words): Omit<Verdict, 'href'> {

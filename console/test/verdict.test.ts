@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overviewVerdict, pipelineVerdict, roles, type OperatorInfo, type Words } from '../src/verdict';
+import { alertsVerdict, overviewVerdict, pipelineVerdict, roles, type OperatorInfo, type Words } from '../src/verdict';
+import type { AlertInfo } from '../src/wire/alerts';
 import type { PipelineInfo, TableInfo } from '../src/wire/catalog.svelte';
 
 const text = (words: Words) => words.map((word) => (typeof word === 'string' ? word : word.code)).join('');
@@ -42,4 +43,23 @@ test('the cause is the full operator, held are all above it, and nobody while th
   assert.deepEqual(new Set(roles(pipeline({}), operators).values()), new Set(['even']));
   assert.equal(text(pipelineVerdict(pipeline({ behindMs: 53_000 }), operators).headline), '53 s behind: op3 fills one core.');
   assert.match(text(pipelineVerdict(pipeline({}), operators).headline), /^Current: 0\.4 s behind/);
+});
+
+const alert = (more: Partial<AlertInfo>): AlertInfo => ({
+  name: 'cards', severity: 'critical', state: 'ok', firing: 0, sinceMs: null, silenced: false, silencedUntilMs: null, query: '', notify: 'oncall', pipeline: 'p', reason: '', waiting: 0, dropped: 0, leftOut: 0,
+  lastError: '', fired: 0, lastEvent: '', lastEventMs: null, runbook: '', ...more,
+});
+
+test('what fires is said, the gravest first; what is silenced is not', () => {
+  assert.equal(text(alertsVerdict([alert({})]).headline), 'Nothing fires of one alert.');
+  const firing = [alert({ name: 'slow', severity: 'warning', state: 'firing', firing: 3, sinceMs: 1 }), alert({ state: 'firing', firing: 1, sinceMs: 9 })];
+  assert.equal(text(alertsVerdict(firing).headline), '2 alerts fire, cards first.');
+  assert.equal(overviewVerdict([topic], [pipeline({})], undefined, firing).href?.path, '/alerts');
+  const silenced = alertsVerdict([alert({ state: 'firing', firing: 1, silenced: true }), alert({ name: 'b', state: 'no data' })]);
+  assert.equal(text(silenced.headline), 'b gets no data.');
+  assert.match(text(silenced.evidence), /1 alert silenced/);
+  const deaf = alertsVerdict([alert({ waiting: 2, lastError: 'hooks:443: answered 503' })]);
+  assert.equal(deaf.health, 'warn');
+  assert.match(text(deaf.evidence), /2 messages of cards could not be delivered: Hooks:443: answered 503\./);
+  assert.match(text(alertsVerdict([alert({ state: 'error', reason: 'no table' })]).headline), /cards watches nothing: no table\./);
 });

@@ -2,6 +2,7 @@
 
 import { numberOf, timeOf } from '../format';
 import { dashboardNames, query, records, serverInfo, type Answer, type Cell, type DashboardName, type ServerInfo } from './api';
+import { alertOf, type AlertInfo } from './alerts';
 import { connection } from './connection.svelte';
 import { happened } from './happened.svelte';
 import { History } from './history.svelte';
@@ -153,12 +154,14 @@ class Catalog {
   #tables = new Live(async (signal) => snapshot(await query('SELECT * FROM arus.tables', {}, signal), tableOf), 500);
   #pipelines = new Live(async (signal) => snapshot(await query('SELECT * FROM arus.pipelines', {}, signal), pipelineOf), 500);
   #server = new Live<ServerInfo>(serverInfo, 2_000);
+  #alerts = new Live(async (signal) => snapshot(await query('SELECT * FROM arus.alerts', {}, signal), alertOf), 1_000);
   #dashboards = new Live<DashboardName[]>(dashboardNames, 5_000);
 
   readonly history = new History();
 
   readonly tables: TableInfo[] = $derived([...(this.#tables.value?.items ?? [])].sort(byName));
   readonly pipelines: PipelineInfo[] = $derived([...(this.#pipelines.value?.items ?? [])].sort(byName));
+  readonly alerts: AlertInfo[] = $derived([...(this.#alerts.value?.items ?? [])].sort(byName));
   readonly dashboards: DashboardName[] = $derived(this.#dashboards.value ?? []);
   readonly server: ServerInfo | undefined = $derived(this.#server.value);
 
@@ -168,6 +171,19 @@ class Catalog {
 
   get known(): boolean {
     return this.#tables.value !== undefined && this.#pipelines.value !== undefined;
+  }
+
+  get alertsKnown(): boolean {
+    return this.#alerts.value !== undefined;
+  }
+
+  get alertsRefusal() {
+    return this.#alerts.refusal;
+  }
+
+  /** They were changed here. */
+  hurryAlerts(): void {
+    this.#alerts.hurry();
   }
 
   get dashboardsKnown(): boolean {
@@ -191,7 +207,7 @@ class Catalog {
   }
 
   start(): () => void {
-    const stops = [this.#tables.start(), this.#pipelines.start(), this.#server.start(), this.#dashboards.start()];
+    const stops = [this.#tables.start(), this.#pipelines.start(), this.#server.start(), this.#dashboards.start(), this.#alerts.start()];
     stops.push(connection.onTick((tick) => {
       if (!this.known) return;
       this.history.sample(tick.now_ms, this.#figures(tick.now_ms));

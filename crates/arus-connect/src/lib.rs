@@ -3,9 +3,11 @@
 //! A reader hands out bytes and never decodes; a decoder never reads. What a connector needs of the machine (files,
 //! clock, standard output) comes with [`arus_core::connector::ConnectContext`].
 
+mod alert;
 mod format;
 #[cfg(test)]
 mod hostile_tests;
+pub mod notify;
 mod options;
 mod outbox;
 mod registry;

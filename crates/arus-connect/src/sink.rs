@@ -9,7 +9,7 @@ use arus_core::Error;
 use arus_core::catalog::TableDef;
 use arus_core::error::Code;
 
-fn not_a_source(connector: &str, table: &TableDef) -> Error {
+pub(crate) fn not_a_source(connector: &str, table: &TableDef) -> Error {
     Error::user(format!("table '{}': connector '{connector}' can only be used as a sink, not as a source", table.path))
         .with_code(Code::NotSupported)
 }

@@ -147,6 +147,7 @@ impl Shared {
                 Planned::Insert { plan, .. }
                 | Planned::InsertValues { plan, .. }
                 | Planned::StatementSet { plan, .. }
+                | Planned::CreateAlert { plan, .. }
                 | Planned::CreateMaterializedTable { plan, .. } => plan,
                 _ => return false,
             };

@@ -76,6 +76,18 @@ fn folded(
     Ok(folded.snapshot().scan(&all, None))
 }
 
+/// The changes of a plan over one epoch, of its topics from these offsets on; rows that fail are left out.
+pub(crate) fn changes_after(
+    shared: &Arc<Shared>,
+    published: &Arc<Published>,
+    plan: &PhysicalPlan,
+    settings: &Settings,
+    starts: Option<&[i64]>,
+) -> Result<impl Iterator<Item = Result<ChangeBatch>> + Send + use<>> {
+    let policy = ErrorPolicy::from_settings(settings)?;
+    changes_from(shared, published, plan, settings, (starts, policy))
+}
+
 /// The sink of the plan: its schema, and whether it gets inserts only.
 fn collecting(plan: &PhysicalPlan) -> Result<(NodeId, (RowSchema, bool))> {
     let (id, _) = plan.sinks().next().ok_or_else(|| Error::bug("a query without a sink"))?;

@@ -64,6 +64,7 @@ pub fn check_script(config: &EngineConfig, text: &str) -> CheckReport {
             Planned::Insert { plan, .. }
             | Planned::InsertValues { plan, .. }
             | Planned::StatementSet { plan, .. }
+            | Planned::CreateAlert { plan, .. }
             | Planned::Select { plan, .. } => {
                 report.fingerprints.push(fingerprint(plan));
                 let explain = format!("EXPLAIN CHANGELOG_MODE {statement}");

@@ -1,5 +1,6 @@
 //! What an engine is started with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub struct EngineConfig {
     pub allow_paths: Vec<PathBuf>,
     /// `host`, `host:port`, `*.domain`.
     pub allow_hosts: Vec<String>,
+    /// Who may be told of alerts: URLs by name.
+    pub notifiers: BTreeMap<String, String>,
     /// A folder with a file for each secret.
     pub secrets: Option<PathBuf>,
     /// Passwords are asked for even while there is no user: others than this machine may connect.
@@ -85,6 +88,7 @@ impl EngineConfig {
             ingest_rate: None,
             allow_paths: vec![],
             allow_hosts: vec![],
+            notifiers: BTreeMap::new(),
             secrets: None,
             ask_passwords: false,
             working_dir,

@@ -307,12 +307,13 @@ impl Shared {
                 .with_code(Code::InvalidValue)
                 .with_hint("SHOW JOBS lists them")
         })?;
+        let name = &job.spec.name;
         if job.spec.kind == JobKind::MaterializedTable {
-            return Err(Error::user(format!("job '{id}' belongs to materialized table '{}'", job.spec.name))
-                .with_hint(format!(
-                    "ALTER MATERIALIZED TABLE {} SUSPEND stops it for a while, DROP for good",
-                    job.spec.name
-                )));
+            return Err(Error::user(format!("job '{id}' belongs to materialized table '{name}'"))
+                .with_hint(format!("ALTER MATERIALIZED TABLE {name} SUSPEND stops it for a while, DROP for good")));
+        }
+        if job.spec.kind == JobKind::Alert {
+            return Err(Error::user(format!("job '{id}' belongs to {name}")).with_hint("DROP ALERT stops it for good"));
         }
         if drain {
             return self.ask(|reply| Control::Drain { job: job.clone(), reply }).await;
@@ -563,7 +564,7 @@ pub(crate) fn keyed_table(def: &TableDef) -> KeyedTable {
 pub(crate) fn in_use(path: &ObjectPath, how: &str, pipeline: &str) -> Error {
     Error::user(format!("table '{path}' is {how} by pipeline '{pipeline}'"))
         .with_code(Code::Conflict)
-        .with_hint("stop the pipeline first: STOP JOB, or DROP MATERIALIZED TABLE")
+        .with_hint("stop the pipeline first: STOP JOB, DROP MATERIALIZED TABLE or DROP ALERT")
 }
 
 /// 32 hexadecimal digits.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arus_connect::sink_schema;
 use arus_core::catalog::{ConnectorCatalog, TableDef, TableKind};
 use arus_core::connector::Connector;
-use arus_core::delivery::{MarkName, OutboxRows};
+use arus_core::delivery::{MarkName, OutboxRows, SinkDelivery};
 use arus_core::limits::OUTBOX_FILES;
 use arus_core::plan::{PhysicalPlan, SinkTarget, Uid};
 use arus_core::read::Cut;
@@ -25,6 +25,7 @@ use arus_storage::manifest::{Checkpoint, OutboxRef, SinkMark};
 use arus_storage::outbox::{OutboxOwner, OutboxStore};
 use arus_stream::{QuarantinedRow, SideKey, SideTables};
 
+use crate::alerts::AlertDelivery;
 use crate::config::Mode;
 use crate::io::SideWriter;
 use crate::jobs::Job;
@@ -172,9 +173,11 @@ impl Outboxes {
                 deployment: job.spec.id.clone(),
                 sink: format!("{:016x}", sink.0),
             };
-            let connector = connector_of(shared, &table)?;
-            let delivery = connector.delivery(&opened, mark, &connect).map_err(|e| mask.error(e))?;
             let known = self.adopted_marks.iter().find(|m| m.pipeline == id && m.sink == sink).map(|m| m.delivered);
+            let delivery: Box<dyn SinkDelivery> = match shared.alerts.of_pipeline(id) {
+                Some(alert) => Box::new(AlertDelivery::new(alert, known, shared.config.clock.clone())),
+                None => connector_of(shared, &table)?.delivery(&opened, mark, &connect).map_err(|e| mask.error(e))?,
+            };
             let mine = |o: &OutboxRef| o.pipeline == id && o.sink == sink;
             let listed: VecDeque<OutboxRef> = self.adopted.iter().filter(|o| mine(o)).cloned().collect();
             self.adopted.retain(|o| !mine(o));

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::alerts::{self, Alerts};
 use crate::catalog::ServerCatalog;
 use crate::checkpoint::{AfterRecord, CheckpointTask};
 use crate::config::{EngineConfig, Mode};
@@ -83,6 +84,9 @@ impl Engine {
         }
         engine.shared.keep_budget()?;
         disk::watch(&engine.shared)?;
+        if engine.shared.config.mode == Mode::Server {
+            alerts::start(&engine.shared)?;
+        }
         engine.shared.ready.store(true, Relaxed);
         Ok(engine)
     }
@@ -112,6 +116,7 @@ impl Engine {
         let signals = Arc::new(Signals::default());
         let files = state.checkpoint.as_ref().map(|c| c.files.as_slice()).unwrap_or_default();
         let restored = RestoredState::read(&store, files)?;
+        let alerts = Alerts::new(config.fs.clone(), &folder)?;
         let disk = DiskBudget::new(config.disk_bytes, config.disk_free_bytes, &folder)?;
         let shared = Arc::new(Shared {
             connect: connect_context(&config),
@@ -145,6 +150,7 @@ impl Engine {
             after_record: AfterRecord::default(),
             owners: Owners::default(),
             disk,
+            alerts,
             access: Access::new(config.ask_passwords, config.clock.clone())?,
             state_damages: restored.damages.clone(),
             config,

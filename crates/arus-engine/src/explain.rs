@@ -18,13 +18,18 @@ pub(crate) fn inbox_note(shared: &Shared, statement: &str, settings: &Settings) 
             let inserts: Vec<String> = inserts.iter().map(|insert| format!("{insert};\n")).collect();
             format!("BEGIN STATEMENT SET;\n{}END", inserts.concat())
         }
-        ExplainTarget::CreateTable(_) | ExplainTarget::Why(_) | ExplainTarget::Analyze(_) => return None,
+        ExplainTarget::CreateTable(_)
+        | ExplainTarget::Why(_)
+        | ExplainTarget::Analyze(_)
+        | ExplainTarget::Alert { .. } => return None,
+        ExplainTarget::CreateAlert(alert) => alert.to_string(),
         ExplainTarget::CreateMaterializedTable(table) => table.to_string(),
     };
     let plan = match shared.plan(&target, settings, false).ok()?.planned {
         Planned::Select { plan, .. }
         | Planned::Insert { plan, .. }
         | Planned::StatementSet { plan, .. }
+        | Planned::CreateAlert { plan, .. }
         | Planned::CreateMaterializedTable { plan, .. } => plan,
         _ => return None,
     };

@@ -21,6 +21,8 @@ pub(crate) enum JobKind {
     StatementSet,
     /// Moves what clients write to a keyed table from its hidden topic into the table.
     ClientWriter,
+    /// Its rows go to the book of an alert.
+    Alert,
     /// A bare SELECT of `arus run`.
     Select,
 }
@@ -32,6 +34,7 @@ impl JobKind {
             JobKind::Insert => "insert",
             JobKind::StatementSet => "statement set",
             JobKind::ClientWriter => "client writer",
+            JobKind::Alert => "alert",
             JobKind::Select => "select",
         }
     }
@@ -135,7 +138,7 @@ impl Job {
     pub(crate) fn is_in_catalog(&self) -> bool {
         match self.status() {
             JobStatus::Running | JobStatus::Restarting(_) | JobStatus::Suspended | JobStatus::Failed(_) => true,
-            JobStatus::Finished => self.spec.kind == JobKind::MaterializedTable,
+            JobStatus::Finished => matches!(self.spec.kind, JobKind::MaterializedTable | JobKind::Alert),
             JobStatus::Stopped => false,
         }
     }

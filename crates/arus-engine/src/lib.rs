@@ -6,6 +6,7 @@
 
 mod access;
 mod admission;
+mod alerts;
 mod alter;
 mod analyze;
 mod backup;

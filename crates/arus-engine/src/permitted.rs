@@ -140,6 +140,9 @@ impl Shared {
             Planned::ShowJobs | Planned::DescribeJob { .. } | Planned::ExplainAnalyze { .. } => {
                 self.authorize(who, Action::Watch("to see jobs"))
             }
+            Planned::ShowAlerts | Planned::ShowCreateAlert { .. } => {
+                self.authorize(who, Action::Watch("to see alerts"))
+            }
             Planned::Insert { .. } | Planned::InsertValues { .. } | Planned::StatementSet { .. } => {
                 self.authorize(who, Action::Administer("to start a pipeline"))
             }
@@ -166,8 +169,8 @@ fn for_admins(text: &str) -> Result<Option<&'static str>> {
         | StatementKind::Unsupported { .. } => None,
         StatementKind::StatementSet(_) => Some("to start a pipeline"),
         StatementKind::StopJob(_) => Some("STOP JOB"),
-        StatementKind::Drop(_) => Some("DROP"),
-        StatementKind::Alter(_) => Some("ALTER"),
+        StatementKind::Drop(_) | StatementKind::DropAlert { .. } => Some("DROP"),
+        StatementKind::Alter(_) | StatementKind::AlterAlert(_) => Some("ALTER"),
         _ => Some("CREATE"),
     })
 }

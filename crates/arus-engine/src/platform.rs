@@ -308,6 +308,7 @@ fn metrics(shared: &Shared) -> String {
     per_table(shared, &mut out);
     per_operator(shared, &mut out);
     per_sink(shared, &mut out);
+    crate::alerts::metrics(shared, &mut out);
     out
 }
 

@@ -14,6 +14,7 @@ use arus_storage::manifest::{CatalogItem, Checkpoint, ManifestState};
 use arus_stream::Checkpoint as TaskCheckpoint;
 
 use crate::access::ACCESS;
+use crate::alerts::ALERT;
 use crate::ddl::{CLIENT_WRITER, DATABASE_ITEM, MATERIALIZED, PIPELINE, TABLE, VIEW, settings_of};
 use crate::domain::Domain;
 use crate::follow;
@@ -61,6 +62,7 @@ pub(crate) fn recover(
     jobs.sort_by_key(|job: &RecoveredJob| job.id);
     jobs.retain(|recovered| recovered.job.status() == JobStatus::Running);
     shared.log.remove_unknown()?;
+    shared.alerts.remove_unknown()?;
     if let Some(checkpoint) = checkpoint {
         for table in shared.tables.all() {
             if let Some(ends) = table.topic().and_then(|t| checkpoint.markers.get(&t.id())) {
@@ -182,6 +184,10 @@ fn recover_item(
             let path = table.path.clone();
             recover_table(shared, item, table, checkpoint, restored)?;
             Ok(Some(shared.spec_of_item(item, JobKind::MaterializedTable, path.to_string(), plan, vec![path])))
+        }
+        (ALERT, Planned::CreateAlert { def, plan, .. }) => {
+            shared.alerts.put(*def, item.clone())?;
+            Ok(Some(shared.alert_spec(item, plan)))
         }
         (PIPELINE, Planned::Insert { plan, target }) => {
             Ok(Some(job(shared, item, JobKind::Insert, plan, vec![target])))

@@ -24,6 +24,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::access::{Action, Who};
+use crate::alerts::{ALERT_COLUMNS, BACKTEST_COLUMNS};
 use crate::alter::in_database_of;
 use crate::bounded;
 use crate::config::Mode;
@@ -209,6 +210,30 @@ impl EngineSession {
                 let job = shared.create_materialized(table, plan, origin).await?;
                 Done { job: Some(job), ..done("CREATE MATERIALIZED TABLE") }
             }
+            Planned::CreateAlert { def, plan, if_not_exists } => {
+                let job = shared.create_alert(*def, plan, if_not_exists, origin).await?;
+                Done { job, ..done("CREATE ALERT") }
+            }
+            Planned::AlterAlert { path, change } => {
+                Done { notices: shared.alter_alert(&path, change)?, ..done("ALTER ALERT") }
+            }
+            Planned::DropAlert { path, if_exists } => {
+                shared.drop_alert(&path, if_exists).await?;
+                done("DROP ALERT")
+            }
+            Planned::ShowAlerts => {
+                return text_rows(&ALERT_COLUMNS, &shared.show_alerts()).map(StatementOutput::Rows);
+            }
+            Planned::ShowCreateAlert { path } => {
+                let rows = vec![vec![Some(shared.show_create_alert(&path)?)]];
+                return text_rows(&RESULT_COLUMNS, &rows).map(StatementOutput::Rows);
+            }
+            Planned::ExplainAlert { path, last_ms } => {
+                let published = self.read_snapshot().await?.published.clone();
+                let tested = tokio::task::spawn_blocking(move || shared.backtest(&path, last_ms, &published));
+                let rows = tested.await.map_err(|e| Error::bug(format!("a backtest: {e}")))??;
+                return text_rows(&BACKTEST_COLUMNS, &rows).map(StatementOutput::Rows);
+            }
             Planned::Drop { kind, path, .. } => {
                 shared.drop_object(kind, &path).await?;
                 shared.forget_dropped().await?;
@@ -373,6 +398,7 @@ impl EngineSession {
 }
 
 const WHY_COLUMNS: [&str; 1] = ["why"];
+const RESULT_COLUMNS: [&str; 1] = ["result"];
 const JOB_COLUMNS: [&str; 4] = ["job id", "job name", "status", "start time"];
 
 /// Whether the statement only reads, by its first word.
@@ -461,6 +487,9 @@ impl Session for EngineSession {
             Planned::ShowJobs | Planned::DescribeJob { .. } => Some(text_schema(&JOB_COLUMNS)),
             Planned::ExplainWhy { .. } => Some(text_schema(&WHY_COLUMNS)),
             Planned::ExplainAnalyze { .. } => Some(text_schema(&analyze::COLUMNS)),
+            Planned::ShowAlerts => Some(text_schema(&ALERT_COLUMNS)),
+            Planned::ShowCreateAlert { .. } => Some(text_schema(&RESULT_COLUMNS)),
+            Planned::ExplainAlert { .. } => Some(text_schema(&BACKTEST_COLUMNS)),
             Planned::Select { schema, .. } => Some(schema.to_arrow()),
             _ => None,
         };

@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::alerts::Alerts;
 use crate::catalog::{Changed, ServerCatalog};
 use crate::checkpoint::AfterRecord;
 use crate::config::{EngineConfig, Mode};
@@ -76,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) owners: Owners,
     pub(crate) disk: DiskBudget,
     pub(crate) access: Access,
+    pub(crate) alerts: Alerts,
     /// What of the restored checkpoint could not be read.
     pub(crate) state_damages: Vec<StateDamage>,
 }

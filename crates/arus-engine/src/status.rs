@@ -30,6 +30,9 @@ pub(crate) fn table(shared: &Arc<Shared>, published: &Published, name: &str) -> 
         "sinks" => (&system::SINKS, sinks(shared)),
         "settings" => (&system::SETTINGS, settings()),
         "disk" => (&system::DISK, disk(shared)),
+        "alerts" => (&system::ALERTS, crate::alerts::rows_of_alerts(shared)),
+        "alert_cases" => (&system::ALERT_CASES, crate::alerts::rows_of_cases(shared)),
+        "alert_events" => (&system::ALERT_EVENTS, crate::alerts::rows_of_events(shared)),
         "damages" => (&system::DAMAGES, crate::damage::rows(shared)),
         _ => return None,
     };

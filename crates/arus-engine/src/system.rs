@@ -153,8 +153,88 @@ pub(crate) const DAMAGES: SystemTable = SystemTable {
     ],
 };
 
-pub(crate) const ALL: &[&SystemTable] =
-    &[&DAMAGES, &DISK, &EPOCHS, &OPERATORS, &PIPELINES, &POSITIONS, &SETTINGS, &SINKS, &TABLES];
+pub(crate) const ALERTS: SystemTable = SystemTable {
+    name: "alerts",
+    columns: &[
+        ("name", Text),
+        ("database", Text),
+        ("severity", Text),
+        ("state", Text),
+        ("firing", BigInt),
+        ("since", Instant),
+        ("silenced", Boolean),
+        ("silenced_until", Instant),
+        ("query", Text),
+        ("key", Text),
+        ("resolve_after_ms", BigInt),
+        ("no_data_after_ms", BigInt),
+        ("repeat_ms", BigInt),
+        ("runbook", Text),
+        ("notify", Text),
+        ("pipeline", Text),
+        ("reason", Text),
+        ("waiting", BigInt),
+        ("delivered", BigInt),
+        ("dropped", BigInt),
+        ("failures", BigInt),
+        ("last_error", Text),
+        ("fired", BigInt),
+        ("left_out", BigInt),
+        ("last_event", Text),
+        ("last_event_at", Instant),
+        ("ddl", Text),
+    ],
+};
+
+/// What fires now.
+pub(crate) const ALERT_CASES: SystemTable = SystemTable {
+    name: "alert_cases",
+    columns: &[
+        ("alert", Text),
+        ("severity", Text),
+        ("state", Text),
+        ("key", Text),
+        ("summary", Text),
+        ("since", Instant),
+        ("changed", Instant),
+        ("told", Instant),
+        ("silenced", Boolean),
+        ("event_id", Text),
+        ("runbook", Text),
+        ("row", Text),
+    ],
+};
+
+pub(crate) const ALERT_EVENTS: SystemTable = SystemTable {
+    name: "alert_events",
+    columns: &[
+        ("id", Text),
+        ("alert", Text),
+        ("at", Instant),
+        ("event", Text),
+        ("severity", Text),
+        ("key", Text),
+        ("summary", Text),
+        ("since", Instant),
+        ("silenced", Boolean),
+        ("row", Text),
+    ],
+};
+
+pub(crate) const ALL: &[&SystemTable] = &[
+    &ALERTS,
+    &ALERT_CASES,
+    &ALERT_EVENTS,
+    &DAMAGES,
+    &DISK,
+    &EPOCHS,
+    &OPERATORS,
+    &PIPELINES,
+    &POSITIONS,
+    &SETTINGS,
+    &SINKS,
+    &TABLES,
+];
 
 impl SystemTable {
     fn schema(&self) -> RowSchema {

@@ -3,11 +3,13 @@
 //! Invariant: every node knows its [`Span`] in the text that was parsed, and its height is at most
 //! `parser::MAX_HEIGHT`, so that walking it recursively is safe.
 
+mod alert;
 mod alter;
 mod expr;
 mod query;
 mod types;
 
+pub use alert::*;
 pub use alter::*;
 pub use expr::*;
 pub use query::*;
@@ -100,6 +102,12 @@ pub enum StatementKind {
     CreateTable(Box<CreateTable>),
     CreateView(Box<CreateView>),
     CreateMaterializedTable(Box<CreateMaterializedTable>),
+    CreateAlert(Box<CreateAlert>),
+    AlterAlert(Box<AlterAlert>),
+    DropAlert {
+        if_exists: bool,
+        name: ObjectName,
+    },
     CreateDatabase(CreateDatabase),
     CreateCatalog(CreateCatalog),
     CreateFunction(Box<CreateFunction>),
@@ -383,6 +391,12 @@ pub enum ExplainTarget {
     /// `EXPLAIN CREATE TABLE .. AS`, `EXPLAIN CREATE MATERIALIZED TABLE .. AS`
     CreateTable(Box<CreateTable>),
     CreateMaterializedTable(Box<CreateMaterializedTable>),
+    CreateAlert(Box<CreateAlert>),
+    /// `EXPLAIN ALERT a LAST INTERVAL '7' DAY`
+    Alert {
+        name: ObjectName,
+        last: Box<Expr>,
+    },
     /// `EXPLAIN WHY t`
     Why(ObjectName),
     /// `EXPLAIN ANALYZE job`: a name or an id in quotes
@@ -444,6 +458,8 @@ pub enum ShowWhat {
     },
     Procedures,
     Models,
+    Alerts,
+    CreateAlert(ObjectName),
 }
 
 /// `[NOT] LIKE | ILIKE 'pattern'`

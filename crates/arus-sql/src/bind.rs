@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod aggregate_call;
+mod alert;
 mod alter;
 mod call;
 mod change;

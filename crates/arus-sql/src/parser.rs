@@ -3,6 +3,7 @@
 //! Invariant: no input overflows the stack. The parser nests at most [`NESTING_MAX`] deep, and no tree that it returns is higher than [`HEIGHT_MAX`],
 //! so that whoever walks the tree recursively is safe too.
 
+mod alert;
 mod alter;
 mod call;
 mod ddl;

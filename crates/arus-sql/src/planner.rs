@@ -1,5 +1,6 @@
 //! One statement to what is to be done: the public face of binder, passes and physical plan.
 
+mod alert;
 pub(crate) mod ddl;
 
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use arus_core::schema::RowSchema;
 use arus_core::settings::Settings;
 use arus_core::{Datum, Error, Result};
 
+pub use alert::AlertChange;
+
+use crate::alert::AlertDef;
 use crate::ast::{
     CreateMaterializedTable, DescribeTarget, Explain, ExplainTarget, Insert, ObjectKind, Query, SetExpr, Span,
     Statement, StatementKind,
@@ -99,6 +103,28 @@ pub enum Planned {
     CreateMaterializedTable {
         table: TableDef,
         plan: PhysicalPlan,
+    },
+    CreateAlert {
+        def: Box<AlertDef>,
+        plan: PhysicalPlan,
+        if_not_exists: bool,
+    },
+    AlterAlert {
+        path: ObjectPath,
+        change: AlertChange,
+    },
+    DropAlert {
+        path: ObjectPath,
+        if_exists: bool,
+    },
+    ShowAlerts,
+    ShowCreateAlert {
+        path: ObjectPath,
+    },
+    /// How often an alert would have fired in so many ms.
+    ExplainAlert {
+        path: ObjectPath,
+        last_ms: i64,
     },
     /// New, or changed.
     PutCatalog(CatalogDef),
@@ -252,6 +278,11 @@ impl Planner<'_> {
                 Planned::CreateView { view, if_not_exists: c.if_not_exists, replace: c.or_replace }
             }
             StatementKind::CreateMaterializedTable(c) => self.create_materialized(c, binder, notices)?,
+            StatementKind::CreateAlert(c) => self.create_alert(c, binder, notices)?,
+            StatementKind::AlterAlert(a) => self.alter_alert(a, binder)?,
+            StatementKind::DropAlert { if_exists, name } => {
+                Planned::DropAlert { path: binder.path(name)?, if_exists: *if_exists }
+            }
             StatementKind::CreateDatabase(c) => self.create_database(c, binder)?,
             StatementKind::CreateCatalog(c) => self.create_catalog(c, binder)?,
             StatementKind::CreateFunction(c) => {
@@ -344,6 +375,9 @@ impl Planner<'_> {
             StatementKind::Explain(e) => match &e.target {
                 ExplainTarget::Why(name) => Planned::ExplainWhy { table: binder.object(name)?.path().clone() },
                 ExplainTarget::Analyze(job) => Planned::ExplainAnalyze { job: job.value.clone() },
+                ExplainTarget::Alert { name, last } => {
+                    Planned::ExplainAlert { path: binder.path(name)?, last_ms: binder.time_of("LAST", last)? }
+                }
                 _ => self.explain(e, binder)?,
             },
             StatementKind::Describe(d) => match &d.target {
@@ -467,8 +501,12 @@ impl Planner<'_> {
                 let (rel, _) = binder.insert_into(&insert, Arc::new(derived.table))?;
                 self.explained(vec![Root { rel, at: binder.at(c.name.span) }])?
             }
-            ExplainTarget::Why(_) | ExplainTarget::Analyze(_) => {
-                return Err(Error::bug("EXPLAIN WHY and ANALYZE are answered by the engine"));
+            ExplainTarget::Why(_) | ExplainTarget::Analyze(_) | ExplainTarget::Alert { .. } => {
+                return Err(Error::bug("EXPLAIN WHY, ANALYZE and ALERT are answered by the engine"));
+            }
+            ExplainTarget::CreateAlert(c) => {
+                let (_, plan, rel) = self.alert(c, binder)?;
+                (vec![rel], plan)
             }
             ExplainTarget::CreateMaterializedTable(c) => {
                 let (_, plan, rel) = self.materialized(c, binder)?;

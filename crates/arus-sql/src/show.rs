@@ -82,6 +82,8 @@ pub(crate) fn show(show: &Show, binder: &Binder<'_>) -> Result<Planned> {
             one("function name", names)
         }
         ShowWhat::Jobs => Planned::ShowJobs,
+        ShowWhat::Alerts => Planned::ShowAlerts,
+        ShowWhat::CreateAlert(name) => Planned::ShowCreateAlert { path: binder.path(name)? },
         ShowWhat::Jars => one("jars", vec![]),
         ShowWhat::Procedures => {
             database(show, binder)?;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the text parses to the same tree, spans apart. Parentheses stand only where the tree needs them; names are quoted where they were.
 
+mod alert;
 mod alter;
 mod expr;
 mod query;

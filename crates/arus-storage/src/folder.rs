@@ -6,6 +6,7 @@
 //! topics/ID/PARTITION/      segments and their footers
 //! state/                    state files, named by the manifest
 //! outbox/                   rows of exactly-once sinks that are not delivered yet
+//! alerts/                   what each alert has told, and what it has still to tell
 //! ```
 
 use std::io::ErrorKind;
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 use arus_core::error::Code;
 use arus_core::fs::SharedFs;
 use arus_core::{Error, Result};
+
+/// The folder of alerts, within the data folder.
+pub(crate) const ALERTS: &str = "alerts";
 
 pub struct DataFolder {
     fs: SharedFs,
@@ -69,6 +73,10 @@ impl DataFolder {
 
     pub fn outbox(&self) -> PathBuf {
         self.root.join("outbox")
+    }
+
+    pub fn alerts(&self) -> PathBuf {
+        self.root.join(ALERTS)
     }
 
     /// Bytes of all files in the folder.

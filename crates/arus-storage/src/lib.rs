@@ -9,6 +9,7 @@ pub mod codec;
 pub mod doctor;
 mod folder;
 mod fs;
+pub mod kept;
 pub mod log;
 pub mod manifest;
 pub mod outbox;

@@ -212,6 +212,10 @@ pub(crate) struct Flags {
     /// port alone, `*.DOMAIN` for all below (repeatable)
     #[arg(long, global = true, value_name = "HOST", env = "ARUS_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_host: Vec<String>,
+    /// Who may be told of alerts, by a name: NAME=https://host/path, NAME=smtp://user:password@host:587?from=..&to=..
+    /// (repeatable); secrets stand as `${secret:name}`
+    #[arg(long, global = true, value_name = "NAME=URL", env = "ARUS_NOTIFY", value_delimiter = ' ', value_parser = parse_notifier)]
+    pub(crate) notify: Vec<(String, String)>,
     /// A folder with a file for each secret that options name by `${secret:name}`; variables ARUS_SECRET_<NAME> come first
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_SECRETS")]
     pub(crate) secrets: Option<PathBuf>,
@@ -243,6 +247,14 @@ impl Flags {
     }
 }
 
+/// `oncall=https://host/path`
+pub(crate) fn parse_notifier(text: &str) -> Result<(String, String), String> {
+    match text.trim().split_once('=') {
+        Some((name, url)) if !name.is_empty() && url.contains("://") => Ok((name.into(), url.into())),
+        _ => Err("expected NAME=URL, such as oncall=https://host/path".into()),
+    }
+}
+
 /// `512m`, `4g`, `1073741824`.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim().to_ascii_lowercase();
@@ -271,5 +283,7 @@ mod tests {
         Cli::command().debug_assert();
         assert_eq!(parse_size("2g"), Ok(2 << 30));
         assert!(parse_size("lots").is_err());
+        assert_eq!(parse_notifier("a=https://b/?c=d"), Ok(("a".into(), "https://b/?c=d".into())));
+        assert!(parse_notifier("a").is_err() && parse_notifier("=https://b").is_err());
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     let mut config = EngineConfig::new(data)?;
     config.allow_paths.clone_from(&flags.allow_path);
     config.allow_hosts.clone_from(&flags.allow_host);
+    config.notifiers = flags.notify.iter().cloned().collect();
     config.secrets.clone_from(&flags.secrets);
     config.stdout = Arc::new(output::Stdout);
     config.stderr = Arc::new(output::Stderr);

@@ -1,5 +1,6 @@
 //! `arus.toml`: the flags that were not given on the command line or in the environment.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,9 @@ struct File {
     allow_path: Vec<PathBuf>,
     #[serde(default)]
     allow_host: Vec<String>,
+    /// URLs by name.
+    #[serde(default)]
+    notify: BTreeMap<String, String>,
     secrets: Option<PathBuf>,
     memory: Option<String>,
     parallelism: Option<u16>,
@@ -67,6 +71,8 @@ pub(crate) fn complete_in(folder: &Path, mut flags: Flags) -> Result<Flags> {
     flags.parallelism = flags.parallelism.or(file.parallelism);
     flags.ingest_rate = flags.ingest_rate.or(file.ingest_rate.filter(|rate| *rate > 0));
     flags.allow_host.extend(file.allow_host);
+    // What the command line says comes last, and counts.
+    flags.notify.splice(0..0, file.notify);
     flags.secrets = flags.secrets.or(file.secrets);
     let sizes = [
         ("memory", &mut flags.memory, file.memory),

@@ -11,6 +11,7 @@ use arus_stream::{Checkpoint, FrozenPipeline};
 
 use super::mailbox::Order;
 use super::{Domain, Reply, answer};
+use crate::alerts::ALERT;
 use crate::checkpoint::{CheckpointDone, CheckpointJob, Work};
 use crate::ddl::MATERIALIZED;
 use crate::follow;
@@ -196,7 +197,7 @@ fn release(shared: &Shared, job: &Job) {
 /// What the catalog says of a pipeline that has come to the end of its input.
 fn finished(job: &Job) -> Option<Change> {
     let item = job.spec.item.as_ref()?;
-    if item.kind != MATERIALIZED {
+    if item.kind != MATERIALIZED && item.kind != ALERT {
         return Some(Change::Delete { id: item.id });
     }
     let mut item = item.clone();

@@ -45,6 +45,7 @@ impl Parser<'_> {
             (&["FULL", "MODULES"], ShowWhat::Modules { full: true }),
             (&["PROCEDURES"], ShowWhat::Procedures),
             (&["MODELS"], ShowWhat::Models),
+            (&["ALERTS"], ShowWhat::Alerts),
         ];
         self.expect("SHOW")?;
         let what = match plain.into_iter().find(|(words, _)| self.at_words(words)) {
@@ -58,6 +59,9 @@ impl Parser<'_> {
                 ShowWhat::CreateMaterializedTable(self.object_name("a table name")?)
             }
             None if self.eat_words(&["CREATE", "CATALOG"]) => ShowWhat::CreateCatalog(self.ident("a catalog name")?),
+            None if self.eat_words(&["CREATE", "ALERT"]) => {
+                ShowWhat::CreateAlert(self.object_name("a name of the alert")?)
+            }
             None if self.eat_words(&["CREATE", "MODEL"]) => ShowWhat::CreateModel(self.object_name("a model name")?),
             None if self.eat("PARTITIONS") => {
                 let table = self.object_name("a table name")?;

@@ -6,18 +6,14 @@ use crate::lexer::{TokenKind, is_reserved};
 use crate::nearest::nearest;
 
 /// Statements that are known and not supported, by their first words; the longest match counts. `*` stands for any name.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 7] = [
     "ALTER CONNECTION",
-    "ALTER ALERT",
     "CREATE CONNECTION",
-    "CREATE ALERT",
     "DROP CONNECTION",
-    "DROP ALERT",
     "MERGE",
     "UPSERT",
     "DESCRIBE DATABASE *",
     "SHOW CONNECTIONS",
-    "EXPLAIN ALERT",
 ];
 
 /// The first words of all statements, for hints.
@@ -45,6 +41,7 @@ impl Parser<'_> {
         }
         match self.word_at(0).to_ascii_uppercase().as_str() {
             "CREATE" | "REPLACE" => self.create(),
+            "DROP" if self.at_word(1, "ALERT") => self.drop_alert(),
             "DROP" => self.drop_object().map(StatementKind::Drop),
             "USE" => self.use_statement().map(StatementKind::Use),
             "INSERT" => self.insert().map(Box::new).map(StatementKind::Insert),
@@ -61,6 +58,7 @@ impl Parser<'_> {
             "SET" => self.set().map(StatementKind::Set),
             "RESET" => self.reset().map(StatementKind::Reset),
             "STOP" => self.stop_job().map(StatementKind::StopJob),
+            "ALTER" if self.at_word(1, "ALERT") => self.alter_alert().map(Box::new).map(StatementKind::AlterAlert),
             "ALTER" => self.alter().map(Box::new).map(StatementKind::Alter),
             "UPDATE" => self.update().map(Box::new).map(StatementKind::Update),
             "DELETE" => self.delete().map(Box::new).map(StatementKind::Delete),
@@ -213,6 +211,9 @@ impl Parser<'_> {
             let table = self.object_name("a table name")?;
             return Ok(Explain { details: vec![], target: ExplainTarget::Why(table) });
         }
+        if self.eat("ALERT") {
+            return Ok(Explain { details: vec![], target: self.explain_alert()? });
+        }
         if self.eat("ANALYZE") {
             let job = match self.kind() {
                 TokenKind::String => {
@@ -243,6 +244,7 @@ impl Parser<'_> {
             match self.create()? {
                 StatementKind::CreateTable(table) => ExplainTarget::CreateTable(table),
                 StatementKind::CreateMaterializedTable(table) => ExplainTarget::CreateMaterializedTable(table),
+                StatementKind::CreateAlert(alert) => ExplainTarget::CreateAlert(alert),
                 _ => return self.unexpected(&["CREATE TABLE .. AS"]),
             }
         } else if self.kind() == TokenKind::LParen || self.query_at(0) {

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::monotonicity;
 use super::sinks::{same_columns, sink_key, sink_mode};
+use crate::alert::ALERT_CONNECTOR;
 
 /// Kinds of changes besides inserts.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -287,14 +288,16 @@ fn within_upsert_key(condition: &Expr, input: &Node) -> bool {
     input.upsert_keys.iter().any(|key| read.iter().all(|c| key.contains(c)))
 }
 
-/// Below print and whoever asked every step is told.
+/// Below print, below alerts and whoever asked every step is told.
 fn every_step(plan: &mut PhysicalPlan, settings: &Settings) {
     let mut steps = vec![false; plan.nodes.len()];
     for id in (0..plan.nodes.len()).rev() {
         let node = &plan.nodes[id];
         let asks = match &node.op {
             Op::Sink(Sink { target: SinkTarget::Collect, .. }) => true,
-            Op::Sink(Sink { target: SinkTarget::Table(t), .. }) => t.connector() == Some("print"),
+            Op::Sink(Sink { target: SinkTarget::Table(t), .. }) => {
+                matches!(t.connector(), Some("print" | ALERT_CONNECTOR))
+            }
             _ => steps[id],
         };
         for input in node.inputs.clone() {

@@ -318,8 +318,11 @@ impl Display for TableArg {
             TableArgSource::Name(name) => write!(f, "TABLE {name}")?,
             TableArgSource::Query(query) => write!(f, "({query})")?,
         }
-        if !self.partition_by.is_empty() {
-            brackets(f, " PARTITION BY (", &self.partition_by, ")")?;
+        match self.partition_by.as_slice() {
+            [] => {}
+            // Two pairs of parentheses would be a query around a query.
+            [Expr { kind: ExprKind::Subquery(query), .. }] => write!(f, " PARTITION BY ({query})")?,
+            keys => brackets(f, " PARTITION BY (", keys, ")")?,
         }
         if !self.order_by.is_empty() {
             f.write_str(" ORDER BY (")?;

@@ -11,6 +11,11 @@ impl Display for Statement {
             StatementKind::CreateTable(table) => write!(f, "{table}"),
             StatementKind::CreateView(view) => write!(f, "{view}"),
             StatementKind::CreateMaterializedTable(table) => write!(f, "{table}"),
+            StatementKind::CreateAlert(alert) => write!(f, "{alert}"),
+            StatementKind::AlterAlert(alter) => write!(f, "{alter}"),
+            StatementKind::DropAlert { if_exists, name } => {
+                write!(f, "DROP ALERT {}{name}", if *if_exists { "IF EXISTS " } else { "" })
+            }
             StatementKind::CreateDatabase(database) => {
                 write!(f, "CREATE DATABASE {}{}", if_not_exists(database.if_not_exists), database.name)?;
                 comment(f, &database.comment)?;
@@ -300,6 +305,8 @@ impl Display for Explain {
             ExplainTarget::StatementSet(inserts) => statement_set(f, inserts),
             ExplainTarget::CreateTable(table) => write!(f, "{table}"),
             ExplainTarget::CreateMaterializedTable(table) => write!(f, "{table}"),
+            ExplainTarget::CreateAlert(alert) => write!(f, "{alert}"),
+            ExplainTarget::Alert { name, last } => write!(f, "ALERT {name} LAST {last}"),
             ExplainTarget::Why(table) => write!(f, "WHY {table}"),
             ExplainTarget::Analyze(job) => write!(f, "ANALYZE {job}"),
         }
@@ -329,6 +336,8 @@ impl Display for Show {
             ShowWhat::CreateModel(name) => write!(f, "CREATE MODEL {name}")?,
             ShowWhat::Procedures => f.write_str("PROCEDURES")?,
             ShowWhat::Models => f.write_str("MODELS")?,
+            ShowWhat::Alerts => f.write_str("ALERTS")?,
+            ShowWhat::CreateAlert(name) => write!(f, "CREATE ALERT {name}")?,
             ShowWhat::Partitions { table, partition: spec } => {
                 write!(f, "PARTITIONS {table}")?;
                 partition(f, spec)?;

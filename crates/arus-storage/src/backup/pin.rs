@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Folders;
 use crate::DataFolder;
+use crate::folder::ALERTS;
+use crate::kept::KeptFiles;
 use crate::log::Log;
 use crate::manifest::{Manifest, ManifestState, replay};
 
@@ -70,13 +72,25 @@ pub fn pin(folder: &DataFolder, log: &Log, state: &ManifestState, name: &str) ->
             }
         }
     }
-    let folders = Folders::make(fs, &root, files.iter().map(|f| f.path.as_str()))?;
+    let alerts = alerts(fs, folder.root())?;
+    let all = files.iter().map(|f| f.path.as_str()).chain(alerts.iter().map(String::as_str));
+    let folders = Folders::make(fs, &root, all)?;
     for file in &files {
         let (from, to) = (folder.root().join(&file.path), root.join(&file.path));
         fs.hard_link(&from, &to).map_err(|e| {
             Error::io("pin", from.display(), e)
                 .with_hint("the disk has to know hard links; else stop the server, and make the backup then")
         })?;
+    }
+    for path in alerts {
+        let to = root.join(&path);
+        match fs.hard_link(&folder.root().join(&path), &to) {
+            // A file that is written anew is another one: what was linked stays as it is.
+            Ok(()) => files.push(fixed(path, length(fs, &to)?)),
+            // The alert was dropped meanwhile.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::io("pin", to.display(), e)),
+        }
     }
     let bytes = Manifest::write_snapshot(fs, &root.join("manifest"), state)?;
     files.push(PinnedFile { path: "manifest".into(), bytes, fixed: false });
@@ -97,7 +111,7 @@ pub fn pin_stopped(fs: &SharedFs, data: &Path) -> Result<Pinned> {
     let mut files = vec![PinnedFile { path: "manifest".into(), bytes: bytes.len() as u64, fixed: false }];
     let named_files = state.checkpoint.iter().flat_map(|c| &c.files).map(|f| format!("state/{}", f.name));
     let outboxes = state.checkpoint.iter().flat_map(|c| &c.outboxes).map(|o| format!("outbox/{}", o.name));
-    for path in named_files.chain(outboxes) {
+    for path in named_files.chain(outboxes).chain(alerts(fs, data)?) {
         let bytes = length(fs, &data.join(&path))?;
         files.push(fixed(path, bytes));
     }
@@ -118,6 +132,16 @@ pub fn pin_stopped(fs: &SharedFs, data: &Path) -> Result<Pinned> {
     }
     let (cut, as_of_ms) = named(&state);
     Ok(Pinned { folder: data.to_path_buf(), data: data.to_path_buf(), cut, as_of_ms, files })
+}
+
+/// What alerts have told: those files are not named by the manifest.
+fn alerts(fs: &SharedFs, data: &Path) -> Result<Vec<String>> {
+    let dir = data.join(ALERTS);
+    if !fs.exists(&dir).map_err(|e| Error::io("look for", dir.display(), e))? {
+        return Ok(vec![]);
+    }
+    let names = KeptFiles::open(fs.clone(), &dir)?.names()?;
+    Ok(names.into_iter().map(|name| format!("{ALERTS}/{name}")).collect())
 }
 
 /// The topics of the catalog, with their known ends.

@@ -90,7 +90,7 @@ fn getting_started_works() {
 
 #[test]
 fn guides_work() {
-    for guide in ["guides/http.md", "guides/kafka.md", "guides/files.md", "guides/flink-users.md"] {
+    for guide in ["guides/http.md", "guides/kafka.md", "guides/files.md", "guides/flink-users.md", "guides/alerts.md"] {
         run_guide(guide);
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod alerts;
 mod apply;
 mod bi;
 mod changes;

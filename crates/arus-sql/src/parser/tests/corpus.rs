@@ -195,6 +195,20 @@ pub(super) const CORPUS: &[&str] = &[
     "RESET 'a'",
     "STOP JOB 'x'",
     "STOP JOB 'x' WITH SAVEPOINT WITH DRAIN",
+    "CREATE ALERT a ON (SELECT b, COUNT(*) AS n FROM t GROUP BY b HAVING COUNT(*) >= 5)",
+    "CREATE ALERT IF NOT EXISTS d.a ON (SELECT b FROM t) KEY (b, `c d`) SEVERITY CRITICAL RESOLVE AFTER INTERVAL '5' MINUTE \
+     NO DATA AFTER INTERVAL '2' MINUTE AS INFO SUMMARY 'card {b}' RUNBOOK 'r' NOTIFY oncall, 'https://x/y' REPEAT INTERVAL '4' HOUR",
+    "CREATE ALERT a ON (SELECT b FROM t) NO DATA AFTER INTERVAL '2' MINUTE",
+    "ALTER ALERT a SILENCE",
+    "ALTER ALERT d.a SILENCE FOR INTERVAL '1' HOUR",
+    "ALTER ALERT a UNSILENCE",
+    "ALTER ALERT a TEST",
+    "DROP ALERT a",
+    "DROP ALERT IF EXISTS d.a",
+    "SHOW ALERTS",
+    "SHOW CREATE ALERT a",
+    "EXPLAIN ALERT a LAST INTERVAL '7' DAY",
+    "EXPLAIN CREATE ALERT a ON (SELECT b FROM t) RESOLVE AFTER INTERVAL '5' MINUTE",
 ];
 
 /// Statements with the name by which they are refused.
@@ -203,8 +217,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("CREATE CONNECTION a WITH ('b' = 'c')", "CREATE CONNECTION"),
     ("SHOW CONNECTIONS", "SHOW CONNECTIONS"),
     ("DESCRIBE DATABASE a", "DESCRIBE DATABASE"),
-    ("CREATE ALERT a AS SELECT ';'", "CREATE ALERT"),
-    ("alter alert a suspend", "ALTER ALERT"),
     ("QUIT", "QUIT"),
 ];
 
@@ -341,6 +353,22 @@ pub(super) const ERRORS: &[(&str, (u32, u32), &str, &str)] = &[
         "expected TABLES, VIEWS, COLUMNS, DATABASES, FUNCTIONS, JOBS, CATALOGS, CREATE TABLE, CREATE VIEW, CURRENT DATABASE, CURRENT CATALOG, MATERIALIZED TABLES, CREATE CATALOG, PARTITIONS, PROCEDURES, MODELS or MODULES, found identifier TABELS",
         "did you mean TABLES?",
     ),
+    (
+        "CREATE ALERT a ON (SELECT 1) SEVERTY INFO",
+        (1, 30),
+        "expected KEY, SEVERITY, RESOLVE AFTER, NO DATA AFTER, SUMMARY, RUNBOOK, NOTIFY or REPEAT, found identifier SEVERTY",
+        "did you mean SEVERITY?",
+    ),
+    (
+        "CREATE ALERT a ON (SELECT 1) SEVERITY CRITICL",
+        (1, 39),
+        "expected INFO, WARNING or CRITICAL, found identifier CRITICL",
+        "did you mean CRITICAL?",
+    ),
+    ("CREATE ALERT a ON (SELECT 1) RUNBOOK 'x' RUNBOOK 'y'", (1, 42), "RUNBOOK stands twice", ""),
+    ("CREATE ALERT a AS SELECT 1", (1, 16), "expected ON, found keyword AS", ""),
+    ("ALTER ALERT a MUTE", (1, 15), "expected SILENCE, UNSILENCE or TEST, found identifier MUTE", ""),
+    ("EXPLAIN ALERT a", (1, 16), "expected LAST, found the end of the text", ""),
     ("STOP JOB 'x' WITH DRAIN", (1, 14), "WITH DRAIN needs WITH SAVEPOINT before it", ""),
     ("SELECT a\n  FROM t\n WHERE b = 'x", (3, 12), "the string that starts here is not closed", "end it with '"),
     ("SELECT MAP['a']", (1, 12), "MAP[..] takes keys and values in turn, found 1 items", ""),

@@ -92,6 +92,7 @@ export async function startArus(binary, command, ports, front = false) {
   const folder = mkdtempSync(join(tmpdir(), 'arus-console-'));
   const args = [...command, '--data', folder, '--http-port', String(own.http), '--pg-port', String(own.postgres), '--kafka-port', String(own.kafka)];
   const server = supervise(binary, args, `http://127.0.0.1:${own.http}`);
+  server.folder = folder;
   const stop = server.stop;
   server.stop = async () => {
     await stop();

@@ -29,6 +29,7 @@ const DISK_LOW = 0.05;
 
 export function pipelineHealth(pipeline: PipelineInfo): Health {
   if (pipeline.state === 'failed') return 'critical';
+  if (pipeline.state === 'restarting') return 'warn';
   if (pipeline.state === 'stopped' || pipeline.state === 'suspended') return 'off';
   if (pipeline.state === 'finished') return 'nodata';
   if ((pipeline.behindMs ?? 0) > BEHIND_LIMIT_MS) return 'warn';
@@ -49,7 +50,13 @@ export function tableHealth(table: TableInfo, pipelines: PipelineInfo[]): Health
   return 'ok';
 }
 
-export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], server: ServerInfo | undefined, alerts: AlertInfo[] = []): Verdict {
+/** A table whose quarantine grows while the page looks. */
+export interface Growing {
+  name: string;
+  rows: number;
+}
+
+export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], server: ServerInfo | undefined, alerts: AlertInfo[] = [], growing: Growing[] = []): Verdict {
   const open = (pipeline: PipelineInfo) => ({ path: `/pipelines/${encodeURIComponent(pipeline.id)}`, label: `Open ${pipeline.name}` });
   const failed = pipelines.filter((pipeline) => pipeline.state === 'failed');
   const first = failed[0];
@@ -62,6 +69,23 @@ export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], 
     };
   }
   const disk = server?.disk;
+  if (disk?.state === 'full') {
+    return {
+      health: 'critical',
+      headline: ['The disk is full: no rows are taken.'],
+      evidence: [`${bytes(disk.used_bytes)} are used${disk.limit_bytes ? ` of the ${bytes(disk.limit_bytes)} that --disk allows` : ''}, ${bytes(disk.free_bytes)} are free. Producers are refused, nothing acknowledged is lost, and rows are taken again as soon as there is room.`],
+      href: { path: '/settings', label: 'See the budget' },
+    };
+  }
+  const restarting = pipelines.find((pipeline) => pipeline.state === 'restarting');
+  if (restarting) {
+    return {
+      health: 'warn',
+      headline: [{ code: restarting.name }, ' has failed and is started again.'],
+      evidence: [sentence(restarting.reason || 'no reason was given'), ' It goes on from its last checkpoint; the same failure three times at the same place stops it.'],
+      href: open(restarting),
+    };
+  }
   if (disk && disk.free_bytes < DISK_LOW * (disk.free_bytes + disk.used_bytes)) {
     return {
       health: 'critical',
@@ -72,6 +96,15 @@ export function overviewVerdict(tables: TableInfo[], pipelines: PipelineInfo[], 
   }
   const loud = alerts.filter((alert) => alertHealth(alert) === 'critical' || alertHealth(alert) === 'warn');
   if (loud.length > 0) return { ...alertsVerdict(alerts), href: { path: '/alerts', label: 'Open alerts' } };
+  const filling = [...growing].sort((a, b) => b.rows - a.rows)[0];
+  if (filling) {
+    return {
+      health: 'warn',
+      headline: ['Rows of ', { code: filling.name }, ' cannot be read and are set aside.'],
+      evidence: [`${plural(filling.rows, 'row')} since this page was opened. They are kept with the reason, and REPLAY sends them once more when it is mended.`],
+      href: { path: `/data/${encodeURIComponent(filling.name)}`, label: `See the quarantine of ${filling.name}` },
+    };
+  }
   const behind = pipelines.filter((p) => pipelineHealth(p) === 'warn').sort((a, b) => (b.behindMs ?? 0) - (a.behindMs ?? 0))[0];
   if (behind) return { ...behindVerdict(behind, [{ code: behind.name }, ' ']), href: open(behind) };
   return wellVerdict(tables, pipelines);
@@ -183,6 +216,9 @@ export function pipelineVerdict(pipeline: PipelineInfo, operators: OperatorInfo[
   const none = { href: null };
   if (pipeline.state === 'failed') {
     return { health: 'critical', headline: ['Failed: ', bare(pipeline.reason || 'no reason was given'), '.'], evidence: ['It writes nothing more. What it wrote before stays, and it restarts from its last checkpoint.'], ...none };
+  }
+  if (pipeline.state === 'restarting') {
+    return { health: 'warn', headline: ['Failed, and started again: ', bare(pipeline.reason || 'no reason was given'), '.'], evidence: ['It goes on from its last checkpoint. The same failure three times at the same place stops it.'], ...none };
   }
   if (pipeline.state === 'stopped' || pipeline.state === 'finished') {
     const word = pipeline.state === 'stopped' ? 'Stopped' : 'Finished';

@@ -5,3 +5,4 @@ import './screens.test';
 import './tokens.test';
 import './verdict.test';
 import './sql.test';
+import './dashboard.test';

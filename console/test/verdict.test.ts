@@ -30,6 +30,17 @@ test('a nearly full disk is said before producers are refused', () => {
   assert.match(text(overviewVerdict([topic], [pipeline({})], server).headline), /2\.0 GB are free/);
 });
 
+test('a full disk, a restart and a quarantine that fills are no good news', () => {
+  const server = { version: '', name: '', started_ms: 0, incarnation: 1, doors: {}, cores: 2, memory: { used_bytes: 0, budget_bytes: 1 }, disk: { used_bytes: 20e9, free_bytes: 500e9, limit_bytes: 20e9, state: 'full' } };
+  assert.match(text(overviewVerdict([topic], [pipeline({})], server).evidence), /20\.0 GB are used of the 20\.0 GB that --disk allows/);
+  const again = overviewVerdict([topic], [pipeline({ state: 'restarting', reason: 'division by zero' })], undefined);
+  assert.equal(again.health, 'warn');
+  assert.match(text(again.evidence), /^Division by zero\. It goes on/);
+  const filling = overviewVerdict([topic], [pipeline({})], undefined, [], [{ name: 'orders', rows: 12 }]);
+  assert.equal(text(filling.headline), 'Rows of orders cannot be read and are set aside.');
+  assert.equal(filling.href?.path, '/data/orders');
+});
+
 test('when all is well it says so with the figures', () => {
   const well = overviewVerdict([topic], [pipeline({})], undefined);
   assert.equal(well.health, 'ok');

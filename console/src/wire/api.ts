@@ -38,26 +38,48 @@ export interface ServerInfo {
 export interface DashboardName {
   name: string;
   title: string;
+  /** Where it is written; null where a project has brought it. */
+  file: string | null;
+  /** What is wrong in its text. */
+  error?: string;
 }
 
-export type ChartKind = 'line' | 'area' | 'value';
+export type ChartKind = 'line' | 'area' | 'bar' | 'stacked' | 'value' | 'gauge' | 'top' | 'heatmap' | 'histogram' | 'table' | 'map';
 
 export interface PanelSpec {
   id: string;
-  title?: string;
+  title?: string | undefined;
+  /** Column, row, width, height. */
   at: [number, number, number, number];
   chart: ChartKind;
   sql: string;
-  x?: string;
-  y: { field: string; unit?: string; min?: number; max?: number; decimals?: number };
-  series?: string;
+  x?: string | undefined;
+  series?: string | undefined;
+  y: { field: string; unit?: string | undefined; min?: number | undefined; max?: number | undefined; decimals?: number | undefined; warn?: number | undefined; critical?: number | undefined };
+}
+
+export interface VariableSpec {
+  sql?: string | undefined;
+  values?: string[] | undefined;
+  multi?: boolean | undefined;
+  label?: string | undefined;
+  default?: string[] | undefined;
 }
 
 export interface DashboardSpec {
   arus: string;
   title: string;
-  time?: { last?: string; zone?: string };
+  time: { last?: string | undefined; zone?: string | undefined };
+  variables: Record<string, VariableSpec>;
   panels: PanelSpec[];
+}
+
+/** A dashboard's text as it was read; another text has another tag. */
+export interface DashboardFile {
+  name: string;
+  text: string;
+  tag: string;
+  file: string | null;
 }
 
 /** What the server refused, in its own words. */
@@ -78,6 +100,15 @@ export class Refused extends Error {
     super(refusal.message);
     this.status = status;
     this.refusal = refusal;
+  }
+}
+
+/** The file is not what was seen of it, and was not written. */
+export class Conflict extends Error {
+  readonly there: DashboardFile | null;
+  constructor(there: DashboardFile | null) {
+    super('the file has changed');
+    this.there = there;
   }
 }
 
@@ -178,7 +209,7 @@ export function complete(before: string, after: string, signal: AbortSignal): Pr
   return ask('/v1/complete', signal, { before, after });
 }
 
-export type Params = Record<string, string | number | boolean | null>;
+export type Params = Record<string, string | number | boolean | null | string[]>;
 
 export function query(sql: string, params: Params, signal: AbortSignal): Promise<Answer> {
   return ask<Answer>('/v1/console/query', signal, { sql, params });
@@ -196,8 +227,39 @@ export function dashboardNames(signal: AbortSignal): Promise<DashboardName[]> {
   return ask<DashboardName[]>('/v1/console/dashboards', signal);
 }
 
-export function dashboard(name: string, signal: AbortSignal): Promise<DashboardSpec> {
-  return ask<DashboardSpec>(`/v1/console/dashboards/${encodeURIComponent(name)}`, signal);
+/** As the server read it: forgiveness for what is missing in it is the page's matter. */
+export function dashboard(name: string, signal: AbortSignal): Promise<unknown> {
+  return ask<unknown>(`/v1/console/dashboards/${encodeURIComponent(name)}`, signal);
+}
+
+const fileOf = (name: string): string => `/v1/console/dashboards/${encodeURIComponent(name)}/file`;
+
+export function dashboardFile(name: string, signal: AbortSignal): Promise<DashboardFile> {
+  return ask<DashboardFile>(fileOf(name), signal);
+}
+
+/** Writes it if it still has this tag; null: if there is none of this name. */
+export function saveDashboard(name: string, text: string, tag: string | null): Promise<DashboardFile> {
+  return change<DashboardFile>(name, 'PUT', tag, JSON.stringify({ text }));
+}
+
+export function removeDashboard(name: string, tag: string): Promise<null> {
+  return change<null>(name, 'DELETE', tag, null);
+}
+
+async function change<T>(name: string, method: string, tag: string | null, body: string | null): Promise<T> {
+  let response: Response;
+  let answer: string;
+  try {
+    const seen: Record<string, string> = tag === null ? { 'if-none-match': '*' } : { 'if-match': `"${tag}"` };
+    response = await fetch(fileOf(name), { method, headers: { 'content-type': 'application/json', ...seen }, body, signal: AbortSignal.timeout(REQUEST_LIMIT_MS), cache: 'no-store' });
+    answer = await response.text();
+  } catch (cause) {
+    throw new Unreachable('no answer from the server', { cause });
+  }
+  if (response.ok) return JSON.parse(answer) as T;
+  if (response.status === 412) throw new Conflict((JSON.parse(answer) as { there: DashboardFile | null }).there);
+  throw refusalOf(response, answer);
 }
 
 /** Rows as objects by column name; a column that this server does not have is simply absent. */

@@ -3,6 +3,7 @@
 import { numberOf, timeOf } from '../format';
 import { dashboardNames, query, records, serverInfo, type Answer, type Cell, type DashboardName, type ServerInfo } from './api';
 import { alertOf, type AlertInfo } from './alerts';
+import type { Growing } from '../verdict';
 import { connection } from './connection.svelte';
 import { happened } from './happened.svelte';
 import { History } from './history.svelte';
@@ -169,6 +170,14 @@ class Catalog {
   readonly topics = $derived(this.tables.filter(isInput));
   readonly results = $derived(this.tables.filter((table) => !isInput(table) && table.kind !== 'view'));
 
+  /** Tables with more rows in quarantine than when the page first saw any. */
+  get growing(): Growing[] {
+    return this.tables.flatMap((table) => {
+      const range = table.quarantined > 0 ? this.history.range(`held ${table.name}`) : null;
+      return range && range[1] > range[0] ? [{ name: table.name, rows: range[1] - range[0] }] : [];
+    });
+  }
+
   get known(): boolean {
     return this.#tables.value !== undefined && this.#pipelines.value !== undefined;
   }
@@ -223,6 +232,7 @@ class Catalog {
     for (const table of this.tables) {
       const perS = table.rowsPerS ?? 0;
       yield [`table ${table.name}`, perS];
+      if (table.quarantined > 0) yield [`held ${table.name}`, table.quarantined];
       if (isInput(table)) arriving += perS;
       else if (table.kind !== 'view') leaving += perS;
     }

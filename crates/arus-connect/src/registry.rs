@@ -18,6 +18,7 @@ static CONNECTORS: &[&dyn Connector] = &[
     &sink::jdbc::Jdbc,
     &source::nexmark::Nexmark,
     &sink::print::Print,
+    &source::shop::Shop,
 ];
 
 /// By name. Each has its file in `format/`.

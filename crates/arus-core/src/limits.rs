@@ -128,3 +128,7 @@ pub const WRONG_PASSWORDS: usize = 10_000;
 pub const TOKENS: usize = 10_000;
 /// How long a login of the console lasts.
 pub const TOKEN_MS: i64 = 12 * 3_600_000;
+/// A dashboard's file: a screen of panels, not a document.
+pub const DASHBOARD_BYTES: usize = 1 << 20;
+/// Files of dashboards that are read; those behind them by name are not seen.
+pub const DASHBOARDS: usize = 500;

@@ -2,6 +2,7 @@
 //! knows nothing of pipelines.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -73,8 +74,13 @@ pub trait Platform: Send + Sync {
         Err(crate::Error::not_supported("a backup of this server"))
     }
 
-    /// The dashboards of the project: (name, YAML text).
-    fn dashboards(&self) -> Result<Vec<(String, String)>>;
+    /// All dashboards, by name.
+    fn dashboards(&self) -> Result<Vec<Dashboard>>;
+
+    /// Writes a dashboard's file, if the file still is what whoever asks has seen of it.
+    async fn change_dashboard(&self, _change: DashboardChange) -> Result<Changed> {
+        Err(crate::Error::not_supported("changes of dashboards on this server"))
+    }
 
     fn log(&self) -> Arc<dyn LogDoor>;
 }
@@ -194,6 +200,40 @@ pub struct PinnedBackup {
     pub list: serde_json::Value,
     /// The files may go when it is dropped.
     pub pin: Box<dyn Send>,
+}
+
+/// A dashboard as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dashboard {
+    pub name: String,
+    /// YAML.
+    pub text: String,
+    /// Where it is written to; without it a project has brought it, and only the project changes it.
+    pub file: Option<PathBuf>,
+}
+
+impl Dashboard {
+    /// Another text has another tag.
+    pub fn tag(&self) -> String {
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(self.text.as_bytes()))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct DashboardChange {
+    pub name: String,
+    /// The whole new text; `None` removes the file.
+    pub text: Option<String>,
+    /// The tag of what was seen; `None`: there was none of this name.
+    pub seen: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    Done(Option<Dashboard>),
+    /// Nothing was written: this is there instead of what was seen.
+    Otherwise(Option<Dashboard>),
 }
 
 // ---- rows by HTTP --------------------------------------------------------------------------------------

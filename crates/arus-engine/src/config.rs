@@ -52,8 +52,8 @@ pub struct EngineConfig {
     /// Passwords are asked for even while there is no user: others than this machine may connect.
     pub ask_passwords: bool,
     pub working_dir: PathBuf,
-    /// (name, YAML text).
-    pub dashboards: Vec<(String, String)>,
+    /// A folder of dashboards that are edited in place, `NAME.yaml`.
+    pub dashboards_dir: Option<PathBuf>,
     pub stdout: Arc<dyn LineOutput>,
     pub stderr: Arc<dyn LineOutput>,
     pub mark_watermarks: bool,
@@ -92,7 +92,7 @@ impl EngineConfig {
             secrets: None,
             ask_passwords: false,
             working_dir,
-            dashboards: vec![],
+            dashboards_dir: None,
             stdout: Arc::new(Nowhere),
             stderr: Arc::new(Nowhere),
             mark_watermarks: false,

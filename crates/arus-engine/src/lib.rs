@@ -18,6 +18,7 @@ mod check;
 mod checkpoint;
 mod config;
 mod damage;
+mod dashboards;
 mod ddl;
 mod delivery;
 mod disk;

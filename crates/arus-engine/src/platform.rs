@@ -12,8 +12,8 @@ use arus_core::Result;
 use arus_core::catalog::{ColumnKind, ObjectPath, TableKind};
 use arus_core::change::arrow_bug;
 use arus_core::platform::{
-    ChangeEvent, DiskUsage, Door, IngestReply, IngestRequest, LogDoor, PinnedBackup, Platform, QueryRows, ServerStatus,
-    Session, Tick, Usage,
+    ChangeEvent, Changed, Dashboard, DashboardChange, DiskUsage, Door, IngestReply, IngestRequest, LogDoor,
+    PinnedBackup, Platform, QueryRows, ServerStatus, Session, Tick, Usage,
 };
 use arus_core::project::{ApplyReply, ApplyRequest};
 use arus_core::read::{Cut, Snapshot};
@@ -157,15 +157,16 @@ impl Platform for EnginePlatform {
         self.engine.shared.backup().await
     }
 
-    fn dashboards(&self) -> Result<Vec<(String, String)>> {
-        let mut dashboards = self.engine.shared.config.dashboards.clone();
-        dashboards.extend(self.engine.shared.projects.dashboards());
-        // A project's own goes before that of the same name.
-        let mut seen = std::collections::BTreeSet::new();
-        dashboards.reverse();
-        dashboards.retain(|(name, _)| seen.insert(name.clone()));
-        dashboards.reverse();
-        Ok(dashboards)
+    fn dashboards(&self) -> Result<Vec<Dashboard>> {
+        self.engine.shared.authorize(&self.who, Action::Stay)?;
+        self.engine.shared.dashboards()
+    }
+
+    async fn change_dashboard(&self, change: DashboardChange) -> Result<Changed> {
+        let shared = self.engine.shared.clone();
+        shared.authorize(&self.who, Action::Administer("to change a dashboard"))?;
+        let written = tokio::task::spawn_blocking(move || shared.change_dashboard(&change));
+        written.await.map_err(|e| arus_core::Error::bug(format!("a write has panicked: {e}")))?
     }
 
     fn log(&self) -> Arc<dyn LogDoor> {

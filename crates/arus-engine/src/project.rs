@@ -26,6 +26,8 @@ pub(crate) use record::{PROJECT_ITEM, Record};
 pub(crate) struct Projects {
     /// One at a time.
     applying: tokio::sync::Mutex<()>,
+    /// A dashboard is compared and written by one at a time.
+    pub(crate) writing_dashboard: Mutex<()>,
     records: Mutex<BTreeMap<String, Record>>,
 }
 

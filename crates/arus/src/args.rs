@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// The pipelines of a running server and their operators, once a second
     Top(TopArgs),
+    /// The planted frauds of the demo against those that were found: precision, recall, delay
+    Score(ScoreArgs),
     /// Print the manual page or a shell's completions
     #[command(hide = true)]
     Manual { of: Manual },
@@ -165,6 +167,19 @@ pub(crate) struct TopArgs {
     /// Show it once and end, as where the output is no terminal
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ScoreArgs {
+    /// What the generator has written [default: shop-truth.ndjson in the demo's data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) truth: Option<PathBuf>,
+    /// The table with what was found: device, completed_at, detected_at
+    #[arg(long, value_name = "TABLE", default_value = "card_testing")]
+    pub(crate) table: String,
+    /// A fraud that is found later after its fifth card counts as missed
+    #[arg(long, value_name = "TIME", default_value = "2 s")]
+    pub(crate) within: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

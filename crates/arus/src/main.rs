@@ -10,6 +10,7 @@ mod manual;
 mod output;
 mod project;
 mod run;
+mod score;
 mod server;
 mod settings_file;
 mod shell;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Some(Command::Init(args)) => project::init::run(&args),
         Some(Command::Apply(args)) => project::apply::run(&cli.flags, &args),
         Some(Command::Dev(args)) => project::dev::run(cli.flags, &args),
+        Some(Command::Score(args)) => score::run(&cli.flags, &args),
         Some(Command::Test(args)) => project::test::run(&args),
         Some(Command::Sql(args)) => shell::run(cli.flags, &args),
         Some(Command::Backup(args)) => keep::backup(&cli.flags, &args),

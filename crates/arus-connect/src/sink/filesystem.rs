@@ -287,7 +287,7 @@ fn with_line_feeds(records: &EncodedRecords) -> Vec<u8> {
 }
 
 /// Statements that come by a door write below the allowed folders alone; the real place counts.
-fn check_allowed(table: &TableDef, folder: &Path, cx: &ConnectContext) -> Result<()> {
+pub(crate) fn check_allowed(table: &TableDef, folder: &Path, cx: &ConnectContext) -> Result<()> {
     let PathPolicy::Only(allowed) = &*cx.paths else { return Ok(()) };
     let there = folder.ancestors().find(|path| cx.fs.exists(path).unwrap_or(false));
     let real = there.and_then(|path| cx.fs.canonicalize(path).ok());

@@ -1,4 +1,4 @@
-//! What the console asks: ticks, queries at one epoch, the server, dashboards.
+//! What the console asks: ticks, queries at one epoch, the server.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -95,28 +95,4 @@ pub(super) async fn get_server(State(server): State<Server>, Visitor(platform): 
         "kafka": server.addresses.kafka.to_string(),
     });
     Json(value)
-}
-
-pub(super) async fn get_dashboards(Visitor(platform): Visitor) -> Result<Json<Value>, HttpError> {
-    let mut list = vec![];
-    for (name, text) in platform.dashboards()? {
-        let title = parse(&name, &text)?["title"].clone();
-        list.push(json!({"name": name, "title": title}));
-    }
-    Ok(Json(Value::Array(list)))
-}
-
-pub(super) async fn get_dashboard(
-    Visitor(platform): Visitor,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, HttpError> {
-    let dashboards = platform.dashboards()?;
-    let Some((_, text)) = dashboards.iter().find(|(n, _)| *n == name) else {
-        return Err(Error::user(format!("dashboard '{name}' does not exist")).with_code(Code::UndefinedTable).into());
-    };
-    Ok(Json(parse(&name, text)?))
-}
-
-fn parse(name: &str, text: &str) -> Result<Value, Error> {
-    serde_yaml_ng::from_str(text).map_err(|e| Error::user(format!("dashboard '{name}': {e}")).with_code(Code::Syntax))
 }

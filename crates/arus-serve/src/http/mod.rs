@@ -7,6 +7,7 @@ mod body;
 mod changes;
 mod connection;
 mod console;
+mod dashboards;
 mod error;
 mod guard;
 mod rows;
@@ -64,8 +65,12 @@ fn router(server: Server) -> Router {
         .route("/v1/console/query", post(console::post_query))
         .route("/v1/console/server", get(console::get_server))
         .route("/v1/console/tables/{name}/newest", get(console::get_newest))
-        .route("/v1/console/dashboards", get(console::get_dashboards))
-        .route("/v1/console/dashboards/{name}", get(console::get_dashboard))
+        .route("/v1/console/dashboards", get(dashboards::get_dashboards))
+        .route("/v1/console/dashboards/{name}", get(dashboards::get_dashboard))
+        .route(
+            "/v1/console/dashboards/{name}/file",
+            get(dashboards::get_file).put(dashboards::put_file).delete(dashboards::delete_file),
+        )
         .route("/v1/session", get(get_session).post(post_session).delete(delete_session))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))

@@ -29,6 +29,7 @@ pub(crate) fn run(flags: Flags, args: &DevArgs) -> Result<ExitCode> {
         let mut config = server::config(&flags, data)?;
         config.name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         config.working_dir.clone_from(&folder);
+        config.dashboards_dir = Some(folder.join("dashboards"));
         let engine = Engine::start(config)?;
         output::note(&format!("Arus {}: project {}", env!("CARGO_PKG_VERSION"), folder.display()));
         doors.announce();

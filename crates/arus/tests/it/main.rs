@@ -40,6 +40,7 @@ mod restarts;
 mod rests;
 mod server;
 mod shell;
+mod shop;
 mod sinks;
 mod slice;
 mod statements;

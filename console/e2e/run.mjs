@@ -443,13 +443,13 @@ async function alerts({ browser, server }) {
   await page.goto(server.base);
   await page.waitForSelector('[data-testid=verdict]:has-text("door_open fires")', { timeout: LIMIT_MS });
   await page.click('[data-testid=verdict] a:has-text("Open alerts")');
-  await page.click('button[aria-label="Silence door_open for an hour"]');
+  await page.click('button[aria-label="Silence 1 h, door_open"]');
   await page.waitForSelector('button[aria-label="Unsilence door_open"]', { timeout: LIMIT_MS });
   await page.waitForSelector('[data-testid=altered]:has-text("nobody is told")');
   await page.waitForSelector('[data-testid=verdict][data-health=ok]', { timeout: LIMIT_MS });
   await axe(page, 'dark', 'a silenced alert');
   await page.click('button[aria-label="Unsilence door_open"]');
-  await page.waitForSelector('button[aria-label="Silence door_open for an hour"]', { timeout: LIMIT_MS });
+  await page.waitForSelector('button[aria-label="Silence 1 h, door_open"]', { timeout: LIMIT_MS });
   await page.click('button[aria-label="Test door_open"]');
   await page.waitForSelector('[data-testid=events] li:has-text("<door> stands open")', { timeout: LIMIT_MS });
   await post(server.base, 'doors', { door: 'cellar', opened: false });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::server::{Server, wait_until};
+use crate::server::{Server, arus_command, wait_until};
 
 /// What a request has brought: the id of its header, and the document.
 type Got = (String, Value);
@@ -276,4 +276,27 @@ fn a_dead_hook_harms_nobody_and_wrong_ones_are_refused() {
     let shown =
         server.sql("SELECT * FROM arus.alerts") + &server.sql("SHOW ALERTS") + &server.sql("SHOW CREATE ALERT dead");
     assert!(!shown.contains("hush") && !server.stderr().contains("hush"), "{shown}");
+}
+
+/// A backup has what alerts know, and the restored server goes on with it.
+#[test]
+fn a_backup_knows_what_fires() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (data, backup, new) = (path("data"), path("backup"), path("new"));
+    let server = start(Path::new(&data), &hook);
+    server.sql("CREATE TABLE payments (card STRING, status STRING)");
+    server.sql(CARDS);
+    declines(&server, "4711", 3);
+    server.eventually("SELECT firing, waiting FROM arus.alerts", "1|0");
+    let id = server.sql("SELECT event_id FROM arus.alert_cases");
+    let run = arus_command(&["backup", &backup, "--data", &data, "--http-port", &server.http.to_string()], "");
+    assert!(run.ok, "{}{}", run.stdout, run.stderr);
+    let run = arus_command(&["restore", &backup, "--data", &new], "");
+    assert!(run.ok, "{}{}", run.stdout, run.stderr);
+    let restored = start(Path::new(&new), &hook);
+    restored.eventually("SELECT event_id FROM arus.alert_cases", id.trim());
+    declines(&restored, "4711", 2);
+    restored.eventually("SELECT state, fired, delivered FROM arus.alerts", "ok|1|2");
+    assert_eq!(hook.said(), ["firing card 4711: 3 declines", "resolved card 4711: 4 declines"]);
 }

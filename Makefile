@@ -41,7 +41,7 @@ demo: build
 # ---- testing
 
 .PHONY: test needs test-model test-console test-rust test-browser test-clients tidy lint
-test: needs test-model test-console test-rust test-browser
+test: needs test-model test-console test-rust test-browser test-clients
 	@echo "all tests passed"
 
 needs:

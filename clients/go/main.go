@@ -36,7 +36,7 @@ func main() {
 	}
 	check := func(name string, found any, err error) {
 		if err != nil {
-			fmt.Printf("%s: %v\n", name, err)
+			fmt.Printf("%s: ! %v\n", name, err)
 			return
 		}
 		fmt.Printf("%s: %v\n", name, found)
@@ -78,10 +78,11 @@ func main() {
 		err = tx.Commit(ctx)
 	}
 	check("transaction", count, err)
-	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-	_, err = conn.Exec(short, "SELECT 1")
-	cancel()
-	check("context", "", err)
 	one("error", "SELECT nope FROM orders")
 	one("after the error", "SELECT 1")
+	// It asks the server to cancel, and closes the connection.
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	_, err = conn.Exec(short, "SELECT sum(a.i * b.i) FROM generate_series(1, 20000000) AS a (i), generate_series(1, 20000000) AS b (i)")
+	cancel()
+	check("context", "", err)
 }

@@ -13,9 +13,9 @@ public class Report {
             System.out.println(name + ": " + check.run());
         } catch (SQLException e) {
             try { if (!connection.getAutoCommit()) { connection.rollback(); connection.setReadOnly(false); connection.setAutoCommit(true); } } catch (SQLException ignored) { System.out.println(ignored); }
-            System.out.println(name + ": " + e.getClass().getSimpleName() + " " + e.getSQLState() + " " + e.getMessage().lines().findFirst().orElse(""));
+            System.out.println(name + ": ! " + e.getClass().getSimpleName() + " " + e.getSQLState() + " " + e.getMessage().lines().findFirst().orElse(""));
         } catch (Exception e) {
-            System.out.println(name + ": " + e);
+            System.out.println(name + ": ! " + e);
         }
     }
 
@@ -118,7 +118,7 @@ public class Report {
         check("query timeout", () -> {
             try (Statement statement = connection.createStatement()) {
                 statement.setQueryTimeout(1);
-                return rows(statement.executeQuery("SELECT sum(a.i * b.i) FROM generate_series(1, 200000) AS a (i), generate_series(1, 200000) AS b (i)"));
+                return rows(statement.executeQuery("SELECT sum(a.i * b.i) FROM generate_series(1, 20000000) AS a (i), generate_series(1, 20000000) AS b (i)"));
             }
         });
         check("error", () -> query("SELECT nope FROM orders"));

@@ -10,7 +10,7 @@ async function check(name, run) {
   try {
     console.log(`${name}: ${JSON.stringify(await run())}`);
   } catch (error) {
-    console.log(`${name}: ${error.constructor.name} ${error.code ?? ""} ${error.message.split("\n")[0]} at ${error.position ?? "-"}`);
+    console.log(`${name}: ! ${error.constructor.name} ${error.code ?? ""} ${error.message.split("\n")[0]} at ${error.position ?? "-"}`);
   }
 }
 
@@ -32,6 +32,14 @@ await check("cursor", async () => {
   const read = [await cursor.read(2), await cursor.read(2)];
   await cursor.close();
   return read;
+});
+await check("statement_timeout", async () => {
+  await client.query("SET statement_timeout = '500ms'");
+  try {
+    return await rows("SELECT sum(a.i * b.i) FROM generate_series(1, 20000000) AS a (i), generate_series(1, 20000000) AS b (i)");
+  } finally {
+    await client.query("RESET statement_timeout");
+  }
 });
 await check("error", () => rows("SELECT nope FROM orders"));
 await check("after the error", () => rows("SELECT 1 AS one"));

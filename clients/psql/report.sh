@@ -16,7 +16,7 @@ echo "== copied"
 run -c '\copy (SELECT id, customer, amount FROM orders ORDER BY id) TO STDOUT WITH CSV HEADER'
 run -c '\copy events (id) to stdout' | sort
 echo "== error"
-run -c 'SELECT id, nope FROM orders'
+run -v VERBOSITY=verbose -c 'SELECT id, nope FROM orders'
 run -c 'SELECT * FROM missing'
 run -v VERBOSITY=verbose -c 'SELECT id FROM orders WHERE id = '
 echo "== settings"

@@ -6,14 +6,14 @@ import decimal
 import io
 
 import asyncpg
-from report import HOST, PORT
+from report import HOST, LONG, PORT
 
 
 async def check(name, do):
     try:
         print(f"{name}: {await do()}")
     except Exception as error:
-        print(f"{name}: {type(error).__name__} {getattr(error, 'sqlstate', '')} {str(error).splitlines()[0]}")
+        print(f"{name}: ! {type(error).__name__} {getattr(error, 'sqlstate', '')} {(str(error).splitlines() or [''])[0]}")
 
 
 async def main():
@@ -57,6 +57,11 @@ async def main():
     await check("cursor", cursor)
     await check("copy", copied)
     await check("pool", pool)
+    async def too_long():
+        await conn.fetch(LONG, timeout=0.5)
+
+    await check("timeout", too_long)
+    await check("after the timeout", lambda: rows("SELECT 1"))
     await check("error", lambda: rows("SELECT nope FROM orders"))
     await check("version", lambda: asyncio.sleep(0, conn.get_server_version()[:2]))
     await conn.close()

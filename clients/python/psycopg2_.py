@@ -3,9 +3,11 @@
 import datetime
 import decimal
 import io
+import threading
+import time
 
 import psycopg2
-from report import HOST, PORT, check
+from report import HOST, LONG, PORT, check
 
 conn = psycopg2.connect(host=HOST, port=PORT, user="arus", dbname="arus")
 
@@ -25,6 +27,22 @@ def whole(do):
 
 check("types", lambda: whole(lambda: rows("SELECT id, customer, amount, qty, price, ok, day, ts, tz, tags, info, small, at, f FROM orders ORDER BY id")))
 check("bytes", lambda: whole(lambda: [bytes(r[0]) if r[0] is not None else None for r in rows("SELECT raw FROM orders ORDER BY id")]))
+
+
+def cancelled():
+    def later():
+        time.sleep(0.5)
+        conn.cancel()
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    try:
+        return rows(LONG)
+    finally:
+        thread.join()
+
+
+check("cancel", lambda: whole(cancelled))
 check("literals", lambda: whole(lambda: rows("SELECT id FROM orders WHERE day = %s AND ts = %s AND amount = %s AND ok = %s AND id IN %s", (datetime.date(2024, 1, 5), datetime.datetime(2024, 1, 5, 10, 0, 0, 123000), decimal.Decimal("12.5"), True, (1, 2)))))
 check("array", lambda: whole(lambda: rows("SELECT id FROM orders WHERE id = ANY(%s) ORDER BY id", ([1, 3],))))
 

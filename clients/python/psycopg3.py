@@ -8,7 +8,7 @@ import uuid
 
 import psycopg
 from psycopg.rows import dict_row
-from report import HOST, PORT, check
+from report import HOST, LONG, PORT, check
 
 conn = psycopg.connect(host=HOST, port=PORT, user="arus", dbname="arus", autocommit=True)
 
@@ -106,7 +106,7 @@ def cancelled():
     thread = threading.Thread(target=later)
     thread.start()
     try:
-        rows("SELECT sum(a.i * b.i) FROM generate_series(1, 200000) AS a (i), generate_series(1, 200000) AS b (i)")
+        rows(LONG)
     finally:
         thread.join()
 
@@ -114,7 +114,7 @@ def cancelled():
 def too_long():
     conn.execute("SET statement_timeout = '200ms'")
     try:
-        rows("SELECT sum(a.i * b.i) FROM generate_series(1, 200000) AS a (i), generate_series(1, 200000) AS b (i)")
+        rows(LONG)
     finally:
         conn.execute("RESET statement_timeout")
 

@@ -1,10 +1,12 @@
-"""What every client's report is made of: a line a check, with what the client saw."""
+"""What every client's report is made of: a line a check, with what the client saw; `!` stands before an error."""
 
 import os
 
 PORT = os.environ["PGPORT"]
 HOST = "127.0.0.1"
-SAFE = os.environ.get("REPORT_ERRORS", "")
+
+# It does not end by itself.
+LONG = "SELECT sum(a.i * b.i) FROM generate_series(1, 20000000) AS a (i), generate_series(1, 20000000) AS b (i)"
 
 
 def check(name, do):
@@ -13,4 +15,4 @@ def check(name, do):
         print(f"{name}: {do()}")
     except Exception as error:  # what a client raises is what is tested
         code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-        print(f"{name}: {type(error).__name__} {code} {str(error).splitlines()[0]}")
+        print(f"{name}: ! {type(error).__name__} {code} {str(error).splitlines()[0]}")

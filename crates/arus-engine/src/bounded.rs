@@ -31,7 +31,8 @@ pub(crate) const TURN: Budget = Budget { rows: BATCH_ROWS, ns: 20_000_000 };
 type Output = Arc<Mutex<VecDeque<ChangeBatch>>>;
 
 /// The rows of a plan with a collecting sink, over one epoch; a row that fails fails the query. Rows come as they are made
-/// where the result only grows; else the final ones come at the end.
+/// where the result only grows; else the final ones come at the end. A batch without rows is a moment to look whether anybody
+/// still wants them.
 pub(crate) fn rows(
     shared: &Arc<Shared>,
     published: &Arc<Published>,
@@ -66,14 +67,28 @@ fn folded(
     if sink.1 {
         return Ok(Box::new(changes.map(|batch| batch.map(|b| b.rows().clone()))));
     }
+    let nothing = RecordBatch::new_empty(sink.0.to_arrow());
     let folded = KeyedTable::new(sink.0, &[], TableMode::Counted);
-    for batch in changes {
-        folded.apply(&batch?)?;
-        check_memory(shared, folded.memory_bytes())?;
-    }
-    folded.publish(Cut { incarnation: 1, epoch: 1 }, 0);
-    let all: Vec<usize> = (0..folded.schema().len()).collect();
-    Ok(folded.snapshot().scan(&all, None))
+    let (shared, mut changes) = (shared.clone(), changes);
+    let mut rows: Option<BatchIterator> = None;
+    Ok(Box::new(std::iter::from_fn(move || {
+        if let Some(rows) = &mut rows {
+            return rows.next();
+        }
+        let Some(batch) = changes.next() else {
+            folded.publish(Cut { incarnation: 1, epoch: 1 }, 0);
+            let all: Vec<usize> = (0..folded.schema().len()).collect();
+            return rows.insert(folded.snapshot().scan(&all, None)).next();
+        };
+        let taken = batch.and_then(|batch| folded.apply(&batch));
+        match taken.and_then(|()| check_memory(&shared, folded.memory_bytes())) {
+            Ok(()) => Some(Ok(nothing.clone())),
+            Err(e) => {
+                rows = Some(Box::new(std::iter::empty()));
+                Some(Err(e))
+            }
+        }
+    })))
 }
 
 /// The changes of a plan over one epoch, of its topics from these offsets on; rows that fail are left out.
@@ -96,7 +111,8 @@ fn collecting(plan: &PhysicalPlan) -> Result<(NodeId, (RowSchema, bool))> {
     Ok((id, (node.schema.clone(), inputs_insert_only)))
 }
 
-/// The changes of a plan, over one epoch; a row that fails fails the query unless the session says otherwise.
+/// The changes of a plan, over one epoch; a row that fails fails the query unless the session says otherwise. While nothing
+/// comes out there are batches without rows.
 pub(crate) fn changes(
     shared: &Arc<Shared>,
     published: &Arc<Published>,
@@ -131,27 +147,29 @@ fn changes_from(
     };
     let mut with = shared.pipeline_settings(settings)?;
     with.error_policy = policy;
+    let nothing = ChangeBatch::inserts(RecordBatch::new_empty(collecting(plan)?.1.0.to_arrow()));
     let mut pipeline = Some(Pipeline::build(plan, &io, with, None)?);
     let shared = shared.clone();
+    let next = move || output.lock().expect("no holder of this lock panics").pop_front();
     Ok(std::iter::from_fn(move || {
-        loop {
-            if let Some(batch) = output.lock().expect("no holder of this lock panics").pop_front() {
-                return Some(Ok(batch));
+        if let Some(batch) = next() {
+            return Some(Ok(batch));
+        }
+        let running = pipeline.as_mut()?;
+        let report = running.step(TURN).and_then(|report| {
+            check_memory(&shared, running.memory_bytes())?;
+            Ok(report)
+        });
+        match report {
+            // A bounded source that has nothing now has nothing ever: whoever reads it must not wait.
+            Ok(report) if report.ended || !report.moved => {
+                pipeline = None;
+                next().map(Ok)
             }
-            let running = pipeline.as_mut()?;
-            let report = running.step(TURN).and_then(|report| {
-                check_memory(&shared, running.memory_bytes())?;
-                Ok(report)
-            });
-            match report {
-                Ok(report) if report.ended => pipeline = None,
-                // A bounded source that has nothing now has nothing ever: whoever reads it must not wait.
-                Ok(report) if !report.moved => pipeline = None,
-                Ok(_) => {}
-                Err(e) => {
-                    pipeline = None;
-                    return Some(Err(e));
-                }
+            Ok(_) => Some(Ok(next().unwrap_or_else(|| nothing.clone()))),
+            Err(e) => {
+                pipeline = None;
+                Some(Err(e))
             }
         }
     }))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arus_core::catalog::TableDef;
 use arus_core::connector::{Decoded, Decoder, EncodedRecords, RawBatch, RawRecord};
+use arus_core::error::Code;
 use arus_core::plan::PhysicalPlan;
 use arus_core::settings::Settings;
 use arus_core::{ChangeBatch, Error, Result, RowKind};
@@ -36,14 +37,21 @@ impl Shared {
         let table = self.client_table(&def.path)?;
         let mut encoder = io::encoder(self, &table.def, &self.connect_context(settings))?;
         let (shared, read_with) = (self.clone(), settings.clone());
+        // Dropped with this call: whoever waited for it has gone.
+        let waiting = Arc::new(());
+        let wanted = Arc::downgrade(&waiting);
         let read = tokio::task::spawn_blocking(move || -> Result<EncodedRecords> {
             let mut encoded = EncodedRecords::default();
             for batch in bounded::rows(&shared, &published, &plan, &read_with)? {
+                if wanted.strong_count() == 0 {
+                    return Err(Error::user("the statement was cancelled").with_code(Code::Cancelled));
+                }
                 encoder.encode(&ChangeBatch::inserts(batch?), &mut encoded)?;
             }
             Ok(encoded)
         });
         let encoded = read.await.map_err(|_| Error::bug("the rows to change were not read"))??;
+        drop(waiting);
         if encoded.ends.is_empty() {
             return Ok((0, vec![]));
         }

@@ -85,7 +85,8 @@ impl Reading {
     }
 
     fn read(&mut self) -> Option<Result<ChangeBatch>> {
-        self.rows.next().map(|batch| batch.map(ChangeBatch::inserts))
+        let rows = self.rows.find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0));
+        rows.map(|batch| batch.map(ChangeBatch::inserts))
     }
 
     fn event(&mut self) -> Option<Result<ChangeEvent>> {

@@ -354,7 +354,11 @@ impl EngineSession {
             };
             for batch in batches {
                 // The reader has gone: so does the query.
-                if sender.blocking_send(batch).is_err() {
+                let gone = match &batch {
+                    Ok(batch) if batch.num_rows() == 0 => sender.is_closed(),
+                    _ => sender.blocking_send(batch).is_err(),
+                };
+                if gone {
                     return;
                 }
             }

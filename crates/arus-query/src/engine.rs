@@ -17,7 +17,6 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -45,6 +44,7 @@ use crate::pg::model::{INFORMATION_SCHEMA, Model, Oids};
 use crate::pg::schemas::{Lazy, SystemSchema, system};
 use crate::points::{PointRead, PointReads};
 use crate::rewrite::Declared;
+use crate::running::Threads;
 use crate::{dialect, identifiers, params, rewrite};
 
 /// Gives the newest epoch.
@@ -117,6 +117,7 @@ pub struct QueryEngine {
     parser: PostgresCompatibilityParser,
     snapshots: Arc<dyn SnapshotSource>,
     points: PointReads,
+    threads: Threads,
 }
 
 /// A planned query.
@@ -181,6 +182,7 @@ impl QueryEngine {
             parser: PostgresCompatibilityParser::new(),
             snapshots,
             points: PointReads::default(),
+            threads: Threads::start().map_err(|e| Error::io("start", "the threads of queries", e))?,
         })
     }
 
@@ -238,7 +240,7 @@ impl QueryEngine {
         let plan = state.optimize(&plan).map_err(plan_error).map_err(located)?;
         let physical = state.create_physical_plan(&plan).await.map_err(plan_error).map_err(located)?;
         let schema = names.apply(&physical.schema());
-        let stream = execute_stream(physical, state.task_ctx()).map_err(plan_error)?;
+        let stream = self.threads.run(physical, state.task_ctx()).map_err(plan_error)?;
         let cut = snapshot.cut();
         let as_of_ms = snapshot.as_of_ms();
         let shown = schema.clone();

@@ -15,6 +15,7 @@ mod params;
 mod pg;
 mod points;
 mod rewrite;
+mod running;
 mod table;
 mod text;
 

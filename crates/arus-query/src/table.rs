@@ -156,9 +156,13 @@ impl PartitionStream for TableScan {
         let output = stream.tx();
         stream.spawn_blocking(move || {
             for batch in table.scan(&columns, limit).map_err(external)? {
-                // The reader has gone: so does the scan.
                 let batch = described_rows(&batch.map_err(external)?, &schema)?;
-                if output.blocking_send(Ok(batch)).is_err() {
+                // The reader has gone: so does the scan. One that has found nothing so far says so by an empty batch.
+                let gone = match batch.num_rows() {
+                    0 => output.is_closed(),
+                    _ => output.blocking_send(Ok(batch)).is_err(),
+                };
+                if gone {
                     break;
                 }
             }

@@ -77,9 +77,26 @@ pub(crate) struct InitArgs {
     pub(crate) template: String,
 }
 
+/// The server that a command asks. The password comes from ARUS_PASSWORD, or from the keyboard.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Connect {
+    /// The server, such as https://db.example.com:8080 [default: the one that would run with these flags]
+    #[arg(long, value_name = "URL", env = "ARUS_URL")]
+    pub(crate) url: Option<String>,
+    /// Who asks; the password comes from the variable ARUS_PASSWORD, or is asked for on a terminal
+    #[arg(short = 'U', long, value_name = "NAME", env = "ARUS_USER")]
+    pub(crate) user: Option<String>,
+    /// The certificate authority to trust, as PEM: of a server's own it is tls/ca.pem in its data folder [default: the
+    /// system's, and that one]
+    #[arg(long, value_name = "FILE", env = "ARUS_CA")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
 #[derive(Args)]
 pub(crate) struct ApplyArgs {
-    /// The project; the server is asked at --listen and --http-port
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+    /// The project; its arus.toml may name the server: url, user, ca
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
     /// Do the plan without asking
@@ -124,6 +141,8 @@ pub(crate) struct TestArgs {
 
 #[derive(Args)]
 pub(crate) struct SqlArgs {
+    #[command(flatten)]
+    pub(crate) connect: Connect,
     /// Do these statements and leave (repeatable); without it they come from the keyboard or from standard input
     #[arg(short, long, value_name = "SQL")]
     pub(crate) execute: Vec<String>,
@@ -131,7 +150,9 @@ pub(crate) struct SqlArgs {
 
 #[derive(Args)]
 pub(crate) struct BackupArgs {
-    /// The new folder; the server is asked at --listen and --http-port, a stopped one's folder is --data
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+    /// The new folder; a stopped server's folder is --data
     pub(crate) dir: PathBuf,
     /// Copy every file; without it those that never change are linked where the disk can
     #[arg(long)]
@@ -164,6 +185,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Args)]
 pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) connect: Connect,
     /// Show it once and end, as where the output is no terminal
     #[arg(long)]
     pub(crate) once: bool,

@@ -64,7 +64,7 @@ fn put_dashboards(folder: &Path) -> Result<()> {
 fn welcome(doors: &Doors) {
     let a = &doors.addresses;
     output::note(&format!("Arus {}: the demo is live\n", env!("CARGO_PKG_VERSION")));
-    doors.announce();
+    doors.announce(None);
     output::note(&format!(
         "\nTry\n  open http://{http}/dashboards/shop\n  \
          curl -H 'Content-Type: application/json' -d '{{\"name\":\"Ada\",\"n\":1}}' http://{http}/v1/tables/hello/rows\n  \

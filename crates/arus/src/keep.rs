@@ -1,6 +1,5 @@
 //! `arus backup`, `arus restore`, `arus doctor`: with the user's own rights, on real files.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use arus_storage::DiskFs;
 use arus_storage::backup::{self, Pinned};
 use arus_storage::doctor::{self, Report};
 
-use crate::args::{BackupArgs, DoctorArgs, Flags, RestoreArgs};
+use crate::args::{BackupArgs, Connect, DoctorArgs, Flags, RestoreArgs};
 use crate::server::DEFAULT_DATA;
 use crate::shell::client::{Answer, Client};
 use crate::{output, settings_file};
@@ -34,7 +33,7 @@ pub(crate) fn backup(flags: &Flags, args: &BackupArgs) -> Result<ExitCode> {
     let flags = settings_file::complete(flags.clone())?;
     let fs = disk();
     // Held until all is copied: the server's pin, or the lock of a folder that no server has.
-    let (pinned, _held) = held(&fs, &flags, asked.as_deref())?;
+    let (pinned, _held) = held(&fs, &flags, &args.connect, asked.as_deref())?;
     let now_ms = SystemClock::new().now_ms();
     let list = backup::write(&fs, &pinned, &args.dir, !args.copy, env!("CARGO_PKG_VERSION"), now_ms)?;
     let (dir, cut) = (args.dir.display(), list.cut);
@@ -58,15 +57,11 @@ enum Held {
     Lock { _lock: Box<dyn Send + Sync> },
 }
 
-fn held(fs: &SharedFs, flags: &Flags, asked: Option<&Path>) -> Result<(Pinned, Held)> {
-    let port = flags.port("--http-port").or_else(|| {
-        let door = arus_serve::ENDPOINTS.iter().find(|e| e.name == "http")?;
-        Some(door.port)
-    });
-    let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let address = SocketAddr::new(listen, port.unwrap_or_default());
-    let client = Client::new(address);
-    if client.is_there() {
+fn held(fs: &SharedFs, flags: &Flags, connect: &Connect, asked: Option<&Path>) -> Result<(Pinned, Held)> {
+    let connect = settings_file::connect_in(Path::new(""), connect.clone())?;
+    let client = Client::of(flags, &connect)?;
+    let address = client.place();
+    if client.is_there()? {
         let (list, answer) = client.backup()?;
         let pinned: Pinned = serde_json::from_value(list).map_err(|e| {
             Error::external(format!("the server at {address} is of another version: its list cannot be read: {e}"))

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Flags;
-use crate::tls::Certificate;
+use crate::tls::{Certificate, reachable};
 use crate::{output, settings_file};
 
 pub(crate) const DEFAULT_DATA: &str = "arus-data";
@@ -46,7 +46,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         if asks || flags.reset_admin {
             tell_admin(&engine, flags.reset_admin).await?;
         }
-        doors.announce();
+        doors.announce(secured.as_ref());
         doors.serve(&engine, secured).await
     })
 }
@@ -116,6 +116,8 @@ pub(crate) struct Secured {
     certificate: Certificate,
     tls: Tls,
     advertise: Option<String>,
+    /// A name or address that others reach this server by.
+    reached_by: String,
 }
 
 impl Secured {
@@ -125,7 +127,8 @@ impl Secured {
         if let Some(authority) = certificate.authority() {
             output::note(&format!("TLS: whoever connects has to trust {}", authority.display()));
         }
-        Ok(Some(Secured { certificate, tls, advertise: flags.advertise.clone() }))
+        let reached_by = flags.advertise.clone().unwrap_or_else(|| reachable(listen).to_string());
+        Ok(Some(Secured { certificate, tls, advertise: flags.advertise.clone(), reached_by }))
     }
 }
 
@@ -151,11 +154,25 @@ impl Doors {
         Ok(Doors { listeners, addresses })
     }
 
-    pub(crate) fn announce(&self) {
+    /// How each door is opened, as somebody else types it.
+    pub(crate) fn announce(&self, secured: Option<&Secured>) {
         let Addresses { http, postgres, kafka } = self.addresses;
-        output::note(&format!("  console   http://{http}"));
-        output::note(&format!("  postgres  psql -h {} -p {} -U arus arus", postgres.ip(), postgres.port()));
-        output::note(&format!("  kafka     {kafka}"));
+        let Some(secured) = secured else {
+            output::note(&format!("  console   http://{http}"));
+            output::note(&format!("  postgres  psql -h {} -p {} -U arus arus", postgres.ip(), postgres.port()));
+            output::note(&format!("  kafka     {kafka}"));
+            return;
+        };
+        let host = &secured.reached_by;
+        let in_url = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let root = match secured.certificate.authority() {
+            Some(ca) => format!("sslrootcert={}", ca.display()),
+            None => "sslrootcert=system".into(),
+        };
+        output::note(&format!("  console   https://{in_url}:{}", http.port()));
+        let psql = format!("user=admin dbname=arus sslmode=verify-full {root} host={host} port={}", postgres.port());
+        output::note(&format!("  postgres  psql \"{psql}\""));
+        output::note(&format!("  kafka     {in_url}:{}", kafka.port()));
     }
 
     /// From now on the doors answer.

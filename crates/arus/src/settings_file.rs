@@ -10,7 +10,7 @@ use arus_core::{Error, Result};
 use arus_storage::DiskFs;
 use serde::Deserialize;
 
-use crate::args::{Flags, parse_size};
+use crate::args::{Connect, Flags, parse_size};
 
 const FILE: &str = "arus.toml";
 
@@ -38,6 +38,10 @@ struct File {
     ingest_rate: Option<u32>,
     disk: Option<String>,
     disk_free: Option<String>,
+    /// For commands that ask a server.
+    url: Option<String>,
+    user: Option<String>,
+    ca: Option<PathBuf>,
 }
 
 /// Fills what is missing in `flags` from `arus.toml` in this folder, where there is one.
@@ -45,16 +49,28 @@ pub(crate) fn complete(flags: Flags) -> Result<Flags> {
     complete_in(Path::new(""), flags)
 }
 
-/// The same from the file in a project's folder.
-pub(crate) fn complete_in(folder: &Path, mut flags: Flags) -> Result<Flags> {
+fn read(folder: &Path) -> Result<Option<File>> {
     let bytes = match DiskFs.read(&folder.join(FILE)) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(flags),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io("read", FILE, e)),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let file: File =
-        toml::from_str(&text).map_err(|e| Error::user(format!("{FILE}: {e}")).with_code(Code::InvalidOption))?;
+    toml::from_str(&text).map(Some).map_err(|e| Error::user(format!("{FILE}: {e}")).with_code(Code::InvalidOption))
+}
+
+/// Which server to ask, as far as the command line does not say; a file is named from the folder.
+pub(crate) fn connect_in(folder: &Path, mut connect: Connect) -> Result<Connect> {
+    let Some(file) = read(folder)? else { return Ok(connect) };
+    connect.url = connect.url.or(file.url);
+    connect.user = connect.user.or(file.user);
+    connect.ca = connect.ca.or_else(|| file.ca.map(|ca| folder.join(ca)));
+    Ok(connect)
+}
+
+/// The same from the file in a project's folder.
+pub(crate) fn complete_in(folder: &Path, mut flags: Flags) -> Result<Flags> {
+    let Some(file) = read(folder)? else { return Ok(flags) };
     flags.data = flags.data.or(file.data);
     flags.listen = flags.listen.or(file.listen);
     flags.http_port = flags.http_port.or(file.http_port);

@@ -90,12 +90,17 @@ fn subject(flags: &Flags, listen: IpAddr) -> Subject {
     names.push("localhost".into());
     let valid = |name: &String| !name.is_empty() && name.is_ascii() && name.parse::<IpAddr>().is_err();
     let mut addresses: Vec<IpAddr> = flags.advertise.iter().filter_map(|name| name.parse().ok()).collect();
-    addresses.push(if listen.is_unspecified() { outward().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { listen });
+    addresses.push(reachable(listen));
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     names.retain(valid);
     names.dedup();
     addresses.dedup();
     Subject { names, addresses }
+}
+
+/// The address that others reach a server by which listens there.
+pub(crate) fn reachable(listen: IpAddr) -> IpAddr {
+    if listen.is_unspecified() { outward().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { listen }
 }
 
 /// The address that packets to elsewhere leave from; none is sent.

@@ -1,6 +1,7 @@
 //! `arus top`: the pipelines of a running server and their operators, again and again.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,7 +11,6 @@ use arus_core::{Error, Result};
 use serde_json::Value;
 
 use crate::args::{Flags, TopArgs};
-use crate::project::apply::client;
 use crate::shell::client::{Client, Line};
 use crate::shell::table::Table;
 use crate::{output, settings_file};
@@ -32,7 +32,8 @@ SELECT p.name AS pipeline, o.name AS operator, CAST(o.rows_in_per_s AS BIGINT) A
 FROM arus.operators o JOIN arus.pipelines p ON p.id = o.pipeline"#;
 
 pub(crate) fn run(flags: &Flags, args: &TopArgs) -> Result<ExitCode> {
-    let client = client(&settings_file::complete(flags.clone())?);
+    let connect = settings_file::connect_in(Path::new(""), args.connect.clone())?;
+    let client = Client::of(&settings_file::complete(flags.clone())?, &connect)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, interrupted.clone())
         .map_err(|e| Error::io("listen to", "Ctrl-C", e))?;

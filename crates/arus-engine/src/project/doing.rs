@@ -11,7 +11,7 @@ use arus_core::{Error, Result};
 use arus_sql::ast::ObjectKind;
 use arus_sql::{MaterializedChange, Planned};
 
-use super::difference::{Action, Gone, Plan, print};
+use super::difference::{Action, Decision, Gone, Plan, print};
 use super::record::{JobRecord, Record};
 use super::wanted::{Item, What};
 use crate::ddl::Origin;
@@ -53,7 +53,7 @@ impl Doing {
     }
 
     pub(super) async fn all(mut self, plan: &Plan, items: &[Item], request: &ApplyRequest) -> Result<()> {
-        let Err(error) = self.steps(plan, items, request).await else { return Ok(()) };
+        let Err(error) = self.steps(plan, items, request).await else { return self.settle_rights(plan, items).await };
         let mut left = vec![];
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             if let Err(e) = self.take_back(undo).await {
@@ -64,6 +64,26 @@ impl Doing {
             return Err(error.in_context("nothing has changed"));
         }
         Err(error.in_context(format!("not all could be taken back ({})", left.join("; "))))
+    }
+
+    /// Rights go with their table, and along with its name. What was made anew under its name keeps them.
+    async fn settle_rights(&self, plan: &Plan, items: &[Item]) -> Result<()> {
+        let renamed = |(item, decision): (&Item, &Decision)| match (&item.what, &decision.action) {
+            (What::Table(def), Action::Rename(old)) => Some((old.clone(), def.path.clone())),
+            _ => None,
+        };
+        let renamed: Vec<_> = items.iter().zip(&plan.decisions).filter_map(renamed).collect();
+        let shared = self.engine.shared.clone();
+        self.engine
+            .shared
+            .change_access(move |directory| {
+                for (old, new) in &renamed {
+                    directory.rename(old, new);
+                }
+                directory.keep_grants(|path| shared.is_there(path));
+                Ok(())
+            })
+            .await
     }
 
     async fn steps(&mut self, plan: &Plan, items: &[Item], request: &ApplyRequest) -> Result<()> {

@@ -31,6 +31,7 @@ pub(super) struct Limits {
     /// A cancel request for it ends the rows with an error.
     pub(super) connection: Option<Arc<ConnectionHandle>>,
     pub(super) deadline: Deadline,
+    pub(super) progress: Arc<Progress>,
 }
 
 /// The answer to a query.
@@ -79,6 +80,7 @@ pub(super) fn cancelled() -> Error {
 
 /// pgwire listens for a cancel request until it has the rows' stream: from there on this does.
 pub(super) fn limited(batches: Batches, limits: Limits) -> Batches {
+    let batches = limits.progress.reading(batches).boxed();
     let batches = match limits.connection {
         Some(connection) => cancellable(batches, connection),
         None => batches,

@@ -6,6 +6,7 @@
 mod connection;
 mod copy;
 mod cursor;
+mod departure;
 mod encode;
 mod error;
 mod lexer;

@@ -1,4 +1,4 @@
-//! Whether a client takes its rows: one that does not would hold a snapshot for ever.
+//! Whether a client takes its rows: one that does not would hold a snapshot for ever. And whether it waits for some.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,6 +15,8 @@ pub(super) struct Progress {
     rows: AtomicU64,
     /// Whether a row was handed out and the next one was not asked for: the client's turn.
     with_client: AtomicBool,
+    /// Whether rows are waited for that are still computed.
+    computes: AtomicBool,
 }
 
 impl Progress {
@@ -31,9 +33,23 @@ impl Progress {
         })
     }
 
+    /// The same batches of a query, noting whether they are waited for.
+    pub(super) fn reading<S: Stream + Unpin>(self: Arc<Self>, mut batches: S) -> impl Stream<Item = S::Item> {
+        stream::poll_fn(move |cx| {
+            let batch = batches.poll_next_unpin(cx);
+            self.computes.store(batch.is_pending(), Relaxed);
+            batch
+        })
+    }
+
+    pub(super) fn computes(&self) -> bool {
+        self.computes.load(Relaxed)
+    }
+
     /// The answer is out.
     pub(super) fn finish(&self) {
         self.with_client.store(false, Relaxed);
+        self.computes.store(false, Relaxed);
     }
 
     /// Ready when the client has taken nothing for too long.

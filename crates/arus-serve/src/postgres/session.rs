@@ -159,7 +159,7 @@ impl State {
         let (style, progress) = (self.settings.style(), self.progress.clone());
         match self.execute(statement, call.params).await? {
             (StatementOutput::Rows(rows), deadline) => {
-                let limits = Limits { connection: call.connection, deadline };
+                let limits = Limits { connection: call.connection, deadline, progress: progress.clone() };
                 let batches = encode::limited(rows.batches, limits);
                 Ok(Answer::of(Response::Query(encode::rows(&rows.schema, batches, call.format, style, progress))))
             }
@@ -352,7 +352,7 @@ impl State {
         let deadline = self.settings.statement_timeout().map(|limit| Box::pin(tokio::time::sleep(limit)));
         // Rows that are read here end with this call, which pgwire itself cancels.
         let connection = if moves { None } else { call.connection.clone() };
-        let mut batches = encode::limited(cursor.fetch(limit, patience), Limits { connection, deadline });
+        let mut batches = encode::limited(cursor.fetch(limit, patience), self.limits(connection, deadline));
         if moves {
             let mut count = 0;
             while let Some(batch) = batches.next().await {
@@ -369,14 +369,19 @@ impl State {
 
     async fn copy(&mut self, copy: Copy, call: Call<'_>) -> Result<Answer> {
         let style = self.settings.style();
-        let (StatementOutput::Rows(mut rows), deadline) = self.execute(&copy.query, call.params).await? else {
+        let (StatementOutput::Rows(rows), deadline) = self.execute(&copy.query, call.params).await? else {
             return Err(Error::user("COPY: expected a query").with_code(Code::Syntax));
         };
         // What cannot be read at all is an error before the first byte. Until here pgwire listens for a cancel request.
-        let first = rows.batches.next().await.transpose()?;
-        let batches = encode::limited(rows.batches, Limits { connection: call.connection, deadline });
+        let mut batches = encode::limited(rows.batches, self.limits(None, deadline));
+        let first = batches.next().await.transpose()?;
+        let batches = encode::limited(batches, self.limits(call.connection, None));
         let batches = stream::iter(first.map(Ok)).chain(batches).boxed();
         Ok(Answer::of(Response::CopyOut(copy::response(copy, &rows.schema, batches, style))))
+    }
+
+    fn limits(&self, connection: Option<Arc<ConnectionHandle>>, deadline: Deadline) -> Limits {
+        Limits { connection, deadline, progress: self.progress.clone() }
     }
 
     /// Columns of a statement of the door; `None`: it has none.

@@ -1,7 +1,7 @@
 //! One Postgres connection: messages of bounded size, held against the door's share, and no client that keeps an answer
 //! waiting for ever.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::Handlers;
+use super::departure::Departure;
 use crate::door::Door;
 
 /// A message below it is not worth counting.
@@ -91,6 +92,14 @@ async fn messages(socket: TcpStream, tls: Option<TlsAcceptor>, handlers: Handler
             large => Some(door.hold(large).await),
         };
         let extended = message.is_extended_query();
+        let runs = matches!(message, PgWireFrontendMessage::Query(_) | PgWireFrontendMessage::Execute(_));
+        let departure = runs.then(|| Departure::of(socket.get_ref()));
+        let departed = async {
+            match departure {
+                Some(departure) => departure.seen(&progress).await,
+                None => pending().await,
+            }
+        };
         let processed = process_message(
             message,
             &mut socket,
@@ -99,8 +108,11 @@ async fn messages(socket: TcpStream, tls: Option<TlsAcceptor>, handlers: Handler
             handlers.extended_query_handler(),
             handlers.copy_handler(),
             handlers.cancel_handler(),
-        )
-        .await;
+        );
+        let processed = tokio::select! {
+            processed = processed => processed,
+            () = departed => return Ok(()),
+        };
         progress.finish();
         if let Err(mut e) = processed {
             error_handler.on_error(&socket, &mut e);

@@ -1,7 +1,6 @@
 //! `arus apply`: the plan of a project on a running server, and then the change.
 
 use std::io::{BufRead, IsTerminal};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,7 +14,8 @@ use crate::{exit_code, output, settings_file};
 
 pub(crate) fn run(flags: &Flags, args: &ApplyArgs) -> Result<ExitCode> {
     let folder = folder_of(&args.dir)?;
-    let client = client(&settings_file::complete_in(&folder, flags.clone())?);
+    let connect = settings_file::connect_in(&folder, args.connect.clone())?;
+    let client = Client::of(&settings_file::complete_in(&folder, flags.clone())?, &connect)?;
     let mut request = request(&folder)?;
     request.lose_rows = args.lose_rows;
     if let Some(name) = &args.project {
@@ -57,13 +57,6 @@ pub(crate) fn run(flags: &Flags, args: &ApplyArgs) -> Result<ExitCode> {
 pub(crate) fn rendered(error: &Error, request: &ApplyRequest) -> String {
     let file = request.files.iter().find(|f| error.message().starts_with(&f.name));
     error.render(file.map(|f| f.text.as_str()))
-}
-
-/// The server that the flags name.
-pub(crate) fn client(flags: &Flags) -> Client {
-    let door = arus_serve::ENDPOINTS.iter().find(|e| e.name == "http").map_or(0, |door| door.port);
-    let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Client::new(SocketAddr::new(listen, flags.port("--http-port").unwrap_or(door)))
 }
 
 /// The project as it stands in its folder, by the folder's name.

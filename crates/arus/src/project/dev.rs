@@ -32,7 +32,7 @@ pub(crate) fn run(flags: Flags, args: &DevArgs) -> Result<ExitCode> {
         config.dashboards_dir = Some(folder.join("dashboards"));
         let engine = Engine::start(config)?;
         output::note(&format!("Arus {}: project {}", env!("CARGO_PKG_VERSION"), folder.display()));
-        doors.announce();
+        doors.announce(None);
         let console = format!("http://{}", doors.addresses.http);
         tokio::spawn(follow(engine.clone(), folder, args.lose_rows));
         if args.open {

@@ -1,18 +1,17 @@
 //! The shell's way to a server: `POST /v1/sql` over one connection a request, so that closing it cancels the statement.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use arus_core::error::Location;
 use arus_core::project::{ApplyReply, ApplyRequest};
 use arus_core::{Error, Result};
 use serde_json::{Value, json};
 
-/// A server on this machine answers at once or not at all.
-const CONNECT: Duration = Duration::from_millis(500);
-/// How often a wait for the next line looks whether it is still wanted.
-const GLANCE: Duration = Duration::from_millis(100);
+use super::reach::{Socket, Target};
+use crate::args::{Connect, Flags};
+
 /// How often the first line of a backup is looked for: its checkpoint may wait for another one.
 const BACKUP_GLANCES: usize = 1_200;
 /// How often a line of the answer to a project is looked for: pipelines stop and start, each with a checkpoint.
@@ -20,10 +19,8 @@ const APPLY_GLANCES: usize = 6_000;
 /// A longer line is no answer of ours.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Client {
-    address: SocketAddr,
-}
+#[derive(Debug, Clone)]
+pub(crate) struct Client(Arc<Target>);
 
 /// What one line of an answer is.
 #[derive(Debug)]
@@ -42,14 +39,32 @@ pub(crate) enum Line {
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        Client { address }
+    /// The server that the flags name.
+    pub(crate) fn of(flags: &Flags, connect: &Connect) -> Result<Self> {
+        Ok(Client(Arc::new(Target::of(flags, connect)?)))
     }
 
-    /// Whether an Arus answers there.
-    pub(crate) fn is_there(&self) -> bool {
-        self.request("GET", "/healthz", "")
-            .is_ok_and(|mut answer| answer.text().is_ok_and(|t| t.lines().next() == Some("ok")))
+    /// A server of this process.
+    pub(crate) fn local(address: SocketAddr) -> Self {
+        Client(Arc::new(Target::local(address)))
+    }
+
+    /// As a message names it.
+    pub(crate) fn place(&self) -> &Target {
+        &self.0
+    }
+
+    /// Whether an Arus answers there; one that does not let this client in is an error.
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        if self.0.open().is_err() {
+            return Ok(false);
+        }
+        let health = self.request("GET", "/healthz", "")?.text()?;
+        if health.lines().next() != Some("ok") {
+            return Ok(false);
+        }
+        self.request("GET", "/v1/session", "")?.text()?;
+        Ok(true)
     }
 
     pub(crate) fn sql(&self, sql: &str, stream: bool) -> Result<Answer> {
@@ -64,13 +79,9 @@ impl Client {
             if line.is_empty() {
                 break;
             }
-            if answer.in_head {
-                answer.in_head = !line.trim().is_empty();
-                continue;
-            }
             let value: Value = serde_json::from_str(&line).map_err(|e| self.strange(e))?;
             return match value["error"]["message"].as_str() {
-                Some(message) => Err(Error::external(format!("the server at {} refuses: {message}", self.address))),
+                Some(message) => Err(Error::external(format!("the server at {} refuses: {message}", self.0))),
                 None => Ok((value, answer)),
             };
         }
@@ -86,7 +97,6 @@ impl Client {
             match answer.next_text()? {
                 None => {}
                 Some(line) if line.is_empty() => break,
-                Some(line) if answer.in_head => answer.in_head = !line.trim().is_empty(),
                 Some(line) => text.push_str(&line),
             }
         }
@@ -121,29 +131,36 @@ impl Client {
 
     /// HTTP/1.0: the answer ends with the connection and is not chunked.
     fn request(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
-        let failed = |e| Error::io("reach", format!("the server at {}", self.address), e);
-        let mut stream = TcpStream::connect_timeout(&self.address, CONNECT).map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        stream.set_read_timeout(Some(GLANCE)).map_err(failed)?;
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
+        let failed = |e| Error::io("reach", format!("the server at {}", self.0), e);
+        let mut socket = self.0.secure(self.0.open().map_err(failed)?)?;
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{body}",
+            self.0.authority(),
+            body.len(),
+            self.0.login_header(),
         );
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(failed)?;
-        Ok(Answer { client: *self, reader: BufReader::new(stream), in_head: true, line: vec![] })
+        socket.write_all(request.as_bytes()).and_then(|()| socket.flush()).map_err(failed)?;
+        Ok(Answer { client: self.clone(), reader: BufReader::new(socket), head: Head::Status, line: vec![] })
     }
 
     fn strange(&self, what: impl std::fmt::Display) -> Error {
-        Error::external(format!("the server at {} answers something else than Arus does: {what}", self.address))
+        Error::external(format!("the server at {} answers something else than Arus does: {what}", self.0))
     }
+}
+
+/// What comes next of an answer's head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    Status,
+    Fields,
+    Over,
 }
 
 /// An answer that is being read. Dropping it cancels the statement.
 pub(crate) struct Answer {
     client: Client,
-    reader: BufReader<TcpStream>,
-    in_head: bool,
+    reader: BufReader<Socket>,
+    head: Head,
     /// What has come of the next line.
     line: Vec<u8>,
 }
@@ -151,35 +168,29 @@ pub(crate) struct Answer {
 impl Answer {
     /// The next line, or that there is none yet.
     pub(crate) fn next(&mut self) -> Result<Line> {
-        loop {
-            let Some(text) = self.next_text()? else { return Ok(Line::Waiting) };
-            if text.is_empty() {
-                return Ok(Line::End);
-            }
-            if self.in_head {
-                self.in_head = !text.trim().is_empty();
-                continue;
-            }
-            let mut value: Value = serde_json::from_str(&text).map_err(|e| self.client.strange(e))?;
-            return Ok(match value.take() {
-                Value::Array(values) => Line::Row { op: None, values },
-                Value::Object(mut fields) => {
-                    if let Some(Value::Array(values)) = fields.remove("row") {
-                        let op = fields.remove("op").and_then(|op| op.as_str().map(String::from));
-                        Line::Row { op, values }
-                    } else if let Some(Value::Array(names)) = fields.remove("columns") {
-                        Line::Columns(names.iter().filter_map(|n| n.as_str().map(String::from)).collect())
-                    } else if let Some(Value::String(note)) = fields.remove("note") {
-                        Line::Note(note)
-                    } else if let Some(error) = fields.remove("error") {
-                        Line::Failed(error)
-                    } else {
-                        Line::Done(Value::Object(fields))
-                    }
-                }
-                other => return Err(self.client.strange(other)),
-            });
+        let Some(text) = self.next_text()? else { return Ok(Line::Waiting) };
+        if text.is_empty() {
+            return Ok(Line::End);
         }
+        let mut value: Value = serde_json::from_str(&text).map_err(|e| self.client.strange(e))?;
+        Ok(match value.take() {
+            Value::Array(values) => Line::Row { op: None, values },
+            Value::Object(mut fields) => {
+                if let Some(Value::Array(values)) = fields.remove("row") {
+                    let op = fields.remove("op").and_then(|op| op.as_str().map(String::from));
+                    Line::Row { op, values }
+                } else if let Some(Value::Array(names)) = fields.remove("columns") {
+                    Line::Columns(names.iter().filter_map(|n| n.as_str().map(String::from)).collect())
+                } else if let Some(Value::String(note)) = fields.remove("note") {
+                    Line::Note(note)
+                } else if let Some(error) = fields.remove("error") {
+                    Line::Failed(error)
+                } else {
+                    Line::Done(Value::Object(fields))
+                }
+            }
+            other => return Err(self.client.strange(other)),
+        })
     }
 
     /// The whole body of a short answer.
@@ -191,27 +202,53 @@ impl Answer {
                 if line.is_empty() {
                     return Ok(body);
                 }
-                if self.in_head {
-                    self.in_head = !line.trim().is_empty();
-                } else {
-                    body.push_str(&line);
-                }
+                body.push_str(&line);
             }
         }
         Err(self.client.strange("nothing in five seconds"))
     }
 
-    /// A line with its end; empty at the end of the answer; `None`: it has not come yet.
+    /// A line of the body with its end; empty at the end of the answer; `None`: it has not come yet.
     fn next_text(&mut self) -> Result<Option<String>> {
+        loop {
+            let Some(line) = self.read_line()? else { return Ok(None) };
+            match self.head {
+                Head::Over => return Ok(Some(line)),
+                Head::Status => {
+                    let mut words = line.split_whitespace();
+                    if !words.next().is_some_and(|word| word.starts_with("HTTP/1.")) {
+                        return Err(self.client.0.no_http());
+                    }
+                    if words.next() == Some("401") {
+                        return Err(self.client.0.not_let_in());
+                    }
+                    self.head = Head::Fields;
+                }
+                Head::Fields if line.is_empty() => return Err(self.client.strange("half an answer")),
+                Head::Fields if line.trim().is_empty() => self.head = Head::Over,
+                Head::Fields => {}
+            }
+        }
+    }
+
+    /// A line with its end; empty at the end; `None`: it has not come yet.
+    fn read_line(&mut self) -> Result<Option<String>> {
         match (&mut self.reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line) {
             Ok(_) => {
                 let line = std::mem::take(&mut self.line);
-                String::from_utf8(line).map(Some).map_err(|e| self.client.strange(e))
+                match String::from_utf8(line) {
+                    Err(_) if self.head == Head::Status => Err(self.client.0.no_http()),
+                    read => read.map(Some).map_err(|e| self.client.strange(e)),
+                }
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
                 Ok(None)
             }
-            Err(e) => Err(Error::io("read from", format!("the server at {}", self.client.address), e)),
+            // Without a word: it has expected something else than HTTP.
+            Err(e) if self.head == Head::Status && e.kind() == ErrorKind::ConnectionReset => {
+                Err(self.client.0.no_http())
+            }
+            Err(e) => Err(Error::io("read from", format!("the server at {}", self.client.0), e)),
         }
     }
 }

@@ -8,9 +8,10 @@ use arus_sql::parser::{Cut, cut_statement};
 use arus_sql::{TokenClass, classify};
 use nu_ansi_term::{Color, Style};
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, Emacs, FileBackedHistory, Highlighter, KeyCode, KeyModifiers,
-    MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span,
-    StyledText, Suggestion, ValidationResult, Validator, default_emacs_keybindings,
+    ColumnarMenu, Completer, CompletionResult, Emacs, FileBackedHistory, Highlighter, History, HistoryItem,
+    HistoryItemId, HistorySessionId, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch,
+    Reedline, ReedlineEvent, ReedlineMenu, SearchQuery, Signal, Span, StyledText, Suggestion, ValidationResult,
+    Validator, default_emacs_keybindings,
 };
 
 use super::client::Client;
@@ -43,17 +44,72 @@ impl Editor {
             .with_edit_mode(Box::new(Emacs::new(keys)));
         // Without a history of former days a shell is still a shell.
         if let Some(history) = history_file().and_then(|file| FileBackedHistory::with_file(HISTORY_LINES, file).ok()) {
-            line = line.with_history(Box::new(history));
+            line = line.with_history(Box::new(Discreet(history)));
         }
         Editor { line }
     }
 
     pub(crate) fn read(&mut self) -> Result<Input> {
-        match self.line.read_line(&Arrow).map_err(|e| Error::io("read from", "the terminal", e))? {
+        match self.line.read_line(&Ask("arus".into())).map_err(|e| Error::io("read from", "the terminal", e))? {
             Signal::Success(text) => Ok(Input::Text(text)),
             Signal::CtrlD => Ok(Input::End),
             _ => Ok(Input::Cancelled),
         }
+    }
+}
+
+/// Reads a password; a star stands for each character. The editor keeps nothing of it.
+pub(super) fn password(user: &str) -> Result<String> {
+    let mut line = Reedline::create().with_highlighter(Box::new(Stars));
+    match line.read_line(&Ask(format!("password of {user}"))).map_err(|e| Error::io("read from", "the terminal", e))? {
+        Signal::Success(text) => Ok(text),
+        _ => Err(Error::user("no password was given")),
+    }
+}
+
+/// A history that keeps no secret: what has a password in it is not written down.
+struct Discreet(FileBackedHistory);
+
+fn has_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["password", "sasl.jaas", "secret-key", "secret_key"].iter().any(|word| text.contains(word))
+}
+
+impl History for Discreet {
+    fn save(&mut self, item: HistoryItem) -> reedline::Result<HistoryItem> {
+        if has_secret(&item.command_line) { Ok(item) } else { self.0.save(item) }
+    }
+
+    fn load(&self, id: HistoryItemId) -> reedline::Result<HistoryItem> {
+        self.0.load(id)
+    }
+
+    fn count(&self, query: SearchQuery) -> reedline::Result<i64> {
+        self.0.count(query)
+    }
+
+    fn search(&self, query: SearchQuery) -> reedline::Result<Vec<HistoryItem>> {
+        self.0.search(query)
+    }
+
+    fn update(&mut self, id: HistoryItemId, updater: &dyn Fn(HistoryItem) -> HistoryItem) -> reedline::Result<()> {
+        self.0.update(id, updater)
+    }
+
+    fn clear(&mut self) -> reedline::Result<()> {
+        self.0.clear()
+    }
+
+    fn delete(&mut self, id: HistoryItemId) -> reedline::Result<()> {
+        self.0.delete(id)
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.0.sync()
+    }
+
+    fn session(&self) -> Option<HistorySessionId> {
+        self.0.session()
     }
 }
 
@@ -106,6 +162,16 @@ impl Highlighter for Colours {
     }
 }
 
+struct Stars;
+
+impl Highlighter for Stars {
+    fn highlight(&self, line: &str, _cursor: usize) -> StyledText {
+        let mut styled = StyledText::new();
+        styled.push((Style::new(), "*".repeat(line.chars().count())));
+        styled
+    }
+}
+
 /// Enter ends the input once its last statement is whole.
 struct Whole;
 
@@ -126,11 +192,12 @@ impl Validator for Whole {
     }
 }
 
-struct Arrow;
+/// What stands before the text.
+struct Ask(String);
 
-impl Prompt for Arrow {
+impl Prompt for Ask {
     fn render_prompt_left(&self) -> Cow<'_, str> {
-        "arus".into()
+        self.0.as_str().into()
     }
 
     fn render_prompt_right(&self) -> Cow<'_, str> {
@@ -147,5 +214,28 @@ impl Prompt for Arrow {
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         format!(" (search: {}) ", search.term).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_keeps_no_password() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("history");
+        let mut history = Discreet(FileBackedHistory::with_file(10, file.clone()).expect("a history"));
+        for text in [
+            "CREATE USER ann WITH PASSWORD 'pl4nted';",
+            "alter user ann password 'pl4nted';",
+            "CREATE TABLE t (a INT) WITH ('connector' = 'jdbc', 'password' = 'pl4nted');",
+            "SHOW TABLES;",
+        ] {
+            history.save(HistoryItem::from_command_line(text)).expect("saved, or not");
+        }
+        history.sync().expect("written");
+        let kept = String::from_utf8(std::fs::read(&file).expect("a file")).expect("text");
+        assert_eq!(kept.trim(), "SHOW TABLES;");
     }
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod client;
 mod editor;
+mod reach;
 pub(crate) mod table;
 
 use std::io::{IsTerminal, Read};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -18,7 +20,7 @@ use arus_sql::parser::{Cut, cut_statement, parse_statement};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::args::{Flags, SqlArgs};
+use crate::args::{Connect, Flags, SqlArgs};
 use crate::run::RunFolder;
 use crate::server::{self, Doors, Ports};
 use crate::{output, settings_file};
@@ -47,8 +49,9 @@ enum End {
 
 pub(crate) fn run(flags: Flags, args: &SqlArgs) -> Result<ExitCode> {
     let flags = settings_file::complete(flags)?;
+    let connect = settings_file::connect_in(Path::new(""), args.connect.clone())?;
     let runtime = server::runtime()?;
-    let place = Place::find(&flags, &runtime)?;
+    let place = Place::find(&flags, &connect, &runtime)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, interrupted.clone())
         .map_err(|e| Error::io("listen to", "Ctrl-C", e))?;
@@ -71,7 +74,7 @@ pub(crate) fn run(flags: Flags, args: &SqlArgs) -> Result<ExitCode> {
 
 /// Where the statements are done.
 enum Place {
-    Server(SocketAddr),
+    Server(Client),
     /// An engine in this process; its folder goes with it unless `--data` named one.
     Embedded {
         address: SocketAddr,
@@ -82,18 +85,17 @@ enum Place {
 
 impl Place {
     /// The server of the flags; without one an own, unless its port was asked for.
-    fn find(flags: &Flags, runtime: &Runtime) -> Result<Place> {
-        let listen = flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let door = arus_serve::ENDPOINTS.iter().find(|e| e.name == "http");
-        let door = door.ok_or_else(|| Error::bug("there is no door 'http'"))?;
-        let address = SocketAddr::new(listen, flags.port(door.flag).unwrap_or(door.port));
-        if Client::new(address).is_there() {
-            return Ok(Place::Server(address));
+    fn find(flags: &Flags, connect: &Connect, runtime: &Runtime) -> Result<Place> {
+        let client = Client::of(flags, connect)?;
+        if client.is_there()? {
+            return Ok(Place::Server(client));
         }
-        if flags.port(door.flag).is_some_and(|port| port != 0) {
-            return Err(Error::user(format!("no Arus answers at {address}"))
+        let asked = flags.port("--http-port").is_some_and(|port| port != 0);
+        if asked || connect.url.is_some() || connect.user.is_some() {
+            return Err(Error::user(format!("no Arus answers at {}", client.place()))
                 .with_hint("start one with 'arus', or leave the port out for a shell of its own"));
         }
+        let listen = server::loopback(flags)?;
         runtime.block_on(async {
             let anywhere = Flags { http_port: Some(0), pg_port: Some(0), kafka_port: Some(0), ..flags.clone() };
             let doors = Doors::bind(&anywhere, listen, Ports::Fixed).await?;
@@ -109,13 +111,14 @@ impl Place {
 
     fn client(&self) -> Client {
         match self {
-            Place::Server(address) | Place::Embedded { address, .. } => Client::new(*address),
+            Place::Server(client) => client.clone(),
+            Place::Embedded { address, .. } => Client::local(*address),
         }
     }
 
     fn greeting(&self) -> String {
         let place = match self {
-            Place::Server(address) => format!("on the server at {address}"),
+            Place::Server(client) => format!("on the server at {}", client.place()),
             Place::Embedded { address, folder: Some(_), .. } => {
                 format!("no server runs, so this is one of its own (http://{address}); its tables go when you leave")
             }
@@ -147,7 +150,7 @@ struct Shell {
 
 impl Shell {
     fn converse(&mut self) -> Result<ExitCode> {
-        let mut editor = Editor::new(self.client);
+        let mut editor = Editor::new(self.client.clone());
         loop {
             match editor.read()? {
                 Input::Text(text) => {

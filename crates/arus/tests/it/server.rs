@@ -87,8 +87,8 @@ impl Server {
             let text = self.stderr();
             let port = |start: &str| {
                 let line = text.lines().find(|l| l.trim_start().starts_with(start))?;
-                let line = line.trim_end_matches(" -U arus arus");
-                line.rsplit([':', ' ']).next()?.parse::<u16>().ok()
+                let line = line.trim_end_matches(" -U arus arus").trim_end_matches('"');
+                line.rsplit([':', ' ', '=']).next()?.parse::<u16>().ok()
             };
             if let (Some(http), Some(pg), Some(kafka)) = (port("console"), port("postgres"), port("kafka")) {
                 (self.http, self.pg, self.kafka) = (http, pg, kafka);

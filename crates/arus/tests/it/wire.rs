@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::server::Server;
 
-struct Wire {
+pub(crate) struct Wire {
     socket: TcpStream,
     /// Process and secret, which a cancel request gives back.
     key: Vec<u8>,
 }
 
 impl Wire {
-    fn open(server: &Server) -> Wire {
+    pub(crate) fn open(server: &Server) -> Wire {
         let mut socket = TcpStream::connect(("127.0.0.1", server.pg)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut start = 196_608i32.to_be_bytes().to_vec();
         start.extend_from_slice(b"user\0arus\0database\0arus\0\0");
         socket.write_all(&framed(&start)).unwrap();
@@ -40,7 +40,7 @@ impl Wire {
     }
 
     /// Parse, Bind, Describe, Execute, Sync, with the parameters as text.
-    fn send(&mut self, sql: &str, params: &[&str]) {
+    pub(crate) fn send(&mut self, sql: &str, params: &[&str]) {
         let mut bind = b"\0\0\0\0".to_vec();
         bind.extend_from_slice(&(params.len() as u16).to_be_bytes());
         for param in params {
@@ -60,8 +60,21 @@ impl Wire {
         self.socket.write_all(&bytes).unwrap();
     }
 
+    /// The simple protocol.
+    pub(crate) fn query(&mut self, sql: &str) {
+        let body = framed(&[sql.as_bytes(), b"\0"].concat());
+        self.socket.write_all(&[b"Q", body.as_slice()].concat()).unwrap();
+    }
+
+    /// Asks on a connection of its own that what this one does ends.
+    pub(crate) fn cancel(&self, server: &Server) {
+        let mut cancel = TcpStream::connect(("127.0.0.1", server.pg)).unwrap();
+        let code = 80_877_102i32.to_be_bytes();
+        cancel.write_all(&framed(&[&code, self.key.as_slice()].concat())).unwrap();
+    }
+
     /// Everything up to ReadyForQuery: the fields of the rows as text, or the error's fields.
-    fn answer(&mut self) -> Result<Vec<Vec<String>>, String> {
+    pub(crate) fn answer(&mut self) -> Result<Vec<Vec<String>>, String> {
         let mut rows = vec![];
         let mut error = None;
         loop {
@@ -105,9 +118,7 @@ fn a_cancel_request_ends_an_extended_query() {
         let started = Instant::now();
         wire.send(long, &[]);
         std::thread::sleep(Duration::from_millis(400));
-        let mut cancel = TcpStream::connect(("127.0.0.1", server.pg)).unwrap();
-        let code = 80_877_102i32.to_be_bytes();
-        cancel.write_all(&framed(&[&code, wire.key.as_slice()].concat())).unwrap();
+        wire.cancel(&server);
         let error = wire.answer().expect_err("it was cancelled");
         assert!(error.contains("57014") && error.contains("cancel"), "{error}");
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());

@@ -194,6 +194,8 @@ pub(crate) struct TopArgs {
 
 #[derive(Args)]
 pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) connect: Connect,
     /// What the generator has written [default: shop-truth.ndjson in the demo's data folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,

@@ -16,7 +16,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::args::{Flags, ScoreArgs};
-use crate::project::apply::client;
 use crate::shell::client::{Client, Line};
 use crate::{demo, output, settings_file};
 
@@ -79,7 +78,7 @@ pub(crate) fn run(flags: &Flags, args: &ScoreArgs) -> Result<ExitCode> {
     let within_ms = parse_duration_ms(&args.within)
         .map_err(|_| Error::user(format!("--within: expected a duration such as '2 s', found '{}'", args.within)))?;
     let truth = read_truth(&file)?;
-    let alarms = read_alarms(&client(&flags), &args.table)?;
+    let alarms = read_alarms(&Client::of(&flags, &args.connect)?, &args.table)?;
     let score = score(&truth, &alarms, SystemClock::new().now_ms(), within_ms);
     let seconds = within_ms as f64 / 1_000.0;
     output::line(&format!("planted    {} frauds", score.frauds));

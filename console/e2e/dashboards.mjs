@@ -66,7 +66,7 @@ export function dashboardChecks({ mock, axe, settled, eventually, post, LIMIT_MS
     await page.keyboard.press('Control+Enter');
     await eventually('the columns are known', 30_000, async () => (await page.$$('[data-testid=panel-form] label:has-text("Main column") option:has-text("usage")')).length === 1);
     await page.selectOption('[data-testid=panel-form] label:has-text("Shown as") select', 'top');
-    await page.selectOption('[data-testid=panel-form] label:has-text("Value") select', 'usage');
+    await page.selectOption('[data-testid=panel-form] label:has-text("Value"):not(:has-text("Shown as")) select', 'usage');
     await page.fill('[data-testid=panel-form] label:has-text("Unit") input', '%');
     await page.keyboard.press('Tab');
     await page.waitForSelector('[data-testid=panel-panel] .bars', { timeout: LIMIT_MS });
@@ -85,7 +85,7 @@ export function dashboardChecks({ mock, axe, settled, eventually, post, LIMIT_MS
     await page.click('[data-testid=save]');
     await saved(page);
     const text = readFileSync(file, 'utf8');
-    assert.match(text, /- id: rows[\s\S]*at: \[0, 0, 12, 5\][\s\S]*- id: panel\n    title: Cores, now\n    at: \[1, \d+, 6, 5\]\n    chart: top\n    sql: \|\n      SELECT core, MAX\(usage\) AS usage\n      FROM host_cpu\n/);
+    assert.match(text, /- id: rows[\s\S]*at: \[0, 0, 12, 5\][\s\S]*- id: panel\n    title: 'Cores, now'\n    at: \[1, \d+, 6, 5\]\n    chart: top\n    sql: \|\n      SELECT core, MAX\(usage\) AS usage\n      FROM host_cpu\n/);
     assert.match(text, /at: \[0, 5, 12, 5\] +# column, row, width, height on a grid of 12/, 'the comment stays beside its field');
     assert.ok(text.startsWith(first.split('\n').slice(0, 2).join('\n')), 'the comment at the top stays');
     // Deleted, and taken back.

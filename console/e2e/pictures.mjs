@@ -1,0 +1,152 @@
+// Pictures of the main screens from answers that were written down once, so that the same page gives the same picture: a clock that
+// stands still, no motion, a stream of events that says the same tick. They are compared with those in `pictures` with a tolerance.
+//   node e2e/pictures.mjs record URL    writes the answers of a running server to answers.json, and new pictures
+//   node e2e/pictures.mjs accept        writes new pictures from the answers that are there
+//   node e2e/pictures.mjs               compares
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { launch, open } from './browser.mjs';
+import { startFront } from './front.mjs';
+
+const FOLDER = fileURLToPath(new URL('pictures', import.meta.url));
+const ANSWERS = `${FOLDER}/answers.json`;
+const SCREENS = {
+  overview: '/', object: '/data/card_testing', pipelines: '/pipelines', shop: '/dashboards/shop', fraud: '/dashboards/fraud',
+  edit: '/dashboards/fraud?edit=1', dashboards: '/dashboards', alerts: '/alerts', settings: '/settings', gone: '/dashboards/missing',
+};
+/** A pixel differs when a colour is this far off; a picture, when so many of a thousand pixels do. Letters are drawn a little otherwise elsewhere. */
+const COLOUR = 48;
+const PER_MILLE = 15;
+
+/** By address and statement: what changes with time in a request is no part of it. */
+function keyOf(request) {
+  const { pathname, search } = new URL(request.url());
+  const body = request.postData();
+  if (!body) return `${request.method()} ${pathname}${search}`;
+  const { sql } = JSON.parse(body);
+  return `${request.method()} ${pathname} ${sql ?? body}`;
+}
+
+async function still(page, answers) {
+  await page.clock.setFixedTime(answers.nowMs);
+  await page.addInitScript((tick) => {
+    window.EventSource = class extends EventTarget {
+      readyState = 1;
+      constructor() {
+        super();
+        const say = () => { this.onopen?.(new Event('open')); this.dispatchEvent(new MessageEvent('tick', { data: JSON.stringify(tick) })); };
+        setTimeout(say, 0);
+        this.timer = setInterval(say, 250);
+      }
+      close() { clearInterval(this.timer); }
+    };
+  }, answers.tick);
+  await page.route('**/v1/**', (route) => {
+    const answer = answers.byKey[keyOf(route.request())];
+    const headers = { 'content-type': 'application/json' };
+    // They were given one after the other: here all of them are of now.
+    if (answer) return route.fulfill({ status: answer.status, headers, body: answer.body.replace(/"as_of_ms":\d+/g, `"as_of_ms":${answers.nowMs - 400}`) });
+    return route.fulfill({ status: 404, headers, body: '{"error":{"kind":"user","message":"it was not written down"}}' });
+  });
+}
+
+async function picture(browser, base, path, theme, answers) {
+  const page = await open(browser, 'about:blank', { theme });
+  await still(page, answers);
+  await page.goto(base + path);
+  await page.addStyleTag({ content: '*, *::before, *::after { transition: none !important; animation: none !important; caret-color: transparent !important; }' });
+  await page.waitForFunction(() => document.querySelector('main h1') && !document.querySelector('.bones'), null, { timeout: 60_000 });
+  await page.evaluate(() => document.fonts.ready);
+  await page.waitForTimeout(1_200);
+  const bytes = await page.screenshot({ scale: 'css' });
+  await page.context().close();
+  return bytes;
+}
+
+/** How many of a thousand pixels differ, counted by the browser itself. */
+async function difference(browser, one, two) {
+  const page = await open(browser, 'about:blank');
+  const differs = await page.evaluate(async ([a, b, colour]) => {
+    const pixels = async (bytes) => {
+      const image = new Image();
+      image.src = `data:image/png;base64,${bytes}`;
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.width, image.height);
+      const pen = canvas.getContext('2d');
+      pen.drawImage(image, 0, 0);
+      return { w: image.width, h: image.height, data: pen.getImageData(0, 0, image.width, image.height).data };
+    };
+    const [x, y] = [await pixels(a), await pixels(b)];
+    if (x.w !== y.w || x.h !== y.h) return 1000;
+    let count = 0;
+    for (let i = 0; i < x.data.length; i += 4) if (Math.max(Math.abs(x.data[i] - y.data[i]), Math.abs(x.data[i + 1] - y.data[i + 1]), Math.abs(x.data[i + 2] - y.data[i + 2])) > colour) count += 1;
+    return (count * 4_000) / x.data.length;
+  }, [one.toString('base64'), two.toString('base64'), COLOUR]);
+  await page.context().close();
+  return differs;
+}
+
+/** All screens against their pictures; the names of those that differ. With `accept` they are written. */
+export async function comparePictures(browser, accept = false) {
+  const answers = JSON.parse(readFileSync(ANSWERS, 'utf8'));
+  const front = await startFront('http://127.0.0.1:9');
+  const bad = [];
+  try {
+    for (const [name, path] of Object.entries(SCREENS)) {
+      const theme = ['fraud', 'alerts'].includes(name) ? 'dark' : 'light';
+      const now = await picture(browser, front.base, path, theme, answers);
+      const file = `${FOLDER}/${name}-${theme}.png`;
+      if (accept) writeFileSync(file, now);
+      const differs = existsSync(file) ? await difference(browser, now, readFileSync(file)) : 1000;
+      if (differs > PER_MILLE) bad.push(`${name}-${theme}: ${differs.toFixed(1)} of a thousand pixels differ`);
+    }
+  } finally {
+    front.stop();
+  }
+  return bad;
+}
+
+async function record(browser, url) {
+  const page = await open(browser, 'about:blank');
+  const byKey = {};
+  let tick = null;
+  page.on('response', async (response) => {
+    const request = response.request();
+    if (!new URL(request.url()).pathname.startsWith('/v1/') || request.url().includes('/events')) return;
+    const body = await response.text().catch(() => null);
+    if (body !== null) byKey[keyOf(request)] = { status: response.status(), body };
+  });
+  await page.addInitScript(() => {
+    const Source = window.EventSource;
+    window.EventSource = class extends Source {
+      constructor(...args) {
+        super(...args);
+        this.addEventListener('tick', (event) => { window.lastTick = JSON.parse(event.data); });
+      }
+    };
+  });
+  for (const path of Object.values(SCREENS)) {
+    await page.goto(url + path);
+    await page.waitForTimeout(5_000);
+    tick = (await page.evaluate(() => window.lastTick)) ?? tick;
+  }
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(ANSWERS, JSON.stringify({ nowMs: tick.now_ms, tick, byKey }, null, 0).replaceAll('"GET ', '\n"GET ').replaceAll('"POST ', '\n"POST '));
+  await page.context().close();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [, , verb, url] = process.argv;
+  const browser = await launch();
+  try {
+    if (verb === 'record') await record(browser, url);
+    const bad = await comparePictures(browser, verb === 'record' || verb === 'accept');
+    if (bad.length > 0) {
+      console.error(bad.join('\n'));
+      process.exitCode = 1;
+    }
+  } finally {
+    await browser.close();
+  }
+}

@@ -1,5 +1,7 @@
 //! Where queries compute: on threads of their own, so that the doors answer everybody whatever a query does.
 //!
+//! They yield to what must not wait: pipelines, and the doors with their point reads. Many analysts at once share what is left.
+//!
 //! A query ends when nobody wants its rows any more: its stream was dropped, by a cancel request, a timeout or a client that
 //! has gone. Every operator gives way after some batches; there its task ends.
 
@@ -19,6 +21,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
+/// What a thread of a query counts beside one of a pipeline: about a third.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
 /// Batches between a query and whoever sends its rows.
 const READ_AHEAD: usize = 2;
 
@@ -28,8 +34,12 @@ impl Threads {
     /// One a core.
     pub(crate) fn start() -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime =
-            Builder::new_multi_thread().worker_threads(cores).thread_name("arus-query").enable_time().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(cores)
+            .thread_name("arus-query")
+            .on_thread_start(step_back)
+            .enable_time()
+            .build()?;
         Ok(Threads(Some(runtime)))
     }
 
@@ -50,6 +60,14 @@ impl Threads {
             }
         });
         Ok(Running { rows, task: Some(task) })
+    }
+}
+
+/// Elsewhere a niceness is of the whole process.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(e) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!("a thread of queries is as important as the others: {e}");
     }
 }
 

@@ -47,7 +47,8 @@ public class Report {
         check("product", () -> meta.getDatabaseProductName() + " " + meta.getDatabaseProductVersion());
         check("catalogs", () -> rows(meta.getCatalogs()));
         check("schemas", () -> rows(meta.getSchemas(), 1));
-        check("tables", () -> rows(meta.getTables(null, null, "%", new String[] {"TABLE", "VIEW", "MATERIALIZED VIEW"}), 2, 3, 4, 5));
+        // The system tables are the server's own affair.
+        check("tables", () -> rows(meta.getTables(null, null, "%", new String[] {"TABLE", "VIEW", "MATERIALIZED VIEW"}), 2, 3, 4, 5).stream().filter(row -> !row.startsWith("arus|")).toList());
         check("tables, public", () -> rows(meta.getTables("arus", "public", "ord%", null), 2, 3, 4));
         check("table types", () -> rows(meta.getTableTypes()).contains("TABLE"));
         check("columns", () -> rows(meta.getColumns(null, "public", "orders", "%"), 4, 5, 6, 7, 9, 11, 12, 17, 18));

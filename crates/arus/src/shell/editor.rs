@@ -219,6 +219,9 @@ impl Prompt for Ask {
 
 #[cfg(test)]
 mod tests {
+    use arus_core::fs::Fs;
+    use arus_storage::DiskFs;
+
     use super::*;
 
     #[test]
@@ -235,7 +238,7 @@ mod tests {
             history.save(HistoryItem::from_command_line(text)).expect("saved, or not");
         }
         history.sync().expect("written");
-        let kept = String::from_utf8(std::fs::read(&file).expect("a file")).expect("text");
+        let kept = String::from_utf8(DiskFs.read(&file).expect("a file")).expect("text");
         assert_eq!(kept.trim(), "SHOW TABLES;");
     }
 }

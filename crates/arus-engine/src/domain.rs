@@ -330,7 +330,9 @@ impl Domain {
             }
             Control::Start { id, job, changes, reply } => {
                 self.note_starts(&job);
-                match self.add(id, job.clone(), None) {
+                let waits = self.restarts.waits(id, &job);
+                let started = if waits { Ok(()) } else { self.add(id, job.clone(), None) };
+                match started {
                     Ok(()) => self.request_checkpoint(changes, reply),
                     Err(e) => {
                         job.status.send_replace(JobStatus::Failed(reason_of(&e)));

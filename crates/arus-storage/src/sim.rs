@@ -29,6 +29,13 @@ struct Disk {
     writes: u64,
     syncs: u64,
     fault: Option<Fault>,
+    reads: u64,
+    /// This read fails.
+    bad_read: Option<u64>,
+    /// Nothing below this folder can be changed.
+    away: Option<PathBuf>,
+    /// Calls that failed because of either.
+    refused: u64,
     free_bytes: Option<u64>,
     /// Changes of any kind: of bytes, lengths, names, durability.
     steps: u64,
@@ -140,6 +147,25 @@ impl Disk {
         durable[at..at + n].copy_from_slice(&bytes[..n]);
     }
 
+    /// Called before each read.
+    fn reads(&mut self) -> io::Result<()> {
+        self.reads += 1;
+        if self.bad_read != Some(self.reads) {
+            return Ok(());
+        }
+        self.refused += 1;
+        Err(io_failure())
+    }
+
+    /// Called before each change at a path.
+    fn reaches(&mut self, path: &Path) -> io::Result<()> {
+        if !self.away.as_ref().is_some_and(|folder| path.starts_with(folder)) {
+            return Ok(());
+        }
+        self.refused += 1;
+        Err(io_failure())
+    }
+
     fn change(&mut self, inode: usize, change: Change) {
         self.step();
         let file = &mut self.inodes[inode];
@@ -182,6 +208,22 @@ impl MemoryFs {
         self.disk().fault = fault;
     }
 
+    /// From now on the n-th read fails, once, with an input/output error.
+    pub fn fail_read(&self, n: Option<u64>) {
+        let mut disk = self.disk();
+        disk.bad_read = n.map(|n| disk.reads + n);
+    }
+
+    /// Every change below this folder fails, as if it lay on a disk that is away.
+    pub fn set_away(&self, folder: Option<PathBuf>) {
+        self.disk().away = folder;
+    }
+
+    /// How many calls [`MemoryFs::fail_read`] and [`MemoryFs::set_away`] have made fail.
+    pub fn refused(&self) -> u64 {
+        self.disk().refused
+    }
+
     pub fn set_free_bytes(&self, bytes: Option<u64>) {
         self.disk().free_bytes = bytes;
     }
@@ -220,6 +262,8 @@ impl MemoryFs {
         let mut disk = self.disk().clone();
         disk.locks.clear();
         disk.fault = None;
+        disk.bad_read = None;
+        disk.away = None;
         disk.stop_before = None;
         disk.stopped = None;
         MemoryFs { disk: Arc::new(Mutex::new(disk)) }
@@ -305,6 +349,7 @@ fn after_power_failure(inode: Inode, rng: &mut Rng) -> Inode {
 
 struct MemoryFile {
     fs: MemoryFs,
+    path: PathBuf,
     inode: usize,
 }
 
@@ -315,12 +360,15 @@ impl File for MemoryFile {
 
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.fs.disk();
+        disk.reaches(&self.path)?;
         let end = disk.inodes[self.inode].data.len() as u64;
         disk.write(self.inode, end, bytes)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.fs.disk().write(self.inode, offset, bytes)
+        let mut disk = self.fs.disk();
+        disk.reaches(&self.path)?;
+        disk.write(self.inode, offset, bytes)
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -328,7 +376,8 @@ impl File for MemoryFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let disk = self.fs.disk();
+        let mut disk = self.fs.disk();
+        disk.reads()?;
         let data = &disk.inodes[self.inode].data;
         let start = (offset as usize).min(data.len());
         let n = buffer.len().min(data.len() - start);
@@ -337,7 +386,9 @@ impl File for MemoryFile {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.fs.disk().change(self.inode, Change::Truncate(len));
+        let mut disk = self.fs.disk();
+        disk.reaches(&self.path)?;
+        disk.change(self.inode, Change::Truncate(len));
         Ok(())
     }
 
@@ -368,7 +419,7 @@ impl Drop for MemoryLock {
 impl Fs for MemoryFs {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let inode = self.disk().file(path)?;
-        Ok(Arc::new(MemoryFile { fs: self.clone(), inode }))
+        Ok(Arc::new(MemoryFile { fs: self.clone(), path: path.to_path_buf(), inode }))
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -379,18 +430,20 @@ impl Fs for MemoryFs {
                 if !path.parent().is_some_and(|dir| disk.dir_exists(dir)) {
                     return Err(missing(path));
                 }
+                disk.reaches(path)?;
                 disk.inodes.push(Inode::default());
                 let inode = disk.inodes.len() - 1;
                 disk.name(path.to_path_buf(), Some(Entry::File(inode)));
                 inode
             }
         };
-        Ok(Arc::new(MemoryFile { fs: self.clone(), inode }))
+        Ok(Arc::new(MemoryFile { fs: self.clone(), path: path.to_path_buf(), inode }))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let disk = self.disk();
+        let mut disk = self.disk();
         let inode = disk.file(path)?;
+        disk.reads()?;
         Ok(disk.inodes[inode].data.clone())
     }
 
@@ -434,6 +487,7 @@ impl Fs for MemoryFs {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         let inode = disk.file(from)?;
+        disk.reaches(to)?;
         // One step of the journal: the new name appears and the old one goes with it.
         disk.name(to.to_path_buf(), Some(Entry::File(inode)));
         disk.name(from.to_path_buf(), None);
@@ -453,6 +507,7 @@ impl Fs for MemoryFs {
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         disk.file(path)?;
+        disk.reaches(path)?;
         disk.name(path.to_path_buf(), None);
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arus_core::catalog::ObjectPath;
 use arus_core::limits::{RESTART_PAUSE_MAX_MS, RESTART_PAUSE_MS, SAME_FAILURES};
 use arus_core::plan::Uid;
-use arus_core::{Error, ErrorKind, Result};
+use arus_core::{Error, ErrorKind, Result, planted};
 use arus_stream::{Checkpoint, PipelineRestore, ScanState};
 
 use super::Domain;
@@ -44,6 +44,13 @@ struct Group {
     epoch: u64,
 }
 
+impl Group {
+    /// Whether one of its pipelines reads what the other group takes back.
+    fn reads(&self, other: &Group) -> bool {
+        self.members.iter().any(|(_, job)| job.spec.sources.iter().any(|source| other.targets.contains(source)))
+    }
+}
+
 struct Failure {
     reason: String,
     at: Positions,
@@ -74,7 +81,21 @@ impl Restarts {
 
     /// It starts again from its checkpoint as soon as it can; nothing is taken back.
     pub(super) fn wake(&mut self, id: u64, job: Arc<Job>, now_ns: u64) {
+        if self.waits(id, &job) {
+            return;
+        }
         self.down.push(Group { members: vec![(id, job)], targets: vec![], at_ns: now_ns, epoch: 0 });
+    }
+
+    /// Whether the pipeline reads what is about to be taken back: then it starts once that is done, with those that write it.
+    pub(super) fn waits(&mut self, id: u64, job: &Arc<Job>) -> bool {
+        let reads = |group: &&mut Group| job.spec.sources.iter().any(|source| group.targets.contains(source));
+        let Some(group) = self.down.iter_mut().chain(&mut self.reading).find(reads) else { return false };
+        group.members.push((id, job.clone()));
+        group.targets.extend(job.spec.targets.iter().cloned());
+        self.stalled.insert(id, job.clone());
+        job.status.send_replace(JobStatus::Restarting("what it reads starts again from the last checkpoint".into()));
+        true
     }
 
     /// The pipeline was stopped by a statement: what it wrote stays as it is.
@@ -186,10 +207,7 @@ impl Domain {
 
     /// Groups of which one reads what the other takes back start together.
     fn merge(&mut self, mut group: Group) {
-        let reads = |a: &Group, b: &Group| {
-            a.members.iter().any(|(_, job)| job.spec.sources.iter().any(|source| b.targets.contains(source)))
-        };
-        while let Some(at) = self.restarts.down.iter().position(|other| reads(other, &group) || reads(&group, other)) {
+        while let Some(at) = self.restarts.down.iter().position(|other| other.reads(&group) || group.reads(other)) {
             let other = self.restarts.down.remove(at);
             group.at_ns = group.at_ns.max(other.at_ns);
             group.epoch = group.epoch.max(other.epoch);
@@ -229,6 +247,10 @@ impl Domain {
     /// The state is there: takes back what the group wrote, and starts its pipelines.
     pub(super) fn restart(&mut self, state: Result<RestoredState>) {
         let Some(mut group) = self.restarts.reading.take() else { return };
+        // What one of them reads has failed meanwhile.
+        if self.restarts.down.iter().any(|other| group.reads(other)) {
+            return self.merge(group);
+        }
         let taken_back = state.and_then(|state| {
             group.members.iter().try_for_each(|(_, job)| state.check_targets(&self.shared, job))?;
             self.take_back(&group, &state).map(|()| state)
@@ -263,6 +285,7 @@ impl Domain {
         for table in group.targets.iter().filter_map(|p| self.shared.tables.get(p)).filter(|t| t.is_frozen()) {
             if let Some(topic) = table.topic()
                 && let Some(markers) = self.markers.get(&topic.id())
+                && !planted("not-taken-back")
             {
                 topic.cut(markers)?;
             }

@@ -83,6 +83,8 @@ pub(super) struct Seen {
     pub(super) in_recovery: u64,
     pub(super) faults: u64,
     pub(super) restored: u64,
+    /// Calls that failed for one pipeline alone.
+    pub(super) troubles: u64,
     pub(super) pipeline_restarts: u64,
     pub(super) epochs_checked: u64,
     pub(super) digest: u64,
@@ -104,6 +106,8 @@ pub(super) struct World {
     /// Rows of one server's life that went wrong once must not go wrong for ever.
     next_key: u64,
     pub(super) quiet: bool,
+    /// How often something may still go wrong for one pipeline in this life of the server.
+    pub(super) troubles: u64,
 }
 
 /// Why a run has failed.
@@ -128,6 +132,7 @@ impl World {
             next_statement: 0,
             next_key: 0,
             quiet: false,
+            troubles: 0,
             rng,
         }
     }
@@ -159,6 +164,7 @@ impl World {
         self.start()?;
         self.settle()?;
         self.check_all()?;
+        self.count_restarts();
         Ok(self.seen)
     }
 
@@ -204,8 +210,12 @@ impl World {
     fn start(&mut self) -> Result<(), Wrong> {
         for attempt in 0.. {
             self.arm(if attempt < 3 { 4 } else { 0 }, 60);
+            if attempt < 3 {
+                self.trouble_at_start();
+            }
             let config = self.config();
             let started = Engine::assemble(config, false);
+            self.fs.fail_read(None);
             if self.fs.is_stopped() {
                 drop(started);
                 self.seen.in_recovery += 1;
@@ -257,8 +267,11 @@ impl World {
         // The end comes at a change of the disk, or between two steps.
         let crash_at_change = self.rng.below(3) != 0;
         let from = self.rng.below(steps);
+        self.troubles = 0;
         if self.rng.below(4) == 0 {
             self.arm(1, steps);
+        } else {
+            self.expect_trouble();
         }
         for step in 0..steps {
             if step == from && crash_at_change {
@@ -278,8 +291,8 @@ impl World {
     /// The power fails, or the process dies.
     fn crash(&mut self) {
         let before = self.fs.stopped().unwrap_or_else(|| self.fs.clone());
+        self.count_restarts();
         if let Some(server) = self.server.take() {
-            self.seen.pipeline_restarts += server.engine.shared.figures.restarts.load(SeqCst);
             for (asked, _) in server.calls {
                 if let Asked::Rows { ids, key: key @ Some(_) } = asked {
                     self.again.push((ids, key));
@@ -299,6 +312,11 @@ impl World {
         self.entries.clear();
     }
 
+    fn count_restarts(&mut self) {
+        let restarts = self.server.as_ref().map(|server| server.engine.shared.figures.restarts.load(SeqCst));
+        self.seen.pipeline_restarts += restarts.unwrap_or(0);
+    }
+
     /// One turn of one part; false: the server is gone.
     fn step(&mut self) -> Result<bool, Wrong> {
         self.seen.steps += 1;
@@ -309,11 +327,8 @@ impl World {
         let mut alive = true;
         match turn {
             0..20 => alive = server.parts.domain.turn(),
-            20..45 => {
-                let worker = self.rng.below(server.parts.workers.len() as u64) as usize;
-                alive = server.parts.workers[worker].turn();
-            }
-            45..60 => drop(server.parts.checkpoints.turn()),
+            20..45 => alive = self.data_turn(),
+            45..60 => self.checkpoint_turn(),
             60..75 => drop(server.engine.shared.log.sync_all()),
             75..95 => self.send(),
             _ => self.statement(),
@@ -538,7 +553,7 @@ impl Shape {
         }
         if rng.below(3) == 0 {
             let options = "'connector' = 'filesystem', 'path' = '/data/files', 'format' = 'csv', \
-                           'sink.rolling-policy.rollover-interval' = '300 ms'";
+                           'sink.rolling-policy.rollover-interval' = '2 s'";
             rest.push(table("files", format!("CREATE TABLE files (id BIGINT) WITH ({options})")));
             rest.push(table("into", "INSERT INTO files SELECT id FROM t WHERE MOD(v, 2) = 0".into()));
         }

@@ -3,7 +3,10 @@
 //! Producers move money between accounts, each with its own sequence; what is acknowledged is noted at once. Every snapshot that
 //! is read over the Postgres wire is checked, not only the last one: the sum is zero, every covered offset counts once,
 //! sequences have no gaps, the epoch never goes back within an incarnation. The moment of a kill is random or aimed at a
-//! checkpoint; which phase it has hit is read off the disk. `ARUS_KILLS=n` sets the number of kills (`make soak`).
+//! checkpoint; which phase it has hit is read off the disk. Two sinks take each transfer out, and some replies to their commits are
+//! lost. `ARUS_KILLS=n` sets the number of kills, `ARUS_PHASE_HITS=n` goes on until each phase was hit so often (`make soak`).
+
+mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,6 +21,7 @@ use arus_storage::{DataFolder, DiskFs};
 
 use crate::http::{NDJSON, request};
 use crate::server::{Server, wait_until};
+use outside::Outside;
 
 /// With each change.
 const KILLS: u64 = 25;
@@ -174,16 +178,41 @@ fn spin_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Waits for a moment of a checkpoint: its state file appears, is whole, is named by the manifest; a merge begins.
-fn aim(data: &Path, target: u64, dice: &mut Dice) {
+/// Where a kill may hit, in the order of the numbers that [`aim`] takes.
+const PHASES: [&str; 5] = [
+    "writing state",
+    "state written, record not",
+    "record written, old files there",
+    "in a merge",
+    "between checkpoints",
+];
+const MERGE: &str = "-merge-";
+
+/// Waits for a moment of a checkpoint: its state file appears, is whole, is named by the manifest; a merge begins. `patient`: until
+/// there is something to merge, too.
+fn aim(data: &Path, target: usize, patient: bool, dice: &mut Dice) {
+    let merges = |target: usize| target == 2 || target == 3;
+    if patient && merges(target) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while state_files(data).len() < 7 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
     let before = state_files(data);
     let manifest = || std::fs::metadata(data.join("manifest")).map_or(0, |m| m.len());
-    let length = manifest();
-    if target == 3 && before.len() >= 7 {
-        spin_until(|| state_files(data).iter().any(|name| name.contains("-merge-") && !before.contains(name)));
+    if merges(target) && before.len() >= 7 {
+        spin_until(|| state_files(data).iter().any(|name| name.contains(MERGE) && !before.contains(name)));
+        if target == 2 {
+            // The next record names what was merged; until it is synced what it was made of is there.
+            let length = manifest();
+            spin_until(|| manifest() != length);
+            return;
+        }
     } else {
+        let length = manifest();
         spin_until(|| !state_files(data).is_subset(&before));
         match target {
+            0 if patient => return,
             1 => spin_until(|| state_files(data).iter().filter(|n| !before.contains(*n)).any(|n| is_whole(data, n))),
             2 => spin_until(|| manifest() != length),
             _ => {}
@@ -209,13 +238,15 @@ fn phase_of(data: &Path) -> &'static str {
     let checkpoint = manifest.state().checkpoint.as_ref();
     let named: BTreeSet<String> = checkpoint.iter().flat_map(|c| c.files.iter().map(|f| f.name.clone())).collect();
     let newest = named.iter().max().cloned().unwrap_or_default();
+    // What was merged before that, and is merged into it, goes with the other old files.
+    let merged = named.iter().filter(|f| f.contains(MERGE)).max().cloned().unwrap_or_default();
     let others: Vec<String> = state_files(data).into_iter().filter(|f| !named.contains(f)).collect();
     match others.iter().max() {
-        None => "between checkpoints",
-        Some(_) if others.iter().any(|name| name.contains("-merge-")) => "in a merge",
-        Some(other) if *other > newest && is_whole(data, other) => "state written, record not",
-        Some(other) if *other > newest => "writing state",
-        Some(_) => "record written, old files there",
+        None => PHASES[4],
+        Some(_) if others.iter().any(|name| name.contains(MERGE) && *name > merged) => PHASES[3],
+        Some(other) if *other > newest && is_whole(data, other) => PHASES[1],
+        Some(other) if *other > newest => PHASES[0],
+        Some(_) => PHASES[2],
     }
 }
 
@@ -237,9 +268,12 @@ fn prepare(server: &Server) {
 
 #[test]
 fn the_ledger_balances_across_kills() {
-    let kills = std::env::var("ARUS_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
-    let mut server = Server::start();
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let (at_least, wanted) = (number("ARUS_KILLS").unwrap_or(KILLS), number("ARUS_PHASE_HITS").unwrap_or(0));
+    let outside = Outside::start();
+    let mut server = Server::start_with(&outside.flags());
     prepare(&server);
+    outside.prepare(&server);
     let ledger = Arc::new(Ledger {
         producers: (0..PRODUCERS).map(|_| Producer::default()).collect(),
         kafka_sent: AtomicU64::new(0),
@@ -260,14 +294,21 @@ fn the_ledger_balances_across_kills() {
         }
     }));
     let mut dice = Dice(u64::from(std::process::id()));
-    let mut hits: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut hits: BTreeMap<&str, u64> = PHASES.iter().map(|phase| (*phase, 0)).collect();
     let (mut replayed, mut longest) = (0.0, Duration::ZERO);
     wait_until("the first rows", || server.metric("arus_checkpoints_total") > 0.0 && ledger.snapshots.load(SeqCst) > 0);
-    for kill in 0..kills {
+    let mut kills = 0;
+    while kills < at_least || kills < 3 * at_least && hits.values().any(|n| *n < wanted) {
+        let kill = kills;
+        kills += 1;
         // Rows that no checkpoint holds yet.
         std::thread::sleep(Duration::from_millis(60 + dice.below(250)));
-        if kill % 5 != 4 {
-            aim(server.data(), kill % 5, &mut dice);
+        let rarest = (0..PHASES.len()).min_by_key(|at| hits[PHASES[*at]]).unwrap_or(0);
+        let target = if wanted > 0 && kill % 2 == 0 { rarest } else { (kill % 5) as usize };
+        match target {
+            4 if kill % 10 == 9 => outside.lose_a_reply(),
+            4 => {}
+            _ => aim(server.data(), target, wanted > 0, &mut dice),
         }
         server.kill();
         *hits.entry(phase_of(server.data())).or_default() += 1;
@@ -276,7 +317,11 @@ fn the_ledger_balances_across_kills() {
         longest = longest.max(started.elapsed());
         assert!(server.metric("arus_recovery_epoch") > 0.0, "kill {kill}: nothing was restored");
         replayed += server.metric("arus_recovery_replayed_rows");
+        if kill % 10 == 0 {
+            outside.check();
+        }
     }
+    assert!(hits.values().all(|n| *n >= wanted), "each phase was to be hit {wanted} times: {hits:?}");
     assert!(replayed > 0.0, "nothing was replayed");
     std::thread::sleep(Duration::from_millis(300));
     ledger.stop.store(true, SeqCst);
@@ -287,6 +332,8 @@ fn the_ledger_balances_across_kills() {
     hits.iter().for_each(|(phase, n)| write!(text, "{n} {phase}, ").unwrap());
     eprintln!("kills: {text}{replayed} rows replayed; it served again after {longest:?} at most");
     verify(&server, &ledger, kills);
+    let transfers = server.sql("SELECT COUNT(*) FROM ids").trim().parse().unwrap();
+    eprintln!("ledger's sinks: {}", outside.verify(transfers));
 }
 
 /// At rest: each acknowledged transfer is there, none that nobody sent, and a computation over all gives the same balances.

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arus_core::catalog::{
-    Catalog, CatalogDef, CatalogObject, ColumnKind, DEFAULT_CATALOG, DatabaseDef, ObjectPath, TableDef, TableKind,
-    ViewDef,
+    Catalog, CatalogDef, CatalogObject, ColumnKind, DEFAULT_CATALOG, DatabaseDef, ObjectPath, PartitionSpec, TableDef,
+    TableKind, ViewDef,
 };
 use arus_core::error::Code;
 use arus_core::plan::{Op, PhysicalPlan, SinkTarget};
@@ -155,6 +155,16 @@ impl Shared {
             shape(&again.plan) == shape(&job.spec.plan)
         };
         jobs.filter(|job| !same(job)).map(|job| format!("'{}'", job.spec.name)).collect()
+    }
+
+    /// Partitions that a statement names.
+    pub(crate) fn alter_partitions(&self, table: &ObjectPath, add: bool, partitions: Vec<PartitionSpec>) -> Result<()> {
+        if self.config.mode == Mode::Server {
+            return Err(Error::not_supported("partitions that are named on a server")
+                .with_hint("a file system's partitions are found by its folders"));
+        }
+        self.catalog.change_partitions(table, add, partitions);
+        Ok(())
     }
 
     // ---- databases and catalogs

@@ -139,8 +139,7 @@ impl EngineSession {
     /// Plans a statement of Flink's dialect and does it.
     async fn run(&mut self, statement: &str) -> Result<StatementOutput> {
         let shared = self.engine.shared.clone();
-        let snapshot_select = shared.config.mode == Mode::Server;
-        let planned = self.plan(statement, snapshot_select && is_query(statement))?.planned;
+        let planned = self.plan(statement, shared.config.mode == Mode::Server && is_query(statement))?.planned;
         let notices = planned.notices;
         let settings = self.settings.clone();
         let origin = Origin { sql: statement, settings: &settings, undeclared: false };
@@ -173,11 +172,7 @@ impl EngineSession {
                 done("ALTER VIEW")
             }
             Planned::AlterPartitions { table, add, partitions } => {
-                if shared.config.mode == Mode::Server {
-                    return Err(Error::not_supported("partitions that are named on a server")
-                        .with_hint("a file system's partitions are found by its folders"));
-                }
-                shared.catalog.change_partitions(&table, add, partitions);
+                shared.alter_partitions(&table, add, partitions)?;
                 done("ALTER TABLE")
             }
             Planned::PutCatalog(def) => {
@@ -209,30 +204,6 @@ impl EngineSession {
             Planned::CreateMaterializedTable { table, plan } => {
                 let job = shared.create_materialized(table, plan, origin).await?;
                 Done { job: Some(job), ..done("CREATE MATERIALIZED TABLE") }
-            }
-            Planned::CreateAlert { def, plan, if_not_exists } => {
-                let job = shared.create_alert(*def, plan, if_not_exists, origin).await?;
-                Done { job, ..done("CREATE ALERT") }
-            }
-            Planned::AlterAlert { path, change } => {
-                Done { notices: shared.alter_alert(&path, change)?, ..done("ALTER ALERT") }
-            }
-            Planned::DropAlert { path, if_exists } => {
-                shared.drop_alert(&path, if_exists).await?;
-                done("DROP ALERT")
-            }
-            Planned::ShowAlerts => {
-                return text_rows(&ALERT_COLUMNS, &shared.show_alerts()).map(StatementOutput::Rows);
-            }
-            Planned::ShowCreateAlert { path } => {
-                let rows = vec![vec![Some(shared.show_create_alert(&path)?)]];
-                return text_rows(&RESULT_COLUMNS, &rows).map(StatementOutput::Rows);
-            }
-            Planned::ExplainAlert { path, last_ms } => {
-                let published = self.read_snapshot().await?.published.clone();
-                let tested = tokio::task::spawn_blocking(move || shared.backtest(&path, last_ms, &published));
-                let rows = tested.await.map_err(|e| Error::bug(format!("a backtest: {e}")))??;
-                return text_rows(&BACKTEST_COLUMNS, &rows).map(StatementOutput::Rows);
             }
             Planned::Drop { kind, path, .. } => {
                 shared.drop_object(kind, &path).await?;
@@ -308,9 +279,45 @@ impl EngineSession {
                 done(&format!("{tag} {count}"))
             }
             Planned::Nothing => done("OK"),
+            of_alerts => match self.alert_statement(of_alerts, origin).await? {
+                StatementOutput::Done(done) => done,
+                rows => return Ok(rows),
+            },
         };
         outcome.notices.splice(0..0, notices);
         Ok(StatementOutput::Done(outcome))
+    }
+
+    async fn alert_statement(&mut self, planned: Planned, origin: Origin<'_>) -> Result<StatementOutput> {
+        let shared = self.engine.shared.clone();
+        let done = |tag: &str| Done { tag: tag.into(), job: None, notices: vec![] };
+        Ok(StatementOutput::Done(match planned {
+            Planned::CreateAlert { def, plan, if_not_exists } => {
+                let job = shared.create_alert(*def, plan, if_not_exists, origin).await?;
+                Done { job, ..done("CREATE ALERT") }
+            }
+            Planned::AlterAlert { path, change } => {
+                Done { notices: shared.alter_alert(&path, change)?, ..done("ALTER ALERT") }
+            }
+            Planned::DropAlert { path, if_exists } => {
+                shared.drop_alert(&path, if_exists).await?;
+                done("DROP ALERT")
+            }
+            Planned::ShowCreateAlert { path } => {
+                let rows = vec![vec![Some(shared.show_create_alert(&path)?)]];
+                return text_rows(&RESULT_COLUMNS, &rows).map(StatementOutput::Rows);
+            }
+            Planned::ExplainAlert { path, last_ms } => {
+                let published = self.read_snapshot().await?.published.clone();
+                let tested = tokio::task::spawn_blocking(move || shared.backtest(&path, last_ms, &published));
+                let rows = tested.await.map_err(|e| Error::bug(format!("a backtest: {e}")))??;
+                return text_rows(&BACKTEST_COLUMNS, &rows).map(StatementOutput::Rows);
+            }
+            Planned::ShowAlerts => {
+                return text_rows(&ALERT_COLUMNS, &shared.show_alerts()).map(StatementOutput::Rows);
+            }
+            other => return Err(Error::bug(format!("a statement that nobody does: {other:?}"))),
+        }))
     }
 
     async fn rename_rights(&self, renamed: Option<(ObjectPath, ObjectPath)>) -> Result<()> {

@@ -144,6 +144,12 @@ fn cases(folder: &Path) -> Vec<Case> {
             options: vec![("print-identifier", "p".into())],
             bad: vec![("standard-error", "yes"), ("print-identifer", "x")],
         },
+        Case {
+            connector: "shop",
+            columns: vec![("visit", TypeKind::BigInt.nullable()), ("country", TypeKind::STRING.nullable())],
+            options: vec![("stream", "page-views".into()), ("start", "0".into()), ("length", "20 s".into())],
+            bad: vec![("stream", "refunds"), ("visits-per-second", "many"), ("lenght", "3 s")],
+        },
     ]
 }
 

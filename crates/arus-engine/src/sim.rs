@@ -10,6 +10,7 @@
 
 mod calls;
 mod checks;
+mod files;
 mod history;
 mod scripts;
 mod trouble;

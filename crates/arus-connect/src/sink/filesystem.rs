@@ -182,8 +182,10 @@ impl FileSink {
 
     fn open(&mut self, partition: &str) -> Result<Growing> {
         let folder = if partition.is_empty() { self.folder.clone() } else { self.folder.join(partition) };
-        // A folder is durable once the one that it lies in is synced.
-        let new = folder.ancestors().take_while(|path| !self.fs.exists(path).unwrap_or(true));
+        // A folder is durable once the one that it lies in is synced. One that is there may be of a process that was killed
+        // before it did that.
+        let ours = |path: &Path| path.starts_with(&self.folder);
+        let new = folder.ancestors().take_while(|path| ours(path) || !self.fs.exists(path).unwrap_or(true));
         let around: Vec<PathBuf> = new.filter_map(|path| path.parent().map(Path::to_path_buf)).collect();
         self.fs.create_dir_all(&folder).map_err(|e| self.failed("create", &folder, e))?;
         self.unsynced_folders.extend(around);
@@ -245,11 +247,15 @@ impl FileSink {
         Ok(())
     }
 
-    /// Gives files their names. A file that has its name already was shown before a restart.
+    /// Gives files their names. A file that has its name already was shown before a restart; whether that is on the disk
+    /// nobody knows, and no later token names it: the next checkpoint syncs its folder too.
     fn show(&mut self, files: &[Named]) -> Result<()> {
         for Named { hidden, shown } in files {
-            if self.fs.exists(hidden).map_err(|e| self.failed("read", hidden, e))? {
+            let is_hidden = self.fs.exists(hidden).map_err(|e| self.failed("read", hidden, e))?;
+            if is_hidden {
                 self.fs.rename(hidden, shown).map_err(|e| self.failed("rename", hidden, e))?;
+            }
+            if is_hidden || !planted("shown-not-synced") {
                 self.unsynced_folders.extend(shown.parent().map(Path::to_path_buf));
             }
         }

@@ -533,7 +533,15 @@ impl Shape {
         let columns = "id BIGINT, k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND";
         let table = |name: &str, sql: String| (name.to_string(), sql);
         let made = |name: &str, query: &str| table(name, format!("CREATE MATERIALIZED TABLE {name} AS {query}"));
-        let statements = vec![table("t", format!("CREATE TABLE t ({columns}) WITH ('partitions' = '{partitions}')"))];
+        let mut statements =
+            vec![table("t", format!("CREATE TABLE t ({columns}) WITH ('partitions' = '{partitions}')"))];
+        // Early, so that the faults find files that grow.
+        if rng.below(3) == 0 {
+            let options = "'connector' = 'filesystem', 'path' = '/data/files', 'format' = 'csv', \
+                           'sink.rolling-policy.rollover-interval' = '2 s'";
+            statements.push(table("files", format!("CREATE TABLE files (id BIGINT) WITH ({options})")));
+            statements.push(table("into", "INSERT INTO files SELECT id FROM t WHERE MOD(v, 2) = 0".into()));
+        }
         let mut rest = vec![made("agg", "SELECT k, COUNT(*) AS n, SUM(v) AS total FROM t GROUP BY k")];
         if rng.below(3) != 0 {
             rest.push(made("calc", "SELECT id, v * 2 AS twice FROM t WHERE v >= 0"));
@@ -550,12 +558,6 @@ impl Shape {
         }
         if rng.below(3) == 0 {
             rest.push(table("kt", "CREATE TABLE kt (id BIGINT, n BIGINT, PRIMARY KEY (id) NOT ENFORCED)".into()));
-        }
-        if rng.below(3) == 0 {
-            let options = "'connector' = 'filesystem', 'path' = '/data/files', 'format' = 'csv', \
-                           'sink.rolling-policy.rollover-interval' = '2 s'";
-            rest.push(table("files", format!("CREATE TABLE files (id BIGINT) WITH ({options})")));
-            rest.push(table("into", "INSERT INTO files SELECT id FROM t WHERE MOD(v, 2) = 0".into()));
         }
         let mut shape = Shape {
             partitions,

@@ -297,10 +297,21 @@ pub(crate) fn resume(
         // One that starts over has nothing of before.
         let state = if cut.is_some() { restored } else { &nothing };
         let cut = cut.unwrap_or_default();
+        forget_side_rows(shared, &job, &cut);
         replayed += rows_to_replay(shared, &job, &cut);
         domain.restore(id, job, &cut, state);
     }
     shared.figures.recovery_replayed_rows.store(replayed, Relaxed);
+}
+
+/// A pipeline that had failed and not yet started again when the checkpoint was made has an older cut: what it set aside since
+/// then is in the tables all the same, and comes again.
+fn forget_side_rows(shared: &Shared, job: &Job, cut: &TaskCheckpoint) {
+    for (table, _) in job.spec.sources.iter().filter_map(|path| shared.table_of(path)) {
+        if let Err(e) = table.forget_side_rows(&job.spec.name, cut.epoch) {
+            tracing::error!("rows that were set aside beside table '{}' may be there twice: {e}", table.def.path);
+        }
+    }
 }
 
 /// Rows of topics between the checkpoint's position and the end of the log.

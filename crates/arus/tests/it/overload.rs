@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::request;
 use crate::kafka_wire::Wire;
-use crate::server::{Server, wait_until};
+use crate::server::{LIMIT, Server, wait_until};
 
 const ROWS: usize = 200;
 const CLIENTS: usize = 48;
@@ -441,9 +441,14 @@ fn clients_that_never_read_harm_nobody() {
             }
             slowest
         });
-        for _ in 0..20 {
+        let began = Instant::now();
+        for round in 0.. {
             total = post(500);
             std::thread::sleep(Duration::from_millis(50));
+            let enough = round >= 20 && server.metric("arus_epoch") - epoch >= 5.0;
+            if enough || began.elapsed() > LIMIT {
+                break;
+            }
         }
         stop.store(true, SeqCst);
         others.join().unwrap()
@@ -453,7 +458,7 @@ fn clients_that_never_read_harm_nobody() {
     let grown = memory(server.pid(), "VmRSS").saturating_sub(before);
     eprintln!("{epochs} epochs, slowest other {slowest:?}, {} MB more", grown >> 20);
     assert!(epochs >= 5.0, "{epochs} epochs");
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    assert!(slowest < LIMIT, "{slowest:?}");
     assert!(grown < 400 << 20, "{} MB", grown >> 20);
     drop(silent);
 }

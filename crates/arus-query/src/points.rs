@@ -56,7 +56,7 @@ enum Operand {
 impl PointReads {
     pub(crate) fn find(&self, sql: &str, home: &str, declared: &Declared) -> Option<Arc<PointRead>> {
         let known = self.0.lock().expect("no holder of this lock panics");
-        known.get(sql)?.iter().find(|read| read.home == home && read.declared == *declared).cloned()
+        known.get(sql)?.iter().find(|read| read.home == home && said(&read.declared) == said(declared)).cloned()
     }
 
     pub(crate) fn keep(&self, sql: &str, read: PointRead) {
@@ -68,10 +68,16 @@ impl PointReads {
             known.clear();
         }
         let variants = known.entry(sql.into()).or_default();
-        variants.retain(|other| other.home != read.home || other.declared != read.declared);
+        variants.retain(|other| other.home != read.home || said(&other.declared) != said(&read.declared));
         variants.truncate(VARIANTS - 1);
         variants.insert(0, Arc::new(read));
     }
+}
+
+/// Without what the client leaves open at the end: it may say that of each parameter, or of none.
+fn said(declared: &Declared) -> &[Option<DataType>] {
+    let open = declared.iter().rev().take_while(|ty| ty.is_none()).count();
+    &declared[..declared.len() - open]
 }
 
 impl PointRead {

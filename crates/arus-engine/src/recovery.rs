@@ -278,6 +278,7 @@ pub(crate) fn resume(
     checkpoint: Option<Checkpoint>,
     restored: &RestoredState,
 ) {
+    let epoch = checkpoint.as_ref().map_or(0, |c| c.cut.epoch);
     if let Some(checkpoint) = checkpoint {
         domain.adopt(checkpoint);
     }
@@ -297,7 +298,9 @@ pub(crate) fn resume(
         // One that starts over has nothing of before.
         let state = if cut.is_some() { restored } else { &nothing };
         let cut = cut.unwrap_or_default();
-        forget_side_rows(shared, &job, &cut);
+        if cut.epoch < epoch {
+            forget_side_rows(shared, &job, &cut);
+        }
         replayed += rows_to_replay(shared, &job, &cut);
         domain.restore(id, job, &cut, state);
     }

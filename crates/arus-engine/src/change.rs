@@ -1,11 +1,11 @@
 //! UPDATE, DELETE and TRUNCATE of a keyed table.
 //!
-//! The rows are found on one snapshot and written through the table's hidden topic, as rows of INSERT are: a put is a
+//! The rows are found on one snapshot, which has every row that was acknowledged before, and written through the table's hidden topic, as rows of INSERT are: a put is a
 //! record with the row as its value, a removal one with the row as its key and no value.
 
 use std::sync::Arc;
 
-use arus_core::catalog::TableDef;
+use arus_core::catalog::{ObjectPath, TableDef};
 use arus_core::connector::{Decoded, Decoder, EncodedRecords, RawBatch, RawRecord};
 use arus_core::error::Code;
 use arus_core::plan::PhysicalPlan;
@@ -20,6 +20,13 @@ use crate::published::Published;
 use crate::shared::Shared;
 
 impl Shared {
+    /// Where the rows end that clients were told are written.
+    pub(crate) fn acknowledged(&self, path: &ObjectPath) -> Vec<Written> {
+        let table = self.tables.get(path);
+        let ends = table.as_ref().and_then(|table| table.inbox()).map_or_else(Vec::new, |inbox| inbox.synced_ends());
+        (0..).zip(ends).filter(|(_, end)| *end > 0).map(|(partition, end)| (path.clone(), partition, end)).collect()
+    }
+
     /// How many rows were changed, and where the records ended.
     pub(crate) async fn change_rows(
         self: &Arc<Self>,

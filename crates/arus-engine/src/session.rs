@@ -114,8 +114,10 @@ impl EngineSession {
             Ok(Ok(published)) => published.clone(),
             Ok(Err(_)) => return Err(Error::external("the server is stopping")),
             Err(_) => {
-                return Err(Error::external("the rows that this session wrote are durable but not readable yet")
-                    .with_hint("a pipeline is behind; read arus.pipelines"));
+                return Err(Error::external(
+                    "rows that were written before this statement are durable but not readable yet",
+                )
+                .with_hint("a pipeline is behind; read arus.pipelines"));
             }
         };
         let skip_damage = self.settings.get(READ_DAMAGE) == "skip";
@@ -273,6 +275,8 @@ impl EngineSession {
                 Done { notices: told, ..done("ALTER MATERIALIZED TABLE") }
             }
             Planned::Change { table, delete, plan, tag } => {
+                // It changes what anybody has been told is written, not only this session.
+                self.written.extend(shared.acknowledged(&table.path));
                 let published = self.read_snapshot().await?.published.clone();
                 let (count, written) = shared.change_rows(&table, delete, plan, published, &settings).await?;
                 self.written.extend(written);

@@ -24,7 +24,7 @@ build: console
 console: console/dist/index.html
 
 CONSOLE := $(shell find console/src console/public console/index.html console/package.json console/package-lock.json \
-	console/vite.config.ts console/svelte.config.js console/tsconfig.json -type f)
+	console/vite.config.ts console/svelte.config.js console/tsconfig.json console/guides docs/*.md docs/guides -type f)
 
 console/node_modules/.package-lock.json: console/package-lock.json
 	$(STEP) "console: dependencies" npm --prefix console ci --no-audit --no-fund --loglevel=error

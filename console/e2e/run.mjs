@@ -465,7 +465,7 @@ async function alerts({ browser, server }) {
 async function keysAndSettings({ browser, server }) {
   const page = await open(browser, server.base);
   await page.waitForSelector('main h1');
-  for (const [letter, path] of [['d', '/data'], ['p', '/pipelines'], ['s', '/sql'], ['b', '/dashboards'], ['a', '/alerts'], ['o', '/'], ['e', '/settings']]) {
+  for (const [letter, path] of [['d', '/data'], ['p', '/pipelines'], ['s', '/sql'], ['b', '/dashboards'], ['a', '/alerts'], ['o', '/'], ['h', '/docs'], ['e', '/settings']]) {
     await page.waitForSelector('main h1', { state: 'attached' });
     await page.evaluate(() => document.querySelector('main').focus());
     await page.keyboard.press('g');
@@ -496,6 +496,43 @@ async function keysAndSettings({ browser, server }) {
   await eventually('the theme changes', 10_000, async () => (await page.evaluate(() => localStorage.getItem('arus.theme'))) !== before && ['light', 'dark'].includes(await theme()));
   await page.goto(`${server.base}/?table=behind`);
   await page.waitForSelector('[data-testid=behind-table]');
+  await settled(page);
+}
+
+/** The guides: a list, links from one to another and to a heading, found by the palette; read at both widths and in both themes. */
+async function guides({ browser, server }) {
+  const page = await open(browser, server.base);
+  await page.waitForSelector('main h1');
+  await page.click('nav a:text-is("Docs")');
+  await page.waitForURL(/\/docs$/);
+  await page.click('nav[aria-label=Guides] a:has-text("Flink")');
+  await page.waitForSelector('[data-testid=guide] pre:has-text("arus run job.sql")');
+  await page.click('[data-testid=guide] a:has-text("flink-differences.md")');
+  await page.waitForURL(/\/docs\/flink-differences$/);
+  await page.waitForSelector('[data-testid=guide] table');
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('dialog[open]');
+  await page.keyboard.type('managed tables');
+  await page.waitForSelector('[role=option]:has-text("guide")');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/docs\/sql#managed-tables$/);
+  await eventually('the heading is in sight', 10_000, () => page.evaluate(() => {
+    const top = document.getElementById('managed-tables')?.getBoundingClientRect().top;
+    return top !== undefined && top >= 0 && top < innerHeight;
+  }));
+  await page.goto(`${server.base}/docs/nothing`);
+  await page.waitForSelector('main:has-text("There is no guide")');
+  for (const size of ['wide', 'phone']) {
+    const other = await open(browser, server.base, { size });
+    for (const path of ['/docs', '/docs/sql', '/docs/getting-started', '/docs/doors']) {
+      await other.goto(server.base + path);
+      await other.waitForSelector(path === '/docs' ? 'nav[aria-label=Guides] p' : '[data-testid=guide][aria-busy=false] p');
+      for (const theme of ['light', 'dark']) await axe(other, theme, `${path}, ${size}`);
+      const wider = await other.evaluate(() => { const main = document.querySelector('main'); return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth); });
+      assert.ok(wider <= 0, `${path} is ${wider} px wider than the ${size} page`);
+    }
+    await settled(other);
+  }
   await settled(page);
 }
 
@@ -550,7 +587,7 @@ async function pictures({ browser }) {
   assert.deepEqual(bad, [], 'look at them, and where they are right: node console/e2e/pictures.mjs accept');
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, ...dashboards, pictures, keysAndSettings, sparing, accessible, firstEvent, takePicture, killAndRestart };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, ...dashboards, pictures, keysAndSettings, guides, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

@@ -6,3 +6,4 @@ import './tokens.test';
 import './verdict.test';
 import './sql.test';
 import './dashboard.test';
+import './guides.test';

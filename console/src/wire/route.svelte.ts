@@ -3,6 +3,7 @@
 class Route {
   path = $state(location.pathname);
   query = $state.raw(new URLSearchParams(location.search));
+  hash = $state(location.hash);
 
   start(): () => void {
     const moved = () => this.#read();
@@ -21,7 +22,7 @@ class Route {
   }
 
   go(path: string): void {
-    if (path === location.pathname + location.search) return;
+    if (path === location.pathname + location.search + location.hash) return;
     history.pushState(null, '', path);
     this.#read();
   }
@@ -38,15 +39,16 @@ class Route {
   #read(): void {
     this.path = location.pathname;
     this.query = new URLSearchParams(location.search);
+    this.hash = location.hash;
   }
 
   #follow(event: MouseEvent): void {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
-    if (!link || link.target || link.origin !== location.origin || link.hash) return;
+    if (!link || link.target || link.origin !== location.origin || (link.hash && link.pathname === location.pathname)) return;
     if (link.pathname.startsWith('/v1/')) return;
     event.preventDefault();
-    this.go(link.pathname + link.search);
+    this.go(link.pathname + link.search + link.hash);
   }
 }
 

@@ -45,7 +45,7 @@ use crate::pg::schemas::{Lazy, SystemSchema, system};
 use crate::points::{PointRead, PointReads};
 use crate::rewrite::Declared;
 use crate::running::Threads;
-use crate::{dialect, identifiers, params, rewrite};
+use crate::{dialect, identifiers, outside, params, rewrite};
 
 /// Gives the newest epoch.
 pub trait SnapshotSource: Send + Sync {
@@ -326,6 +326,7 @@ impl QueryEngine {
         });
         // Over pg_catalog the planner gets less to plan: a subquery in a SELECT list of its is an expression that nobody has.
         let mut statement = if rewrite::is_of_catalog(&statement) {
+            outside::without(&mut statement);
             self.parser.rewrite(statement)
         } else {
             RULES.iter().fold(statement, |statement, rule| rule.rewrite(statement))

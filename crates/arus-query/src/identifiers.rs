@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use arus_core::read::Snapshot;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, Statement, VisitMut, VisitorMut, visit_relations};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    visit_relations,
+};
 
 use crate::catalog::find_table;
 
@@ -16,15 +19,48 @@ pub(crate) fn match_column_case(statement: &mut Statement, snapshot: &dyn Snapsh
         columns.add(relation, snapshot, home);
         ControlFlow::<()>::Continue(())
     });
-    if !columns.by_lower.is_empty() {
-        let _ = statement.visit(&mut columns);
+    let mut derived = Derived::default();
+    let _ = Visit::visit(statement, &mut derived);
+    columns.of_derived = derived.0;
+    if !columns.by_lower.is_empty() || !columns.of_derived.is_empty() {
+        let _ = VisitMut::visit(statement, &mut columns);
     }
+}
+
+/// The columns of subqueries in FROM, by their alias.
+#[derive(Default)]
+struct Derived(HashMap<String, Vec<String>>);
+
+impl Visitor for Derived {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Derived { subquery, alias: Some(alias), .. } = factor
+            && alias.columns.is_empty()
+        {
+            self.0.insert(alias.name.value.clone(), named(subquery));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The names that a query gives to its columns.
+fn named(query: &Query) -> Vec<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return vec![] };
+    let name = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map(|name| name.value.clone()),
+        _ => None,
+    };
+    select.projection.iter().filter_map(name).collect()
 }
 
 #[derive(Default)]
 struct Columns {
     /// Lower-case name to the declared ones.
     by_lower: HashMap<String, Vec<String>>,
+    of_derived: HashMap<String, Vec<String>>,
 }
 
 impl Columns {
@@ -44,6 +80,18 @@ impl Columns {
         }
     }
 
+    /// `result.table_name` of `(SELECT .. AS TABLE_NAME) AS result`: without quotes they are the same.
+    fn fix_derived(&self, of: &Ident, ident: &mut Ident) -> bool {
+        let Some(names) = self.of_derived.get(&of.value) else { return false };
+        let alike: Vec<_> = names.iter().filter(|name| name.eq_ignore_ascii_case(&ident.value)).collect();
+        if let [only] = alike.as_slice()
+            && ident.quote_style.is_none()
+        {
+            ident.value.clone_from(only);
+        }
+        !alike.is_empty()
+    }
+
     fn fix(&self, ident: &mut Ident) {
         if ident.quote_style.is_some() {
             return;
@@ -61,7 +109,11 @@ impl VisitorMut for Columns {
         match expr {
             Expr::Identifier(ident) => self.fix(ident),
             Expr::CompoundIdentifier(parts) => {
-                if let Some(last) = parts.last_mut() {
+                let done = match parts.as_mut_slice() {
+                    [of, ident] => self.fix_derived(of, ident),
+                    _ => false,
+                };
+                if let Some(last) = parts.last_mut().filter(|_| !done) {
                     self.fix(last);
                 }
             }

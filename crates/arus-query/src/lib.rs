@@ -11,6 +11,7 @@ mod function;
 mod identifiers;
 mod keys;
 mod names;
+mod outside;
 mod params;
 mod pg;
 mod points;

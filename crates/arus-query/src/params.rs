@@ -11,7 +11,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ParamValues, ScalarValue};
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use serde_json::Value;
 
 use crate::errors::plan_error;
@@ -46,7 +46,7 @@ pub(crate) fn named_to_dollar(sql: &str) -> String {
     out
 }
 
-/// Gives a parameter its type where only its neighbours tell it: `x = ANY($1)`.
+/// Gives a parameter its type where only its neighbours tell it: `x = ANY($1)`, `LIMIT $1`.
 pub(crate) fn infer(plan: LogicalPlan) -> Result<LogicalPlan> {
     let done = plan.transform_up_with_subqueries(|node| {
         let mut schema = DFSchema::empty();
@@ -56,9 +56,35 @@ pub(crate) fn infer(plan: LogicalPlan) -> Result<LogicalPlan> {
         if let LogicalPlan::TableScan(_) = &node {
             schema.merge(node.schema());
         }
+        if let LogicalPlan::Limit(_) = &node {
+            return node.map_expressions(|expr| Ok(counted(expr)));
+        }
         node.map_expressions(|expr| expr.transform_up(|expr| Ok(typed(expr, &schema))))
     });
     done.map(|d| d.data).map_err(plan_error)
+}
+
+/// `flag = 't'`: a text beside a boolean is one.
+fn as_boolean(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let Expr::BinaryExpr(both) = expr else { return None };
+    if !matches!(both.op, Operator::Eq | Operator::NotEq) || both.left.get_type(schema).ok()? != DataType::Boolean {
+        return None;
+    }
+    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = both.right.as_ref() else { return None };
+    let value = match text.to_ascii_lowercase().as_str() {
+        "t" | "true" | "y" | "yes" | "on" | "1" => true,
+        "f" | "false" | "n" | "no" | "off" | "0" => false,
+        _ => return None,
+    };
+    let right = Box::new(Expr::Literal(ScalarValue::Boolean(Some(value)), None));
+    Some(Expr::BinaryExpr(BinaryExpr::new(both.left.clone(), both.op, right)))
+}
+
+/// A number of rows.
+fn counted(expr: Expr) -> Transformed<Expr> {
+    let Expr::Placeholder(Placeholder { id, field: None }) = &expr else { return Transformed::no(expr) };
+    let field = std::sync::Arc::new(datafusion::arrow::datatypes::Field::new("", DataType::Int64, true));
+    Transformed::yes(Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(field))))
 }
 
 fn typed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
@@ -69,6 +95,9 @@ fn typed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         let mut typed = cast.clone();
         typed.expr = Box::new(Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(cast.field.clone()))));
         return Transformed::yes(Expr::Cast(typed));
+    }
+    if let Some(better) = as_boolean(&expr, schema) {
+        return Transformed::yes(better);
     }
     let Expr::ScalarFunction(call) = &expr else { return Transformed::no(expr) };
     if !["array_has", "array_contains", "array_any_value"].contains(&call.func.name()) {

@@ -19,8 +19,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::catalog::{PG_CATALOG, find_table};
 use crate::dialect::syntax;
-use crate::names;
 use crate::pg::schemas::is_in_pg_catalog;
+use crate::{names, outside};
 
 /// What the client declares its parameters to be.
 pub(crate) type Declared = Vec<Option<Arrow>>;
@@ -136,10 +136,12 @@ pub(crate) fn follow_path(statement: &mut Statement, path: &[String], home: &str
 
 /// Whether a statement reads nothing but `pg_catalog` and `information_schema`.
 pub(crate) fn is_of_catalog(statement: &Statement) -> bool {
+    let own = outside::tables_of_with(statement);
     let of_user = visit_relations(statement, |relation| {
         let schema = relation.0.iter().rev().nth(1).and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase());
         match schema.as_deref() {
             Some(PG_CATALOG | "information_schema") => ControlFlow::Continue(()),
+            None if own.contains(&relation.to_string()) => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),
         }
     });

@@ -38,6 +38,9 @@ pub enum Code {
     UndefinedObject,
     UndefinedCursor,
     DuplicateCursor,
+    /// A prepared statement.
+    UndefinedStatement,
+    DuplicateStatement,
     /// A statement that needs a transaction, outside of one.
     NoTransaction,
     /// A statement in a transaction that has failed.
@@ -81,6 +84,8 @@ impl Code {
             Code::UndefinedObject => "42704",
             Code::UndefinedCursor => "34000",
             Code::DuplicateCursor => "42P03",
+            Code::UndefinedStatement => "26000",
+            Code::DuplicateStatement => "42P05",
             Code::NoTransaction => "25P01",
             Code::FailedTransaction => "25P02",
             Code::AmbiguousColumn => "42702",

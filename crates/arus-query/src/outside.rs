@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, FunctionArguments, Query, Select, SelectItem, SetExpr, Statement, Subscript,
-    TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut, visit_expressions_mut, visit_relations,
+    AccessExpr, BinaryOperator, Expr, Query, Select, SelectItem, SetExpr, Statement, Subscript, TableFactor, Value,
+    Visit, VisitMut, Visitor, VisitorMut, visit_expressions_mut, visit_relations,
 };
 
-use crate::rewrite::{cast, parse_type};
+use crate::rewrite::{call, cast, parse_type};
 
 /// The names that the statement's WITH clauses give to queries.
 pub(crate) fn tables_of_with(statement: &Statement) -> HashSet<String> {
@@ -41,14 +41,14 @@ pub(crate) fn without(statement: &mut Statement) {
 /// `indkey[0]` is an index's first column, where arrays begin with 1.
 fn count_from_one(expr: &mut Expr) {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
-    let last = match root.as_ref() {
-        Expr::Identifier(name) => Some(name),
-        Expr::CompoundIdentifier(parts) => parts.last(),
+    let [before @ .., AccessExpr::Subscript(Subscript::Index { index })] = access_chain.as_mut_slice() else { return };
+    // `indkey[0]`, or `i.indkey[0]`.
+    let name = match (root.as_ref(), &*before) {
+        (Expr::Identifier(name), []) | (_, [.., AccessExpr::Dot(Expr::Identifier(name))]) => Some(name),
+        (Expr::CompoundIdentifier(parts), []) => parts.last(),
         _ => None,
     };
-    if last.is_some_and(|name| name.value.eq_ignore_ascii_case("indkey"))
-        && let [AccessExpr::Subscript(Subscript::Index { index })] = access_chain.as_mut_slice()
-    {
+    if name.is_some_and(|name| name.value.eq_ignore_ascii_case("indkey")) {
         let one = Expr::Value(Value::Number("1".into(), false).with_empty_span());
         let from_zero = Box::new(Expr::Nested(Box::new(index.clone())));
         *index = Expr::BinaryOp { left: from_zero, op: BinaryOperator::Plus, right: Box::new(one) };
@@ -85,21 +85,10 @@ impl VisitorMut for Within {
                 return ControlFlow::Continue(());
             }
             Expr::Subquery(query) => query,
-            Expr::Function(call) => match &call.args {
-                FunctionArguments::Subquery(query) => query,
-                _ => return ControlFlow::Continue(()),
-            },
             _ => return ControlFlow::Continue(()),
         };
         if (self.cases > 0 && looks_outside(query)) || is_of_policies(query) {
-            let is_list = matches!(expr, Expr::Function(_));
-            let ty = type_of(expr);
-            let ty = if is_list { "TEXT[]" } else { ty };
-            let null = Expr::Value(Value::Null.with_empty_span());
-            *expr = match parse_type(ty) {
-                Some(ty) => cast(null, ty),
-                None => null,
-            };
+            *expr = null_of(type_of(query));
         }
         ControlFlow::Continue(())
     }
@@ -124,7 +113,7 @@ fn is_of_policies(query: &Query) -> bool {
 }
 
 /// Whether a column of it is of a table that it does not read.
-fn looks_outside(query: &Query) -> bool {
+pub(crate) fn looks_outside(query: &Query) -> bool {
     #[derive(Default)]
     struct Tables {
         own: HashSet<String>,
@@ -160,9 +149,22 @@ fn looks_outside(query: &Query) -> bool {
     tables.used.iter().any(|table| !tables.own.contains(table))
 }
 
+/// Numbers of types, which have a type of their own.
+const OIDS: &str = "OID[]";
+
+fn null_of(ty: &str) -> Expr {
+    if ty == OIDS {
+        return call("arus_no_oids", vec![]);
+    }
+    let null = Expr::Value(Value::Null.with_empty_span());
+    match parse_type(ty) {
+        Some(ty) => cast(null, ty),
+        None => null,
+    }
+}
+
 /// The type of a subquery's column, as far as drivers look at it.
-fn type_of(expr: &Expr) -> &'static str {
-    let Expr::Subquery(query) = expr else { return "TEXT" };
+fn type_of(query: &Query) -> &'static str {
     let SetExpr::Select(select) = query.body.as_ref() else { return "TEXT" };
     let Some(SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = select.projection.first()
     else {
@@ -172,7 +174,8 @@ fn type_of(expr: &Expr) -> &'static str {
         Expr::Identifier(name) => &name.value,
         Expr::CompoundIdentifier(parts) => parts.last().map_or("", |name| name.value.as_str()),
         Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("array_agg") => {
-            return if call.args.to_string().contains("::") { "TEXT[]" } else { "INTEGER[]" };
+            let args = call.args.to_string().to_lowercase();
+            return if args.contains("typid") { OIDS } else { "TEXT[]" };
         }
         _ => return "TEXT",
     };

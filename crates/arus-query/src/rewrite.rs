@@ -10,9 +10,9 @@ use arus_core::platform::Param;
 use arus_core::read::Snapshot;
 use datafusion::arrow::datatypes::{DataType as Arrow, TimeUnit};
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
-    visit_expressions, visit_relations, visit_relations_mut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr,
+    Statement, TableFactor, Value, VisitMut, VisitorMut, visit_expressions, visit_relations, visit_relations_mut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -342,11 +342,46 @@ fn of_call(function: &mut Function) -> Option<Expr> {
             Some(Expr::Value(Value::Null.into()))
         }
         FunctionArguments::Subquery(query) if name == "array" => {
-            let text = format!("(SELECT array_agg(arus_item) FROM ({}) AS arus_items)", named_item(query)?);
-            Parser::new(&PostgreSqlDialect {}).try_with_sql(&text).ok()?.parse_expr().ok()
+            if outside::looks_outside(query)
+                && let Some(collected) = collected(query)
+            {
+                return Some(Expr::Subquery(Box::new(collected)));
+            }
+            parse_expr(&format!("(SELECT array_agg(arus_item) FROM ({}) AS arus_items)", named_item(query)?))
         }
         _ => None,
     }
+}
+
+/// The query with its only column as an array: what looks at the row outside has to stand right within the subquery.
+fn collected(query: &Query) -> Option<Query> {
+    let mut query = query.clone();
+    let order = query.order_by.take().map(|order| order.kind);
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
+    if grouped || select.distinct.is_some() || query.limit_clause.is_some() || select.from.is_empty() {
+        return None;
+    }
+    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_slice()
+    else {
+        return None;
+    };
+    let clauses = match order {
+        None => vec![],
+        Some(OrderByKind::Expressions(mut by)) => {
+            for each in by.iter_mut().filter(|each| matches!(each.expr, Expr::Value(_))) {
+                each.expr = item.clone();
+            }
+            vec![FunctionArgumentClause::OrderBy(by)]
+        }
+        Some(_) => return None,
+    };
+    let mut array = call("array_agg", vec![item.clone()]);
+    if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut array {
+        list.clauses = clauses;
+    }
+    select.projection = vec![SelectItem::UnnamedExpr(array)];
+    Some(query)
 }
 
 /// The query with its only column under a name that we know.

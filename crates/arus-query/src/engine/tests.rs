@@ -117,6 +117,37 @@ async fn the_catalog_shows_the_tables() {
 }
 
 #[tokio::test]
+async fn the_catalog_answers_as_drivers_ask() {
+    let one = async |sql: &str| run(sql, Params::Positional(&[])).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    // A vector counts from 0, an array from 1; a text beside a boolean is one.
+    let key = "SELECT a.attname FROM pg_catalog.pg_index i, pg_catalog.pg_attribute ia, pg_catalog.pg_attribute a
+               WHERE i.indisprimary = 't' AND ia.attrelid = i.indexrelid AND a.attrelid = i.indrelid
+                 AND a.attnum = i.indkey[ia.attnum - 1]";
+    assert!(one(key).await.contains("| userId "));
+    // What a subquery in a CASE finds for the row outside is not there.
+    let identity = "SELECT a.attname, CASE WHEN a.attnum > 0 THEN
+                      (SELECT d.adbin::text FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid) END AS said
+                    FROM pg_attribute a WHERE a.attname = 'userId'";
+    assert!(one(identity).await.contains("| userId "));
+    // An array for each row outside.
+    let columns = "SELECT array_to_string(ARRAY(SELECT attname FROM pg_attribute a WHERE attrelid = c.oid ORDER BY attnum), ',') AS all
+                   FROM pg_class c WHERE c.relname = 'Orders'";
+    assert!(one(columns).await.contains("userId,name"));
+    // Names of a subquery's columns are the same in any case, without quotes.
+    let derived =
+        "SELECT result.KEY_NAME FROM (SELECT relname AS key_name FROM pg_class WHERE relname = 'Orders') AS result";
+    assert!(one(derived).await.contains("Orders"));
+}
+
+#[tokio::test]
+async fn a_limit_is_a_number() {
+    let engine = QueryEngine::new(Arc::new(One), 64 << 20).expect("an engine");
+    let sql = "SELECT userid FROM orders ORDER BY userid LIMIT $1 OFFSET $2";
+    let shape = engine.describe(&QuerySession::default(), sql, engine.latest(), &[]).await.expect("a query");
+    assert_eq!(shape.params, [DataType::Int64, DataType::Int64]);
+}
+
+#[tokio::test]
 async fn subqueries_have_values() {
     let sql = "SELECT o.userid AS u, (SELECT count(*) FROM orders p WHERE p.userid = o.userid) AS n FROM orders o WHERE userid = 2";
     let text = run(sql, Params::Positional(&[])).await.expect(sql);

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
 use arus_core::error::Code;
+use arus_core::platform::PG_TYPE;
 
 use super::model::{Model, Relation, quote, split_name};
 use super::schemas::Lazy;
@@ -158,9 +159,17 @@ const CONSTANT: &[Constant] = &[
     ("inet_server_port", Returns::INT, || Value::Null),
     ("inet_client_addr", Returns::TEXT, || Value::Null),
     ("inet_client_port", Returns::INT, || Value::Null),
+    // The types of the fields of a type that has none.
+    ("arus_no_oids", Returns::Of(|_| oids()), || Value::Null),
     ("pg_client_encoding", NAME, || "UTF8".into()),
     ("getdatabaseencoding", NAME, || "UTF8".into()),
 ];
+
+/// `oid[]`, by which a driver knows that it has nothing to look up.
+fn oids() -> DataType {
+    let metadata = [(PG_TYPE.to_string(), "oid".to_string())].into();
+    DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true).with_metadata(metadata)))
+}
 
 /// The functions of one query: those that it calls.
 pub(crate) fn of(model: &Arc<Lazy>, called: &HashSet<String>) -> Vec<ScalarUDF> {

@@ -157,7 +157,8 @@ impl SimpleQueryHandler for Connection {
             if statement.trim().is_empty() {
                 continue;
             }
-            let call = Call { params: &[], format: &Format::UnifiedText, connection: handle_of(client), status };
+            let (connection, known) = (handle_of(client), has_prepared(client, statement));
+            let call = Call { params: &[], format: &Format::UnifiedText, connection, status, known };
             match state.run(statement, call).await {
                 Ok(mut answer) => {
                     tell(client, &mut answer).await?;
@@ -188,6 +189,18 @@ fn after_response(status: TransactionStatus, response: &Response) -> Transaction
         Response::TransactionStart(_) => TransactionStatus::Transaction,
         Response::TransactionEnd(_) => TransactionStatus::Idle,
         _ => status,
+    }
+}
+
+/// Whether the protocol has the statement that this one deallocates.
+fn has_prepared<C>(client: &C, statement: &str) -> bool
+where
+    C: ClientPortalStore,
+    C::PortalStore: PortalStore,
+{
+    match recognise(statement) {
+        Ok(Some(ClientStatement::Deallocate(Some(name)))) => client.portal_store().get_statement(&name).is_some(),
+        _ => false,
     }
 }
 
@@ -342,6 +355,7 @@ impl ExtendedQueryHandler for Connection {
             format: &portal.result_column_format,
             connection,
             status: client.transaction_status(),
+            known: has_prepared(client, sql),
         };
         let mut answer = self
             .state

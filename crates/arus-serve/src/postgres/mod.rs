@@ -11,6 +11,7 @@ mod encode;
 mod error;
 mod lexer;
 mod params;
+mod prepared;
 mod progress;
 mod session;
 mod settings;

@@ -19,6 +19,7 @@ use pgwire::messages::response::TransactionStatus;
 use super::copy;
 use super::cursor::{self, Cursor};
 use super::encode::{self, Batches, Deadline, Limits};
+use super::prepared::{self, PreparedStatements};
 use super::progress::Progress;
 use super::settings::{Changed, Settings};
 use super::statement::{ClientStatement, Copy, Rows, recognise};
@@ -34,6 +35,7 @@ pub(super) struct State {
     pub(super) pending: String,
     settings: Settings,
     cursors: HashMap<String, Cursor>,
+    prepared: PreparedStatements,
     progress: Arc<Progress>,
     /// Whether what the client said when it connected has been read.
     started: bool,
@@ -77,6 +79,8 @@ pub(super) struct Call<'a> {
     pub(super) format: &'a Format,
     pub(super) connection: Option<Arc<ConnectionHandle>>,
     pub(super) status: TransactionStatus,
+    /// Whether the protocol has a prepared statement of the name that this one deallocates.
+    pub(super) known: bool,
 }
 
 impl Call<'_> {
@@ -93,6 +97,7 @@ impl State {
             pending: String::new(),
             settings: Settings::default(),
             cursors: HashMap::new(),
+            prepared: PreparedStatements::default(),
             progress,
             started: false,
             wrote: false,
@@ -149,6 +154,11 @@ impl State {
             }
         }
         match found {
+            Some(ClientStatement::Execute { name, values }) => {
+                let (query, params) =
+                    self.prepared.bind(self.session.as_mut(), &name, &values, &self.settings.style()).await?;
+                self.engine(&query, Call { params: &params, ..call }).await
+            }
             Some(found) => self.answer(found, call).await,
             None => self.engine(statement, call).await,
         }
@@ -231,12 +241,24 @@ impl State {
                     return Err(Error::user(message).with_code(Code::Conflict));
                 }
                 self.cursors.clear();
+                self.prepared.clear();
                 let changed = self.settings.reset_all();
                 Answer { deallocate: Some(None), ..self.changed("DISCARD ALL", changed) }
             }
-            ClientStatement::Deallocate(name) => {
-                let tag = if name.is_none() { "DEALLOCATE ALL" } else { "DEALLOCATE" };
-                Answer { deallocate: Some(name), ..Answer::tag(tag) }
+            ClientStatement::Prepare(new) => {
+                self.prepared.add(self.session.as_mut(), new).await?;
+                Answer::tag("PREPARE")
+            }
+            ClientStatement::Execute { .. } => return Err(Error::bug("EXECUTE is run where it was read")),
+            ClientStatement::Deallocate(None) => {
+                self.prepared.clear();
+                Answer { deallocate: Some(None), ..Answer::tag("DEALLOCATE ALL") }
+            }
+            ClientStatement::Deallocate(Some(name)) => {
+                if !self.prepared.remove(&name) && !call.known {
+                    return Err(prepared::unknown(&name));
+                }
+                Answer { deallocate: Some(Some(name)), ..Answer::tag("DEALLOCATE") }
             }
             ClientStatement::Declare { name, binary, hold, query } => {
                 if !in_block && !hold {
@@ -389,6 +411,7 @@ impl State {
         Ok(match statement {
             ClientStatement::Show(name) => Some(text_schema(&[self.settings.get(name)?.0])),
             ClientStatement::ShowAll => Some(text_schema(&SHOW_ALL)),
+            ClientStatement::Execute { name, .. } => self.prepared.get(name)?.schema.clone(),
             ClientStatement::Fetch { name, moves: false, .. } => Some(self.cursor(name)?.schema.clone()),
             _ => None,
         })

@@ -4,6 +4,7 @@ use arus_core::error::Code;
 use arus_core::{Error, Result};
 
 use super::lexer::{Lexer, Token};
+use super::prepared::{self, Preparation};
 
 /// A statement that is not the engine's.
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -29,6 +30,12 @@ pub(super) enum ClientStatement {
     Show(String),
     ShowAll,
     DiscardAll,
+    Prepare(Preparation),
+    Execute {
+        name: String,
+        /// What stands in the parentheses.
+        values: String,
+    },
     /// `None`: all of them.
     Deallocate(Option<String>),
     Declare {
@@ -100,8 +107,14 @@ pub(super) fn recognise(statement: &str) -> Found {
         "DEALLOCATE" => {
             lexer.accept("PREPARE");
             let all = lexer.accept("ALL");
-            Ok(Some(ClientStatement::Deallocate(if all { None } else { lexer.name() })))
+            let name = if all { None } else { Some(lexer.name()) };
+            match name {
+                Some(None) => Err(syntax("DEALLOCATE: expected ALL or the name of a prepared statement")),
+                name => Ok(Some(ClientStatement::Deallocate(name.flatten()))),
+            }
         }
+        "PREPARE" => prepared::prepare(statement, &mut lexer).map(Some),
+        "EXECUTE" => prepared::execute(&mut lexer),
         "DECLARE" => declare(&mut lexer),
         "FETCH" => fetch(&mut lexer, false),
         "MOVE" => fetch(&mut lexer, true),
@@ -114,7 +127,6 @@ pub(super) fn recognise(statement: &str) -> Found {
         "UNLISTEN" => Ok(Some(ClientStatement::Accepted("UNLISTEN"))),
         "LISTEN" | "NOTIFY" => refused(&first, "follow a table by a cursor over \"<table>$changes\""),
         "LOCK" => refused(&first, "a transaction reads one epoch, which nobody changes"),
-        "PREPARE" => refused(&first, "prepare statements by the protocol, as drivers do"),
         "VACUUM" | "REINDEX" | "CLUSTER" | "CHECKPOINT" => refused(&first, "there is nothing of it to do here"),
         "GRANT" | "REVOKE" | "REASSIGN" => Ok(None),
         "DO" | "CALL" | "SECURITY" => refused(&first, "there are no procedures"),

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::server::Server;
 
-fn with_client<F: Future<Output = ()>>(server: &Server, test: impl FnOnce(Client) -> F) {
+pub(crate) fn with_client<F: Future<Output = ()>>(server: &Server, test: impl FnOnce(Client) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = format!("host=127.0.0.1 port={} user=arus dbname=arus application_name=it", server.pg);
@@ -21,7 +21,7 @@ fn with_client<F: Future<Output = ()>>(server: &Server, test: impl FnOnce(Client
     });
 }
 
-fn orders() -> Server {
+pub(crate) fn orders() -> Server {
     let server = Server::start();
     server.sql(
         "CREATE TABLE orders (id BIGINT, customer STRING, qty INT, price DOUBLE, small SMALLINT, ok BOOLEAN, `raw` BYTES, tags ARRAY<STRING>,

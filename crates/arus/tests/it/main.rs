@@ -35,6 +35,7 @@ mod ledger;
 mod memory;
 mod outboxes;
 mod overload;
+mod prepared;
 mod producers;
 mod project;
 mod replay;

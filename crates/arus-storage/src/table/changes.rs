@@ -45,7 +45,7 @@ impl RowChange {
 
 /// A change and what stood there before; what came is the table's own.
 fn bytes_of(changes: &[RowChange]) -> usize {
-    changes.iter().map(|c| size_of::<RowChange>() + c.before.as_ref().map_or(0, |row| row.len() + 16)).sum()
+    changes.iter().map(|c| size_of::<RowChange>() + c.before.as_ref().map_or(0, Bytes::heap)).sum()
 }
 
 /// What one epoch changed in a table.

@@ -4,7 +4,7 @@
 //! the row's age in front.
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arus_core::change::{ChangeBatch, arrow_bug};
+use arus_core::change::{ChangeBatch, RowKind, arrow_bug};
 use arus_core::{Result, RowSchema};
 
 use super::{Bytes, TableMode};
@@ -21,11 +21,8 @@ pub(super) struct Layout {
     row_codec: RowCodec,
 }
 
-pub(super) struct Encoded {
-    pub(super) keys: EncodedRows,
-    /// Without rows when the mode needs none.
-    pub(super) values: EncodedRows,
-}
+/// A key, what happens to it, and the row that stands there then: none of a counted table, which has all in the key.
+pub(super) type Change = (Bytes, RowKind, Option<Bytes>);
 
 impl Layout {
     pub(super) fn new(schema: RowSchema, key: &[usize], mode: TableMode) -> Self {
@@ -42,7 +39,9 @@ impl Layout {
         if self.mode == TableMode::Counted { &[] } else { &self.key }
     }
 
-    pub(super) fn encode(&self, batch: &ChangeBatch) -> Result<Encoded> {
+    /// In the order of keys, so that the way down the tree is short; changes of one key stay in theirs. Those of a capped table go
+    /// by arrival.
+    pub(super) fn changes(&self, batch: &ChangeBatch) -> Result<Vec<Change>> {
         let rows = batch.rows();
         let pick = |columns: &[usize]| columns.iter().map(|i| rows.column(*i).clone()).collect::<Vec<_>>();
         let keys = self.key_codec.encode(&pick(&self.key), rows.num_rows())?;
@@ -50,7 +49,16 @@ impl Layout {
             TableMode::Counted => EncodedRows::default(),
             _ => self.row_codec.encode(&pick(&self.values), rows.num_rows())?,
         };
-        Ok(Encoded { keys, values })
+        let change = |row: usize| {
+            let kind = batch.kind(row);
+            let stands = self.mode != TableMode::Counted && kind.adds();
+            (Bytes::from(keys.get(row)), kind, stands.then(|| values.get(row).into()))
+        };
+        let mut changes: Vec<Change> = (0..rows.num_rows()).map(change).collect();
+        if !matches!(self.mode, TableMode::Capped(_)) {
+            changes.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        Ok(changes)
     }
 
     /// Rows of (key, value) as a batch of the columns in `projection`.

@@ -4,6 +4,7 @@
 //! epochs. Versions share what did not change. Rows stand under their canonical key bytes, and what was touched since the
 //! last freeze goes into the next checkpoint's delta.
 
+mod bytes;
 mod changes;
 mod follower;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use snapshot::{SnapshotTable, TableSnapshot};
 
 use crate::locked;
 use crate::state::StateDelta;
+pub(crate) use bytes::Bytes;
 use changes::{History, RowChange};
 use follower::Follower;
 use key_hash::KeyHash;
@@ -39,7 +41,6 @@ use layout::Layout;
 /// Of a row in memory, beside the bytes of its key and value.
 const ENTRY_BYTES: usize = 96;
 
-pub(crate) type Bytes = Arc<[u8]>;
 pub(crate) type Rows = OrdMap<Bytes, Bytes>;
 
 /// How changes become rows.
@@ -130,36 +131,24 @@ impl KeyedTable {
 
     /// Applies changes to the open version.
     pub fn apply(&self, batch: &ChangeBatch) -> Result<()> {
-        let encoded = self.layout.encode(batch)?;
+        let changes = self.layout.changes(batch)?;
         let mut guard = locked(&self.writer);
         let writer = &mut *guard;
         writer.touched_are_frozen = false;
-        let mut order: Vec<usize> = (0..batch.num_rows()).collect();
-        // In the order of keys the way down the tree is short; changes of one key stay in theirs. Ages go by arrival.
-        if !matches!(self.layout.mode, TableMode::Capped(_)) {
-            order.sort_unstable_by(|a, b| encoded.keys.get(*a).cmp(encoded.keys.get(*b)).then(a.cmp(b)));
-        }
-        for row in order {
-            let key = encoded.keys.get(row);
-            let kind = batch.kind(row);
+        for (key, kind, value) in changes {
             match self.layout.mode {
                 TableMode::Counted => {
-                    let before = writer.rows.get(key).map_or(0, |count| layout::count(count));
+                    let before = writer.rows.get(&key).map_or(0, |count| layout::count(count));
                     let after = before + if kind.adds() { 1 } else { -1 };
                     writer.copies += after.max(0) - before.max(0);
                     writer.set(key, (after != 0).then(|| layout::count_bytes(after)));
                 }
-                TableMode::Keyed => match kind {
-                    // A row that leaves a filtered query comes as -U alone, and one whose key changes as -U of the old key.
-                    RowKind::UpdateBefore | RowKind::Delete => writer.set(key, None),
-                    RowKind::Insert | RowKind::UpdateAfter => {
-                        writer.set(key, Some(encoded.values.get(row).into()));
-                    }
-                },
-                TableMode::Capped(limit) => match kind {
-                    RowKind::UpdateBefore => {}
-                    RowKind::Delete => writer.remove_aged(key),
-                    RowKind::Insert | RowKind::UpdateAfter => writer.put_aged(key, encoded.values.get(row), limit),
+                // A row that leaves a filtered query comes as -U alone, and one whose key changes as -U of the old key.
+                TableMode::Keyed => writer.set(key, value),
+                TableMode::Capped(limit) => match (kind, value) {
+                    (RowKind::UpdateBefore, _) => {}
+                    (_, None) => writer.remove_aged(key),
+                    (_, Some(row)) => writer.put_aged(key, &row, limit),
                 },
             }
         }
@@ -275,12 +264,12 @@ impl KeyedTable {
         let writer = &mut *guard;
         let gone: Vec<Bytes> = writer.rows.keys().filter(|key| !target.contains_key(key.as_ref())).cloned().collect();
         writer.touched_are_frozen = false;
-        for key in &gone {
+        for key in gone {
             writer.set(key, None);
         }
         for (key, value) in &target {
             if writer.rows.get(*key).is_none_or(|now| now.as_ref() != *value) {
-                writer.set(key, Some((*value).into()));
+                writer.set((*key).into(), Some((*value).into()));
             }
         }
         writer.copies = match self.layout.mode {
@@ -330,27 +319,26 @@ impl Writer {
     }
 
     /// One way down the tree where the key is known.
-    fn set(&mut self, key: &[u8], value: Option<Bytes>) {
+    fn set(&mut self, key: Bytes, value: Option<Bytes>) {
         let is_some = value.is_some();
         let entry = |value: &Option<Bytes>| value.as_ref().map_or(0, |value| key.len() + value.len() + ENTRY_BYTES);
         self.bytes += entry(&value);
         let before = match value {
-            Some(value) => match self.rows.get_mut(key) {
+            Some(value) => match self.rows.get_mut(&key) {
                 Some(slot) => Some(std::mem::replace(slot, value)),
-                None => self.rows.insert(key.into(), value),
+                None => self.rows.insert(key.clone(), value),
             },
-            None => self.rows.remove(key),
+            None => self.rows.remove(&key),
         };
         self.bytes = self.bytes.saturating_sub(entry(&before));
         // Nothing happens where an unknown key is deleted.
-        if (is_some || before.is_some()) && !self.touched.contains_key(key) {
-            self.touched.insert(key.into(), before);
+        if is_some || before.is_some() {
+            self.touched.entry(key).or_insert(before);
         }
     }
 
     /// One way down the tree where the key is new, as it mostly is.
-    fn put_aged(&mut self, key: &[u8], row: &[u8], limit: usize) {
-        let key: Bytes = key.into();
+    fn put_aged(&mut self, key: Bytes, row: &[u8], limit: usize) {
         let next = self.order.last_key_value().map_or(0, |(age, _)| age + 1);
         let before = self.rows.insert(key.clone(), layout::aged_bytes(next, row));
         match before.as_ref().and_then(|value| layout::aged(value)).map(|(age, _)| age) {
@@ -373,13 +361,13 @@ impl Writer {
         self.touched.entry(key).or_insert(before);
         while self.order.len() > limit {
             let Some((_, oldest)) = self.order.pop_first() else { break };
-            self.set(&oldest, None);
+            self.set(oldest, None);
             self.dropped += 1;
         }
     }
 
-    fn remove_aged(&mut self, key: &[u8]) {
-        if let Some((age, _)) = self.rows.get(key).and_then(|value| layout::aged(value)) {
+    fn remove_aged(&mut self, key: Bytes) {
+        if let Some((age, _)) = self.rows.get(&key).and_then(|value| layout::aged(value)) {
             self.order.remove(&age);
         }
         self.set(key, None);

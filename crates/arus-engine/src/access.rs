@@ -132,6 +132,10 @@ impl Shared {
             Action::Know(path) if Privilege::ALL.iter().any(|p| may(*p, path)) => Ok(()),
             Action::Administer(_) if admin => Ok(()),
             Action::Watch(_) if monitor => Ok(()),
+            Action::On(Privilege::Select, path) if path_is_system(path) => {
+                Err(denied(format!("permission denied for table '{path}'"))
+                    .with_hint(format!("an admin may GRANT monitor TO {user}, who then sees how the server does")))
+            }
             Action::On(privilege, path) => {
                 Err(denied(format!("permission denied for table '{path}'")).with_hint(format!(
                     "an admin may GRANT {} ON {path} TO {user}; SHOW GRANTS lists what you may do",

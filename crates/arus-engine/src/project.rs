@@ -4,6 +4,7 @@
 //! catalog as it will be. Pipelines whose plan stays the same keep their state; those that read something that is made anew are made
 //! anew as well. What fails all the same while it is done is undone, step by step.
 
+mod alerts;
 mod difference;
 mod doing;
 mod record;

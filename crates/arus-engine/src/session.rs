@@ -24,7 +24,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::access::{Action, Who};
-use crate::alerts::{ALERT_COLUMNS, BACKTEST_COLUMNS};
+use crate::alerts::{ALERT_COLUMNS, BACKTEST_COLUMNS, IfThere};
 use crate::alter::in_database_of;
 use crate::bounded;
 use crate::config::Mode;
@@ -296,9 +296,14 @@ impl EngineSession {
         let shared = self.engine.shared.clone();
         let done = |tag: &str| Done { tag: tag.into(), job: None, notices: vec![] };
         Ok(StatementOutput::Done(match planned {
-            Planned::CreateAlert { def, plan, if_not_exists } => {
-                let job = shared.create_alert(*def, plan, if_not_exists, origin).await?;
-                Done { job, ..done("CREATE ALERT") }
+            Planned::CreateAlert { def, plan, if_not_exists, replace } => {
+                let if_there = match (replace, if_not_exists) {
+                    (true, _) => IfThere::Replace,
+                    (false, true) => IfThere::Leave,
+                    (false, false) => IfThere::Refuse,
+                };
+                let made = shared.create_alert(*def, plan, if_there, origin).await?;
+                Done { job: made.job, notices: made.notices, ..done("CREATE ALERT") }
             }
             Planned::AlterAlert { path, change } => {
                 Done { notices: shared.alter_alert(&path, change)?, ..done("ALTER ALERT") }

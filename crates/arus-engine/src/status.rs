@@ -10,6 +10,7 @@ use arus_core::read::ReadTable;
 use arus_core::settings::KEYS;
 use serde_json::json;
 
+use crate::alerts::shown_statement;
 use crate::jobs::{Job, JobKind, JobStatus};
 use crate::published::{Published, PublishedTable};
 use crate::shared::Shared;
@@ -180,13 +181,19 @@ fn pipeline_row(shared: &Shared, job: &Job) -> Vec<Datum> {
     let waits = waits_for(job).filter(|_| running);
     let targets: Vec<String> = spec.targets.iter().map(ToString::to_string).collect();
     let sources: Vec<String> = spec.sources.iter().map(ToString::to_string).collect();
+    let alert = || shared.alerts.of_pipeline(spec.item.as_ref()?.id);
+    let statement = match spec.kind {
+        // Its clauses change while it runs, and have secrets of their own.
+        JobKind::Alert => alert().map(|alert| shown_statement(&alert)).unwrap_or_default(),
+        _ => arus_core::secret::shown_sql(&spec.sql),
+    };
     vec![
         text(&spec.id),
         text(&spec.name),
         text(spec.kind.name()),
         text(if waits.is_some() { "waiting" } else { status.name() }),
         optional_text(waits.as_deref().or(status.reason())),
-        text(arus_core::secret::shown_sql(&spec.sql)),
+        text(statement),
         text(targets.join(",")),
         text(sources.join(",")),
         instant(Some(spec.started_ms)),

@@ -119,10 +119,24 @@ impl VirtualEngine {
     pub fn apply(&mut self, text: &str) -> Result<()> {
         self.new_session();
         for span in split_script(text) {
-            let statement = managed(span.of(text));
+            let statement = self.managed(span.of(text)).map_err(|e| shifted(e, text, span.start as usize))?;
+            let Some(statement) = statement else { continue };
             self.execute(&statement).map_err(|e| shifted(e, text, span.start as usize))?;
         }
         self.settle()
+    }
+
+    /// The statement as a test does it. An alert is the table of its rows there: whom it tells is no matter of SQL.
+    fn managed(&self, statement: &str) -> Result<Option<String>> {
+        let Ok(StatementKind::CreateAlert(alert)) = parse_statement(statement).map(|parsed| parsed.kind) else {
+            return Ok(Some(without_connector(statement)));
+        };
+        let shared = &self.engine.shared;
+        let Planned::CreateAlert { def, .. } = shared.plan(statement, &self.settings(), false)?.planned else {
+            return Err(Error::bug("an alert without its statement"));
+        };
+        let table = format!("CREATE MATERIALIZED TABLE {} AS {}", alert.name, alert.query);
+        Ok(Some(table).filter(|_| !shared.catalog.has(&def.path)))
     }
 
     /// Does a statement that gives no rows; those that it gives are not looked at.
@@ -298,7 +312,7 @@ pub(crate) fn texts(batch: &arrow::array::RecordBatch) -> Result<Vec<Vec<String>
 
 /// The statement without its connector, if it makes a table of one whose rows a test gives or reads. Metadata columns of
 /// the connector are plain ones.
-fn managed(statement: &str) -> String {
+fn without_connector(statement: &str) -> String {
     let Ok(mut parsed) = parse_statement(statement) else { return statement.into() };
     let StatementKind::CreateTable(create) = &mut parsed.kind else { return statement.into() };
     let connector = create.options.iter().find(|o| o.key.value == "connector").map(|o| o.value.value.clone());

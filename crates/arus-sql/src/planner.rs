@@ -108,6 +108,7 @@ pub enum Planned {
         def: Box<AlertDef>,
         plan: PhysicalPlan,
         if_not_exists: bool,
+        replace: bool,
     },
     AlterAlert {
         path: ObjectPath,

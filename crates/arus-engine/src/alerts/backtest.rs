@@ -16,7 +16,6 @@ use arus_core::{ChangeBatch, Error, Result, RowKind};
 use arus_sql::{AlertDef, Planned};
 use arus_stream::rows_as_json;
 
-use super::Alert;
 use super::book::{Book, Event, Row, Touched, What};
 use super::shown::instant_text;
 use crate::bounded;
@@ -40,15 +39,15 @@ impl Shared {
         let alert = self.alert(path)?;
         let now_ms = self.config.clock.now_ms();
         let from_ms = now_ms.saturating_sub(last_ms);
-        let settings = settings_of(&alert.item);
-        let Planned::Select { plan, .. } = self.plan(&alert.def.query, &settings, false)?.planned else {
+        let (def, settings) = (alert.def(), settings_of(&alert.item()));
+        let Planned::Select { plan, .. } = self.plan(&def.query, &settings, false)?.planned else {
             return Err(Error::bug(format!("the query of alert '{path}' is none")));
         };
-        let starts = match alert.def.time_column {
+        let starts = match def.time_column {
             Some(_) => None,
             None => self.starts_since(&plan, from_ms)?,
         };
-        let mut trial = Trial::new(&alert, from_ms, now_ms);
+        let mut trial = Trial::new(&def, from_ms, now_ms);
         for batch in bounded::changes_after(self, published, &plan, &settings, starts.as_deref())? {
             trial.take(&batch?)?;
         }
@@ -82,8 +81,8 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(alert: &Alert, from_ms: i64, now_ms: i64) -> Self {
-        let def = AlertDef { notify: vec![], repeat_ms: None, no_data: None, ..alert.def.clone() };
+    fn new(def: &AlertDef, from_ms: i64, now_ms: i64) -> Self {
+        let def = AlertDef { notify: vec![], repeat_ms: None, no_data: None, ..def.clone() };
         let (at_ms, keys) = (i64::MIN, BTreeSet::new());
         Trial { def, book: Book::new(), from_ms, now_ms, at_ms, events: vec![], fired: 0, keys }
     }

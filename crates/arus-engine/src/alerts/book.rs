@@ -103,6 +103,9 @@ pub(crate) struct Book {
     pub(crate) silenced_until_ms: Option<i64>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) waiting: VecDeque<Waiting>,
+    /// Hashes of the notifiers by which `waiting` counts; empty: those of the definition.
+    #[serde(default)]
+    pub(crate) notifiers: Vec<u64>,
     pub(crate) fired: u64,
     /// Cases for which there was no room.
     pub(crate) left_out: u64,
@@ -132,6 +135,7 @@ impl Book {
             silenced_until_ms: None,
             events: VecDeque::new(),
             waiting: VecDeque::new(),
+            notifiers: vec![],
             fired: 0,
             left_out: 0,
             dropped: 0,
@@ -141,6 +145,23 @@ impl Book {
 
     pub(crate) fn is_silenced(&self, now_ms: i64) -> bool {
         self.silenced_until_ms.is_some_and(|until| now_ms < until)
+    }
+
+    /// From here on it goes by this definition: messages to those who are no notifiers any more go, and are counted.
+    pub(crate) fn go_by(&mut self, def: &AlertDef) {
+        let now: Vec<u64> = def.notify.iter().map(|n| xxh3_64(format!("{n:?}").as_bytes())).collect();
+        let before = std::mem::replace(&mut self.notifiers, now);
+        let count = self.waiting.len();
+        let place = |to: usize| match before.get(to) {
+            Some(print) => self.notifiers.iter().position(|n| n == print),
+            None => Some(to).filter(|to| before.is_empty() && *to < self.notifiers.len()),
+        };
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting = waiting.into_iter().filter_map(|w| Some(Waiting { to: place(w.to)?, ..w })).collect();
+        self.dropped += (count - self.waiting.len()) as u64;
+        if def.no_data.is_none() {
+            self.no_data = None;
+        }
     }
 
     // ---- rows

@@ -43,7 +43,7 @@ impl SinkDelivery for AlertDelivery {
         let mut count = 0;
         let alert = self.alert.clone();
         if alert.cut() < outbox.cut {
-            alert.change(|book| {
+            alert.change(|def, book| {
                 let mut touched = Touched::default();
                 while let Some(batch) = outbox.rows.next()? {
                     let indices: Vec<u32> = (0..batch.num_rows() as u32).collect();
@@ -51,9 +51,9 @@ impl SinkDelivery for AlertDelivery {
                     let row = |(i, text)| Row { adds: batch.kind(i).adds(), text };
                     let rows: Vec<Row> = texts.into_iter().enumerate().map(row).collect();
                     count += rows.len() as u64;
-                    book.take(&alert.def, &rows, now_ms, &mut touched)?;
+                    book.take(def, &rows, now_ms, &mut touched)?;
                 }
-                book.settle(&alert.def, touched, now_ms);
+                book.settle(def, touched, now_ms);
                 book.cut = outbox.cut;
                 Ok(())
             })?;

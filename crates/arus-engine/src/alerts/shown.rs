@@ -28,12 +28,13 @@ pub(super) fn state_of(shared: &Shared, alert: &Alert, book: &Book) -> &'static 
 }
 
 /// The statement that has made it, without what is secret in its URLs.
-pub(super) fn shown_statement(alert: &Alert) -> String {
-    let urls = alert.def.notify.iter().filter_map(|notify| match notify {
+pub(crate) fn shown_statement(alert: &Alert) -> String {
+    let (def, item) = (alert.def(), alert.item());
+    let urls = def.notify.iter().filter_map(|notify| match notify {
         Notify::Url(url) => Some(url),
         Notify::Named(_) => None,
     });
-    urls.fold(shown_sql(&alert.item.sql), |sql, url| sql.replace(url.as_str(), &shown("url", url)))
+    urls.fold(shown_sql(&item.sql), |sql, url| sql.replace(url.as_str(), &shown("url", url)))
 }
 
 /// `2026-11-22T04:00:00.123Z`
@@ -53,12 +54,12 @@ pub(crate) fn rows_of_alerts(shared: &Shared) -> Vec<Vec<Datum>> {
 }
 
 fn alert_row(shared: &Shared, alert: &Arc<Alert>) -> Vec<Datum> {
-    let (def, book) = (&alert.def, alert.book());
+    let (def, book) = (alert.def(), alert.book());
     let now_ms = shared.config.clock.now_ms();
     let job = shared.job_of(alert);
     let state = state_of(shared, alert, &book);
     let reason = job.as_ref().and_then(|job| job.status().reason().map(str::to_string));
-    let ways: Vec<_> = (0..def.notify.len()).filter_map(|to| alert.way(to).map(|way| way.clone())).collect();
+    let ways = alert.ways();
     let failing = ways.iter().find_map(|way| way.last_error.clone());
     let notify: Vec<String> = def.notify.iter().map(label).collect();
     let since = book.cases.values().map(|case| case.since_ms).chain(book.no_data.iter().map(|c| c.since_ms)).min();
@@ -100,7 +101,7 @@ pub(crate) fn rows_of_cases(shared: &Shared) -> Vec<Vec<Datum>> {
     let mut rows = vec![];
     for alert in shared.alerts.all() {
         let book = alert.book();
-        let (def, now_ms) = (&alert.def, shared.config.clock.now_ms());
+        let (def, now_ms) = (alert.def(), shared.config.clock.now_ms());
         let missing = book.no_data.as_ref().zip(def.no_data);
         let missing = missing.map(|(case, (_, severity))| ("no data", severity, "{}", case));
         let cases = book.cases.iter().map(|(key, case)| ("firing", def.severity, key.as_str(), case));
@@ -136,7 +137,7 @@ pub(crate) fn rows_of_events(shared: &Shared) -> Vec<Vec<Datum>> {
     let row = |(_, _, alert, event): (i64, u64, Arc<Alert>, super::book::Event)| {
         vec![
             text(alert.id_of(event.number)),
-            text(alert.def.path.to_string()),
+            text(alert.path.to_string()),
             instant(Some(event.at_ms)),
             text(event.what.name()),
             text(&event.severity),
@@ -156,8 +157,8 @@ pub(crate) fn metrics(shared: &Shared, out: &mut String) {
     let books: Vec<(String, &'static str, Book)> = alerts
         .iter()
         .map(|alert| {
-            let name = alert.def.path.to_string().replace('\\', "\\\\").replace('"', "\\\"");
-            (name, alert.def.severity.name(), alert.book())
+            let name = alert.path.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+            (name, alert.def().severity.name(), alert.book())
         })
         .collect();
     type Figure = fn(&Book) -> u64;

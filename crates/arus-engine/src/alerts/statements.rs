@@ -17,8 +17,10 @@ use serde_json::json;
 use super::book::label;
 use super::shown::{instant_text, shown_statement, state_of};
 use super::{ALERT, Alert};
+use crate::alter::shape;
 use crate::config::Mode;
 use crate::ddl::{Origin, new_job_id};
+use crate::domain::Control;
 use crate::jobs::{Job, JobKind, JobSpec};
 use crate::shared::Shared;
 
@@ -29,59 +31,154 @@ const URL: &str = "url";
 /// Alerts of a server.
 const ALERTS: usize = 1_000;
 
+/// What a statement does to an alert that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The same query and key: what fires, and what the query remembers, goes on.
+    Kept,
+    StartsOver,
+}
+
+/// What CREATE ALERT does where there is one of the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfThere {
+    Refuse,
+    Leave,
+    Replace,
+}
+
+/// What CREATE ALERT has done.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// Its pipeline, where it is a new one.
+    pub(crate) job: Option<String>,
+    pub(crate) notices: Vec<String>,
+}
+
 impl Shared {
     pub(crate) async fn create_alert(
         self: &Arc<Self>,
         def: AlertDef,
         plan: PhysicalPlan,
-        if_not_exists: bool,
+        if_there: IfThere,
         origin: Origin<'_>,
-    ) -> Result<Option<String>> {
+    ) -> Result<Made> {
         if self.config.mode == Mode::Run {
             return Err(Error::not_supported("an alert in a script that `arus run` runs")
                 .with_hint("alerts belong to a server: send the statement to one"));
         }
+        let _one = self.ddl.lock().await;
         let path = def.path.clone();
-        if self.alerts.get(&path).is_some() {
-            if if_not_exists {
-                return Ok(None);
+        match (self.alerts.get(&path), if_there) {
+            (None, _) if self.alerts.all().len() >= ALERTS => {
+                Err(Error::user(format!("there are {ALERTS} alerts already")).with_code(Code::InvalidValue))
             }
-            return Err(Error::user(format!("alert '{path}' exists already"))
+            (None, _) => {
+                self.check_notifiers(&def)?;
+                let started = self.start_alert(def, plan, vec![], origin).await;
+                if started.is_err() {
+                    self.alerts.remove(&path)?;
+                }
+                Ok(Made { job: Some(started?), notices: vec![] })
+            }
+            (Some(_), IfThere::Leave) => Ok(Made::default()),
+            (Some(old), IfThere::Replace) => {
+                self.check_notifiers(&def)?;
+                self.replace_alert(&old, def, plan, origin).await
+            }
+            (Some(_), IfThere::Refuse) => Err(Error::user(format!("alert '{path}' exists already"))
                 .with_code(Code::DuplicateObject)
-                .with_hint("use another name, add IF NOT EXISTS, or DROP ALERT it first"));
+                .with_hint("use another name, CREATE OR REPLACE ALERT, or IF NOT EXISTS")),
         }
-        if self.alerts.all().len() >= ALERTS {
-            return Err(Error::user(format!("there are {ALERTS} alerts already")).with_code(Code::InvalidValue));
-        }
-        for notify in &def.notify {
-            self.target_of(&def.path, notify)?.0.check_allowed(&self.connect.hosts)?;
-        }
-        let started = {
-            let _one = self.ddl.lock().await;
-            let id = self.new_id();
-            let now_ms = self.config.clock.now_ms();
-            let item = CatalogItem {
-                id,
-                kind: ALERT.into(),
-                path: path.clone(),
-                sql: origin.sql.into(),
-                topic: None,
-                partitions: None,
-                extra: json!({
-                    "settings": origin.settings,
-                    "since": self.since(),
-                    "job": new_job_id(now_ms),
-                    "started_ms": now_ms,
-                }),
-            };
-            self.alerts.put(def, item.clone())?;
-            let spec = self.alert_spec(&item, plan);
-            self.start(id, spec, vec![Change::Put(item)]).await
+    }
+
+    /// Whether everybody whom an alert tells is known and may be reached.
+    pub(crate) fn check_notifiers(&self, def: &AlertDef) -> Result<()> {
+        def.notify.iter().try_for_each(|to| self.target_of(&def.path, to)?.0.check_allowed(&self.connect.hosts))
+    }
+
+    /// Puts it in the place of its name and starts its pipeline; the id of that.
+    async fn start_alert(
+        self: &Arc<Self>,
+        def: AlertDef,
+        plan: PhysicalPlan,
+        mut changes: Vec<Change>,
+        origin: Origin<'_>,
+    ) -> Result<String> {
+        let (id, now_ms) = (self.new_id(), self.config.clock.now_ms());
+        let item = CatalogItem {
+            id,
+            kind: ALERT.into(),
+            path: def.path.clone(),
+            sql: origin.sql.into(),
+            topic: None,
+            partitions: None,
+            extra: json!({
+                "settings": origin.settings,
+                "since": self.since(),
+                "job": new_job_id(now_ms),
+                "started_ms": now_ms,
+            }),
         };
+        self.alerts.put(def, item.clone())?;
+        let spec = self.alert_spec(&item, plan);
+        changes.push(Change::Put(item));
+        self.start(id, spec, changes).await
+    }
+
+    /// What becomes of an alert that is to be this one.
+    pub(crate) fn fate_of_alert(&self, old: &Alert, def: &AlertDef, plan: &PhysicalPlan) -> Fate {
+        let again = self.spec_of_item(&old.item(), JobKind::Alert, String::new(), plan.clone(), vec![]);
+        let same = |job: Arc<Job>| job.is_in_catalog() && shape(&again.plan) == shape(&job.spec.plan);
+        match self.job_of(old).is_some_and(same) && old.def().key == def.key {
+            true => Fate::Kept,
+            false => Fate::StartsOver,
+        }
+    }
+
+    /// The old one is there until the new one runs.
+    async fn replace_alert(
+        self: &Arc<Self>,
+        old: &Arc<Alert>,
+        def: AlertDef,
+        plan: PhysicalPlan,
+        origin: Origin<'_>,
+    ) -> Result<Made> {
+        if self.fate_of_alert(old, &def, &plan) == Fate::Kept {
+            let mut item = old.item().as_ref().clone();
+            item.sql = origin.sql.into();
+            item.extra["settings"] = json!(origin.settings);
+            let changes = vec![Change::Put(item.clone())];
+            self.ask(|reply| Control::Catalog { changes, reply }).await?;
+            old.redefine(def, item);
+            return Ok(Made { job: None, notices: vec!["kept: what fires, and the state of its query".into()] });
+        }
+        let path = def.path.clone();
+        let job = self.job_of(old);
+        let started = self.start_alert(def, plan, vec![Change::Delete { id: old.id }], origin).await;
         if started.is_err() {
             self.alerts.remove(&path)?;
+            self.alerts.set(old.clone());
         }
-        started.map(Some)
+        let started = started?;
+        if let Some(job) = job {
+            self.ask(|reply| Control::Stop { job: job.clone(), changes: vec![], reply }).await?;
+            self.jobs.remove(&job.spec.id);
+        }
+        // Who has silenced it need not do it again.
+        if let Some(until) = old.book().silenced_until_ms {
+            let new = self.alert(&path)?;
+            self.silence(&new, Some(until))?;
+        }
+        old.close()?;
+        Ok(Made { job: Some(started), notices: vec!["its state starts over: what fired is forgotten".into()] })
+    }
+
+    pub(crate) fn silence(&self, alert: &Alert, until_ms: Option<i64>) -> Result<()> {
+        alert.change(|_, book| {
+            book.silence(until_ms);
+            Ok(())
+        })
     }
 
     pub(crate) fn alert_spec(&self, item: &CatalogItem, plan: PhysicalPlan) -> JobSpec {
@@ -103,7 +200,7 @@ impl Shared {
 
     /// The pipeline of an alert.
     pub(crate) fn job_of(&self, alert: &Alert) -> Option<Arc<Job>> {
-        let of_it = |job: &Arc<Job>| job.spec.item.as_ref().is_some_and(|item| item.id == alert.item.id);
+        let of_it = |job: &Arc<Job>| job.spec.item.as_ref().is_some_and(|item| item.id == alert.id);
         self.jobs.all().into_iter().find(of_it)
     }
 
@@ -112,7 +209,7 @@ impl Shared {
     }
 
     fn no_alert(&self, path: &ObjectPath) -> Error {
-        let known: Vec<String> = self.alerts.all().iter().map(|alert| alert.def.path.to_string()).collect();
+        let known: Vec<String> = self.alerts.all().iter().map(|alert| alert.path.to_string()).collect();
         let error = Error::user(format!("alert '{path}' does not exist")).with_code(Code::UndefinedObject);
         match nearest(&path.to_string(), known.iter().map(String::as_str)) {
             Some(near) => error.with_hint(format!("did you mean '{near}'?")),
@@ -127,25 +224,19 @@ impl Shared {
         match change {
             AlertChange::Silence(for_ms) => {
                 let until = for_ms.map_or(i64::MAX, |ms| now_ms.saturating_add(ms));
-                alert.change(|book| {
-                    book.silence(Some(until));
-                    Ok(())
-                })?;
+                self.silence(&alert, Some(until))?;
                 Ok(vec![match for_ms {
                     Some(_) => format!("nobody is told of alert '{path}' until {}", instant_text(until)),
                     None => format!("nobody is told of alert '{path}' until ALTER ALERT {path} UNSILENCE"),
                 }])
             }
             AlertChange::Unsilence => {
-                alert.change(|book| {
-                    book.silence(None);
-                    Ok(())
-                })?;
+                self.silence(&alert, None)?;
                 Ok(vec![])
             }
             AlertChange::Test => {
-                let number = alert.change(|book| Ok(book.test(&alert.def, now_ms)))?;
-                let to: Vec<String> = alert.def.notify.iter().map(label).collect();
+                let number = alert.change(|def, book| Ok(book.test(def, now_ms)))?;
+                let to: Vec<String> = alert.def().notify.iter().map(label).collect();
                 let whom = if to.is_empty() { "the console".into() } else { to.join(", ") };
                 Ok(vec![format!("a test with the id {} goes to {whom}", alert.id_of(number))])
             }
@@ -156,12 +247,12 @@ impl Shared {
         let now_ms = self.config.clock.now_ms();
         let alerts = self.alerts.all();
         let row = |alert: &Arc<Alert>| {
-            let book = alert.book();
+            let (def, book) = (alert.def(), alert.book());
             let until = book.silenced_until_ms.filter(|until| now_ms < *until);
-            let notify: Vec<String> = alert.def.notify.iter().map(label).collect();
+            let notify: Vec<String> = def.notify.iter().map(label).collect();
             vec![
-                Some(alert.def.path.to_string()),
-                Some(alert.def.severity.name().to_uppercase()),
+                Some(def.path.to_string()),
+                Some(def.severity.name().to_uppercase()),
                 Some(state_of(self, alert, &book).to_uppercase()),
                 Some(book.cases.len().to_string()),
                 until.map(instant_text),

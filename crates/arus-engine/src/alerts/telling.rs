@@ -12,6 +12,7 @@ use arus_core::connector::HostPolicy;
 use arus_core::fs::SharedFs;
 use arus_core::secret::Mask;
 use arus_core::{Error, Result};
+use arus_sql::{AlertDef, Notify};
 use serde_json::{Value, json};
 
 use super::book::{Event, What, label};
@@ -53,17 +54,17 @@ fn turn(shared: &Weak<Shared>) -> bool {
     let now_ms = shared.config.clock.now_ms();
     for alert in shared.alerts.all() {
         let quiet_ms = quiet(&shared, &alert, now_ms);
-        if alert.locked().book.is_due(&alert.def, now_ms, quiet_ms) {
-            let passed = alert.change(|book| {
-                book.tick(&alert.def, now_ms, quiet_ms);
+        if alert.is_due(now_ms, quiet_ms) {
+            let passed = alert.change(|def, book| {
+                book.tick(def, now_ms, quiet_ms);
                 Ok(())
             });
             if let Err(e) = passed {
-                tracing::error!("alert '{}': {e}", alert.def.path);
+                tracing::error!("alert '{}': {e}", alert.path);
             }
         }
-        for to in 0..alert.def.notify.len() {
-            send_next(&shared, &alert, to, now_ms);
+        for notify in &alert.def().notify {
+            send_next(&shared, &alert, notify, now_ms);
         }
     }
     true
@@ -71,7 +72,7 @@ fn turn(shared: &Weak<Shared>) -> bool {
 
 /// For how long no row has come to an alert's pipeline.
 fn quiet(shared: &Shared, alert: &Alert, now_ms: i64) -> Option<i64> {
-    alert.def.no_data?;
+    alert.def().no_data?;
     let stats = shared.job_of(alert)?.stats();
     let rows = stats.map_or(0, |stats| stats.rows_read());
     let mut input = alert.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -89,24 +90,18 @@ fn quiet(shared: &Shared, alert: &Alert, now_ms: i64) -> Option<i64> {
 }
 
 /// Sends what waits longest for a notifier, unless it is busy or has failed a short while ago.
-fn send_next(shared: &Shared, alert: &Arc<Alert>, to: usize, now_ms: i64) {
-    let Some(mut way) = alert.way(to) else { return };
-    if way.busy || now_ms < way.next_ms {
-        return;
-    }
-    let Some(event) = alert.locked().book.waiting.iter().find(|w| w.to == to).map(|w| w.event.clone()) else { return };
-    way.busy = true;
-    drop(way);
+fn send_next(shared: &Shared, alert: &Arc<Alert>, notify: &Notify, now_ms: i64) {
+    let Some(event) = alert.take_next(notify, now_ms) else { return };
     let reach = Reach {
-        target: shared.target_of(&alert.def.path, &alert.def.notify[to]),
+        target: shared.target_of(&alert.path, notify),
         hosts: shared.connect.hosts.clone(),
         fs: shared.config.fs.clone(),
         clock: shared.config.clock.clone(),
     };
-    let alert = alert.clone();
+    let (alert, notify) = (alert.clone(), notify.clone());
     tokio::spawn(async move {
         let outcome = send(&alert, &reach, &event).await;
-        done(&alert, to, &event, outcome, reach.clock.now_ms());
+        done(&alert, &notify, &event, outcome, reach.clock.now_ms());
     });
 }
 
@@ -120,11 +115,10 @@ struct Reach {
 
 async fn send(alert: &Alert, reach: &Reach, event: &Event) -> Result<(), String> {
     let (target, mask) = reach.target.as_ref().map_err(shown)?;
-    let id = alert.id_of(event.number);
-    let json = document(alert, &id, event);
-    let subject = format!("[{}] {} {}: {}", event.severity, alert.def.path, event.what.name(), event.summary);
-    let text = mail(alert, &id, event);
-    let subject = subject.replace(['\r', '\n'], " ");
+    let (id, def) = (alert.id_of(event.number), alert.def());
+    let json = document(&def, &id, event);
+    let text = mail(&def, &id, event);
+    let subject = headline(&def, event).replace(['\r', '\n'], " ");
     let message = Message { id: &id, subject: &subject, text: &text, json: &json, now_ms: reach.clock.now_ms() };
     target.send(&message, &reach.hosts, &reach.fs).await.map_err(|e| mask.text(&shown(&e)))
 }
@@ -137,36 +131,38 @@ fn shown(error: &Error) -> String {
 }
 
 /// Notes what came of it.
-fn done(alert: &Alert, to: usize, event: &Event, outcome: Result<(), String>, now_ms: i64) {
+fn done(alert: &Alert, notify: &Notify, event: &Event, outcome: Result<(), String>, now_ms: i64) {
     let outcome = outcome.and_then(|()| {
-        alert
-            .change(|book| {
+        let told = alert.change(|def, book| {
+            if let Some(to) = def.notify.iter().position(|n| n == notify) {
                 book.told(to, event.number);
-                Ok(())
-            })
-            .map_err(|e| e.to_string())
-    });
-    let Some(mut way) = alert.way(to) else { return };
-    way.busy = false;
-    match outcome {
-        Ok(()) => {
-            (way.failures, way.next_ms, way.last_error) = (0, 0, None);
-        }
-        Err(e) => {
-            way.failures = way.failures.saturating_add(1);
-            let pause = PAUSE_MS << (way.failures - 1).min(10);
-            way.next_ms = now_ms.saturating_add(pause.min(PAUSE_MAX_MS));
-            if way.failures.is_power_of_two() {
-                let whom = alert.def.notify.get(to).map(label).unwrap_or_default();
-                tracing::warn!(
-                    "alert '{}': '{whom}' was not told (failure {} in a row): {e}",
-                    alert.def.path,
-                    way.failures
-                );
             }
-            way.last_error = Some(e);
+            Ok(())
+        });
+        told.map_err(|e| e.to_string())
+    });
+    let failures = alert.with_way(notify, |way| {
+        way.busy = false;
+        match &outcome {
+            Ok(()) => (way.failures, way.next_ms, way.last_error) = (0, 0, None),
+            Err(e) => {
+                way.failures = way.failures.saturating_add(1);
+                let pause = PAUSE_MS << (way.failures - 1).min(10);
+                way.next_ms = now_ms.saturating_add(pause.min(PAUSE_MAX_MS));
+                way.last_error = Some(e.clone());
+            }
         }
+        way.failures
+    });
+    if let (Err(e), Some(failures)) = (outcome, failures.filter(|n| n.is_power_of_two())) {
+        let (path, whom) = (&alert.path, label(notify));
+        tracing::warn!("alert '{path}': '{whom}' was not told (failure {failures} in a row): {e}");
     }
+}
+
+/// One line for people.
+fn headline(def: &AlertDef, event: &Event) -> String {
+    format!("[{}] {} {}: {}", event.severity, def.path, event.what.name(), event.summary)
 }
 
 /// `firing`, `resolved`, ..: what programs go by.
@@ -181,9 +177,8 @@ fn status(what: What) -> &'static str {
 }
 
 /// The document of a webhook. `text` is what chat programs show.
-fn document(alert: &Alert, id: &str, event: &Event) -> String {
+fn document(def: &AlertDef, id: &str, event: &Event) -> String {
     let key: Value = serde_json::from_str(&event.key).unwrap_or(Value::Null);
-    let def = &alert.def;
     json!({
         "id": id,
         "alert": def.path.to_string(),
@@ -191,7 +186,7 @@ fn document(alert: &Alert, id: &str, event: &Event) -> String {
         "event": event.what.name(),
         "severity": event.severity,
         "summary": event.summary,
-        "text": format!("[{}] {} {}: {}", event.severity, def.path, event.what.name(), event.summary),
+        "text": headline(def, event),
         "key": key,
         "row": event.row,
         "runbook": def.runbook,
@@ -201,8 +196,7 @@ fn document(alert: &Alert, id: &str, event: &Event) -> String {
     .to_string()
 }
 
-fn mail(alert: &Alert, id: &str, event: &Event) -> String {
-    let def = &alert.def;
+fn mail(def: &AlertDef, id: &str, event: &Event) -> String {
     let mut lines = vec![
         event.summary.clone(),
         String::new(),

@@ -155,6 +155,24 @@ fn a_flood_has_bounds_that_are_counted() {
 }
 
 #[test]
+fn messages_go_along_with_their_notifiers() {
+    let (mut book, mut def) = (Book::new(), def());
+    let named = |name: &str| Notify::Named(name.into());
+    def.notify = vec![named("a"), named("b"), named("c")];
+    book.go_by(&def);
+    take(&mut book, &def, &[row(true, "x", 1)], 0);
+    def.notify = vec![named("c"), named("d"), named("a")];
+    book.go_by(&def);
+    let places: Vec<usize> = book.waiting.iter().map(|w| w.to).collect();
+    assert_eq!((places, book.dropped), (vec![2, 0], 1));
+    // A book from before it knew its notifiers counts by the definition.
+    book.notifiers.clear();
+    def.notify = vec![named("c")];
+    book.go_by(&def);
+    assert_eq!((book.waiting.len(), book.waiting[0].to, book.dropped), (1, 0, 2));
+}
+
+#[test]
 fn keys_are_told_apart_by_value() {
     let (mut book, mut def) = (Book::new(), def());
     def.key = vec!["n".into(), "card".into()];

@@ -171,7 +171,7 @@ impl Domain {
             let running = self.take_out(at);
             running.job.status.send_replace(JobStatus::Finished);
             follow::leave(&self.shared, &running.job);
-            if let Some(change) = finished(&running.job) {
+            if let Some(change) = finished(&self.shared, &running.job) {
                 self.records.remove(&running.id);
                 self.outboxes.forget(running.id);
                 release(&self.shared, &running.job);
@@ -195,12 +195,14 @@ fn release(shared: &Shared, job: &Job) {
 }
 
 /// What the catalog says of a pipeline that has come to the end of its input.
-fn finished(job: &Job) -> Option<Change> {
+fn finished(shared: &Shared, job: &Job) -> Option<Change> {
     let item = job.spec.item.as_ref()?;
     if item.kind != MATERIALIZED && item.kind != ALERT {
         return Some(Change::Delete { id: item.id });
     }
-    let mut item = item.clone();
+    // An alert's clauses change while it runs.
+    let alert = shared.alerts.of_pipeline(item.id);
+    let mut item = alert.map_or_else(|| item.clone(), |alert| alert.item().as_ref().clone());
     item.extra["finished"] = serde_json::json!(true);
     Some(Change::Put(item))
 }

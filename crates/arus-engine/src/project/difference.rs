@@ -11,8 +11,10 @@ use arus_core::{Error, Result};
 use arus_sql::ast::ObjectKind;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::alerts;
 use super::record::Record;
 use super::wanted::{Item, What};
+use crate::alerts::Alert;
 use crate::alter::{check_storage, has_rows, shape};
 use crate::ddl::in_use;
 use crate::jobs::{Job, JobKind, JobStatus};
@@ -37,7 +39,7 @@ pub(super) enum Action {
 pub(super) struct Decision {
     pub(super) action: Action,
     pub(super) reason: String,
-    loses_rows: bool,
+    pub(super) loses_rows: bool,
     /// What runs now.
     pub(super) job: Option<Arc<Job>>,
 }
@@ -46,6 +48,7 @@ pub(super) struct Decision {
 pub(super) enum Gone {
     Object { kind: ObjectKind, path: ObjectPath, loses_rows: bool },
     Job(Arc<Job>),
+    Alert(Arc<Alert>),
 }
 
 pub(super) struct Plan {
@@ -90,6 +93,7 @@ impl Plan {
                     (kind.as_str().to_lowercase(), path.to_string(), *loses_rows)
                 }
                 Gone::Job(job) => ("pipeline".into(), job.spec.name.clone(), false),
+                Gone::Alert(alert) => ("alert".into(), alert.path.to_string(), false),
             };
             let lost = if loses_rows { "; rows that clients wrote go with it" } else { "" };
             steps.push(ApplyStep {
@@ -126,6 +130,7 @@ pub(super) fn compare(shared: &Arc<Shared>, items: &[Item], record: &Record) -> 
     }
     difference.follow(&mut decisions);
     difference.choose_swaps(&mut decisions);
+    alerts::tell_losses(items, &mut decisions);
     for job in &difference.jobs {
         if !difference.taken.contains(&job.spec.id) && record.jobs.iter().any(|r| r.id == job.spec.id) {
             gone.push(Gone::Job(job.clone()));
@@ -159,7 +164,8 @@ impl Difference<'_> {
     fn gone_objects(&self, record: &Record) -> Vec<Gone> {
         let wanted: BTreeSet<&ObjectPath> = self.items.iter().filter_map(Item::object).collect();
         let left = record.objects.iter().filter(|path| !wanted.contains(path));
-        left.filter_map(|path| self.gone(path)).collect()
+        let objects = left.filter_map(|path| self.gone(path));
+        objects.chain(alerts::gone(self.shared, self.items, record)).collect()
     }
 
     fn gone(&self, path: &ObjectPath) -> Option<Gone> {
@@ -193,6 +199,11 @@ impl Difference<'_> {
             What::View(view) => self.view(view),
             What::Materialized { def, plan } => self.materialized(def, plan),
             What::Job { plan, targets, .. } => self.job(plan, targets, record),
+            What::Alert { def, plan } => {
+                let decision = alerts::compare(self.shared, def, plan);
+                self.taken.extend(decision.job.iter().map(|job| job.spec.id.clone()));
+                decision
+            }
             What::Rows { hash, .. } => match record.rows.contains(hash) {
                 true => decided(Action::Keep, "these rows were put before"),
                 false => decided(Action::Insert, "these rows are new"),
@@ -368,16 +379,21 @@ impl Difference<'_> {
         self.items.iter().any(|item| matches!(&item.what, What::Job { targets, .. } if targets.contains(path)))
     }
 
-    /// A materialized table that nothing reads, over definitions that stay, is there all the time.
+    /// A materialized table that nothing reads, or an alert, over definitions that stay, is there all the time.
     fn choose_swaps(&self, decisions: &mut [Decision]) {
         let defined = self.items.iter().zip(decisions.iter()).any(|(item, d)| {
             matches!(item.what, What::Table(_) | What::View(_)) && !matches!(d.action, Action::Create | Action::Keep)
         });
         let anew: BTreeSet<ObjectPath> = self.remade.keys().cloned().collect();
         for (item, decision) in self.items.iter().zip(decisions.iter_mut()) {
-            let What::Materialized { def, plan } = &item.what else { continue };
+            let (plan, is_read) = match &item.what {
+                What::Materialized { def, plan } => {
+                    (plan, self.jobs.iter().any(|job| job.spec.sources.contains(&def.path)))
+                }
+                What::Alert { plan, .. } => (plan, false),
+                _ => continue,
+            };
             let reads_anew = plan.scans().any(|(_, scan)| anew.contains(&scan.table.path));
-            let is_read = self.jobs.iter().any(|job| job.spec.sources.contains(&def.path));
             if decision.action == Action::Remake && !defined && !reads_anew && !is_read {
                 decision.action = Action::Swap;
             }
@@ -402,6 +418,7 @@ impl Difference<'_> {
                 Gone::Object { path, .. } => {
                     job.spec.kind == JobKind::MaterializedTable && job.spec.targets.contains(path)
                 }
+                Gone::Alert(alert) => job.spec.item.as_ref().is_some_and(|item| item.id == alert.id),
             })
         };
         let strangers: Vec<&Arc<Job>> =
@@ -436,7 +453,7 @@ impl Difference<'_> {
     }
 }
 
-fn decided(action: Action, reason: impl Into<String>) -> Decision {
+pub(super) fn decided(action: Action, reason: impl Into<String>) -> Decision {
     Decision { action, reason: reason.into(), loses_rows: false, job: None }
 }
 
@@ -521,7 +538,7 @@ fn why_changed(old: &TableDef, new: &TableDef, before: &PhysicalPlan, after: &Ph
 }
 
 /// What a pipeline reads, if that is what changes.
-fn sources_changed(before: &PhysicalPlan, after: &PhysicalPlan) -> Option<String> {
+pub(super) fn sources_changed(before: &PhysicalPlan, after: &PhysicalPlan) -> Option<String> {
     let scans = |plan: &PhysicalPlan| -> BTreeMap<ObjectPath, String> {
         let of = |node: &arus_core::plan::Node| match &node.op {
             Op::Scan(scan) => Some((scan.table.path.clone(), format!("{:?} {:?}", scan.watermark, scan.table.options))),

@@ -14,7 +14,8 @@ use arus_sql::{MaterializedChange, Planned};
 use super::difference::{Action, Decision, Gone, Plan, print};
 use super::record::{JobRecord, Record};
 use super::wanted::{Item, What};
-use crate::ddl::Origin;
+use crate::alerts::{Alert, IfThere};
+use crate::ddl::{Origin, settings_of};
 use crate::domain::Control;
 use crate::engine::Engine;
 use crate::jobs::{Job, JobKind};
@@ -24,6 +25,14 @@ use crate::session::EngineSession;
 enum Undo {
     Drop(ObjectKind, ObjectPath),
     Stop(String),
+    DropAlert(ObjectPath),
+    /// As it was; what it knew is gone but for its silence.
+    Alert {
+        path: ObjectPath,
+        sql: String,
+        settings: Settings,
+        silenced_until_ms: Option<i64>,
+    },
     /// Makes again what was dropped; its rows are computed anew.
     Run {
         sql: String,
@@ -93,6 +102,10 @@ impl Doing {
         self.stop_and_drop(plan, items, drops_first).await?;
         let mut jobs = vec![];
         for (item, decision) in items.iter().zip(&plan.decisions) {
+            // Nobody reads an alert: it changes when all else has gone well.
+            if item.alert().is_some() {
+                continue;
+            }
             let done = self.one(item, &decision.action).await;
             let started = done.map_err(|e| e.in_context(format!("{}, line {}", item.file, item.line)))?;
             if let What::Job { plan, targets, .. } = &item.what {
@@ -111,6 +124,10 @@ impl Doing {
                 self.run(&item.sql, &item.settings).await?;
             }
         }
+        for (item, decision) in items.iter().zip(&plan.decisions).filter(|(item, _)| item.alert().is_some()) {
+            let done = self.alert(item, &decision.action).await;
+            done.map_err(|e| e.in_context(format!("{}, line {}", item.file, item.line)))?;
+        }
         self.remember(items, jobs, request).await
     }
 
@@ -121,6 +138,7 @@ impl Doing {
         if all {
             jobs.extend(plan.gone.iter().filter_map(|gone| match gone {
                 Gone::Job(job) => Some(job.clone()),
+                Gone::Alert(alert) => self.engine.shared.job_of(alert),
                 Gone::Object { .. } => None,
             }));
             let of_gone = |path: &ObjectPath| {
@@ -154,6 +172,13 @@ impl Doing {
             };
             let last = jobs.iter().position(|job| !is_read(job)).unwrap_or(0);
             let job = jobs.remove(last);
+            if let Some(alert) = job.spec.item.as_ref().and_then(|item| self.engine.shared.alerts.of_pipeline(item.id))
+            {
+                let undo = as_it_is(&alert);
+                self.engine.shared.drop_alert(&alert.path, true).await?;
+                self.undo.push(undo);
+                continue;
+            }
             let undo = Undo::Run { sql: job.spec.sql.clone(), settings: job.spec.settings.clone() };
             match (job.spec.kind, job.spec.targets.first()) {
                 (JobKind::MaterializedTable, Some(path)) => {
@@ -176,6 +201,7 @@ impl Doing {
             for gone in &plan.gone {
                 match gone {
                     Gone::Job(job) => jobs.push(job.clone()),
+                    Gone::Alert(alert) => jobs.extend(self.engine.shared.job_of(alert)),
                     Gone::Object { kind: ObjectKind::MaterializedTable, path, .. } => {
                         jobs.extend(self.engine.shared.jobs.writers(path));
                     }
@@ -270,8 +296,33 @@ impl Doing {
                 Ok(job)
             }
             (_, What::Database(def)) => shared.put_database(def.clone()).await.map(|()| None),
-            (_, What::Rows { .. }) => Ok(None),
+            (_, What::Alert { .. } | What::Rows { .. }) => Ok(None),
         }
+    }
+
+    async fn alert(&mut self, item: &Item, action: &Action) -> Result<()> {
+        let (Some(path), false) = (item.alert(), *action == Action::Keep) else { return Ok(()) };
+        let before = self.engine.shared.alerts.get(path);
+        let undo = before.map_or_else(|| Undo::DropAlert(path.clone()), |alert| as_it_is(&alert));
+        self.put_alert(&item.sql, &item.settings).await?;
+        // It was dropped a moment ago: who had silenced it need not do it again.
+        let silence = self.undo.iter().find_map(|undo| match undo {
+            Undo::Alert { path: old, silenced_until_ms: Some(until), .. } if old == path => Some(*until),
+            _ => None,
+        });
+        self.undo.push(undo);
+        let shared = &self.engine.shared;
+        silence.map_or(Ok(()), |until| shared.silence(&*shared.alert(path)?, Some(until)))
+    }
+
+    /// Makes it, or changes the one that is there into it.
+    async fn put_alert(&self, sql: &str, settings: &Settings) -> Result<()> {
+        let shared = &self.engine.shared;
+        let Planned::CreateAlert { def, plan, .. } = shared.plan(sql, settings, false)?.planned else {
+            return Err(Error::bug("an alert without its statement"));
+        };
+        let origin = Origin { sql, settings, undeclared: false };
+        shared.create_alert(*def, plan, IfThere::Replace, origin).await.map(drop)
     }
 
     /// A statement as a client would give it; the pipeline that it has started.
@@ -289,6 +340,11 @@ impl Doing {
         match undo {
             Undo::Drop(kind, path) => shared.drop_object(kind, &path).await,
             Undo::Stop(id) => shared.stop_job(&id, false).await,
+            Undo::DropAlert(path) => shared.drop_alert(&path, true).await,
+            Undo::Alert { path, sql, settings, silenced_until_ms } => {
+                self.put_alert(&sql, &settings).await?;
+                shared.silence(&*shared.alert(&path)?, silenced_until_ms)
+            }
             Undo::Run { sql, settings } => self.run(&sql, &settings).await.map(drop),
             Undo::Table { now, def, sql } => {
                 let settings = Settings::default();
@@ -336,6 +392,8 @@ impl Doing {
         let mut record = self.record.clone();
         let objects: BTreeSet<ObjectPath> = items.iter().filter_map(Item::object).cloned().collect();
         record.objects = objects.into_iter().collect();
+        let alerts: BTreeSet<ObjectPath> = items.iter().filter_map(Item::alert).cloned().collect();
+        record.alerts = alerts.into_iter().collect();
         record.jobs = jobs;
         let rows: BTreeSet<u64> = items
             .iter()
@@ -354,4 +412,10 @@ impl Doing {
         shared.projects.put(record);
         Ok(())
     }
+}
+
+fn as_it_is(alert: &Alert) -> Undo {
+    let item = alert.item();
+    let silenced_until_ms = alert.book().silenced_until_ms;
+    Undo::Alert { path: alert.path.clone(), sql: item.sql.clone(), settings: settings_of(&item), silenced_until_ms }
 }

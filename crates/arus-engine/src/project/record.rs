@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) id: u64,
     /// Tables, views and materialized tables.
     pub(crate) objects: Vec<ObjectPath>,
+    #[serde(default)]
+    pub(crate) alerts: Vec<ObjectPath>,
     pub(crate) jobs: Vec<JobRecord>,
     /// INSERT .. VALUES that were done, by their hash.
     pub(crate) rows: Vec<u64>,

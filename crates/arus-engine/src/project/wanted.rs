@@ -11,9 +11,9 @@ use arus_core::plan::PhysicalPlan;
 use arus_core::project::ApplyRequest;
 use arus_core::settings::{CATALOG, DATABASE, PIPELINE_NAME, Settings};
 use arus_core::{Error, Result};
-use arus_sql::Planned;
 use arus_sql::ast::{ObjectName, StatementKind};
 use arus_sql::parser::{parse_statement, split_script};
+use arus_sql::{AlertDef, Planned};
 
 use super::record::Record;
 use crate::catalog::ServerCatalog;
@@ -43,6 +43,10 @@ pub(super) enum What {
         plan: PhysicalPlan,
         targets: Vec<ObjectPath>,
     },
+    Alert {
+        def: Box<AlertDef>,
+        plan: PhysicalPlan,
+    },
     /// Rows that are put once.
     Rows {
         table: ObjectPath,
@@ -56,7 +60,15 @@ impl Item {
         match &self.what {
             What::Table(def) | What::Materialized { def, .. } => Some(&def.path),
             What::View(view) => Some(&view.path),
-            What::Database(_) | What::Job { .. } | What::Rows { .. } => None,
+            What::Database(_) | What::Job { .. } | What::Alert { .. } | What::Rows { .. } => None,
+        }
+    }
+
+    /// The name of the alert that it is: alerts are no tables, and their names are apart.
+    pub(super) fn alert(&self) -> Option<&ObjectPath> {
+        match &self.what {
+            What::Alert { def, .. } => Some(&def.path),
+            _ => None,
         }
     }
 
@@ -67,6 +79,7 @@ impl Item {
             What::View(_) => "view",
             What::Materialized { .. } => "materialized table",
             What::Job { .. } => "pipeline",
+            What::Alert { .. } => "alert",
             What::Rows { .. } => "rows",
         }
     }
@@ -77,6 +90,7 @@ impl Item {
             What::Table(def) | What::Materialized { def, .. } => def.path.to_string(),
             What::View(view) => view.path.to_string(),
             What::Job { name, .. } => name.clone(),
+            What::Alert { def, .. } => def.path.to_string(),
             What::Rows { table, .. } => table.to_string(),
         }
     }
@@ -86,6 +100,7 @@ impl Item {
         match &self.what {
             What::Materialized { def, plan } => Some((plan, vec![def.path.clone()])),
             What::Job { plan, targets, .. } => Some((plan, targets.clone())),
+            What::Alert { plan, .. } => Some((plan, vec![])),
             _ => None,
         }
     }
@@ -172,6 +187,17 @@ pub(super) fn read(shared: &Arc<Shared>, request: &ApplyRequest, record: &Record
                 Planned::StatementSet { plan, targets } => {
                     let name = job_name(&settings, &targets);
                     items.push(item(What::Job { name, plan, targets }, sql));
+                }
+                Planned::CreateAlert { def, plan, .. } => {
+                    if items.iter().any(|item: &Item| item.alert() == Some(&def.path)) {
+                        return Err(Error::user(format!(
+                            "{}, line {line}: alert '{}' stands twice",
+                            file.name, def.path
+                        ))
+                        .with_code(Code::DuplicateObject));
+                    }
+                    shared.check_notifiers(&def).map_err(|e| e.in_context(format!("{}, line {line}", file.name)))?;
+                    items.push(item(What::Alert { def, plan }, sql));
                 }
                 Planned::InsertValues { table, rows, .. } => {
                     let hash = xxhash_rust::xxh3::xxh3_64(format!("{} {rows:?}", table.path).as_bytes());

@@ -5,6 +5,7 @@ use super::{Expr, Ident, ObjectName, Query, Span, Text};
 /// `CREATE ALERT a ON (SELECT ..) KEY (..) SEVERITY .. RESOLVE AFTER .. NOTIFY ..`; the clauses stand in any order.
 #[derive(Clone, Debug)]
 pub struct CreateAlert {
+    pub or_replace: bool,
     pub if_not_exists: bool,
     pub name: ObjectName,
     pub query: Query,

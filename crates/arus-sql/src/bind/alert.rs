@@ -86,7 +86,7 @@ impl Binder<'_> {
             no_data,
             summary,
             runbook: c.runbook.as_ref().map(|t| t.value.clone()),
-            notify: c.notify.iter().map(notify).collect(),
+            notify: notifiers(&c.notify),
             repeat_ms: self.optional_time("REPEAT", c.repeat.as_ref())?,
             appends,
         })
@@ -125,9 +125,17 @@ impl Binder<'_> {
     }
 }
 
-fn notify(target: &NotifyTarget) -> Notify {
-    match target {
-        NotifyTarget::Name(name) => Notify::Named(name.value.clone()),
-        NotifyTarget::Url(url) => Notify::Url(url.value.clone()),
+/// Nobody is told twice who stands there twice.
+fn notifiers(targets: &[NotifyTarget]) -> Vec<Notify> {
+    let mut all: Vec<Notify> = vec![];
+    for target in targets {
+        let notify = match target {
+            NotifyTarget::Name(name) => Notify::Named(name.value.clone()),
+            NotifyTarget::Url(url) => Notify::Url(url.value.clone()),
+        };
+        if !all.contains(&notify) {
+            all.push(notify);
+        }
     }
+    all
 }

@@ -10,16 +10,17 @@ const CLAUSES: [&str; 8] =
     ["KEY", "SEVERITY", "RESOLVE AFTER", "NO DATA AFTER", "SUMMARY", "RUNBOOK", "NOTIFY", "REPEAT"];
 
 impl Parser<'_> {
-    /// Behind CREATE ALERT.
-    pub(super) fn create_alert(&mut self) -> Result<CreateAlert> {
+    /// Behind CREATE [OR REPLACE] ALERT.
+    pub(super) fn create_alert(&mut self, or_replace: bool) -> Result<CreateAlert> {
         let start = self.span();
-        let if_not_exists = self.if_not_exists();
+        let if_not_exists = !or_replace && self.if_not_exists();
         let name = self.object_name("a name of the alert")?;
         self.expect("ON")?;
         self.lparen()?;
         let query = self.query()?;
         self.rparen()?;
         let mut alert = CreateAlert {
+            or_replace,
             if_not_exists,
             name,
             query,

@@ -49,8 +49,8 @@ impl Parser<'_> {
         if !temporary && !or_replace && self.eat("CATALOG") {
             return self.create_catalog().map(StatementKind::CreateCatalog);
         }
-        if !temporary && !or_replace && self.eat("ALERT") {
-            return self.create_alert().map(Box::new).map(StatementKind::CreateAlert);
+        if !temporary && self.eat("ALERT") {
+            return self.create_alert(or_replace).map(Box::new).map(StatementKind::CreateAlert);
         }
         if !or_replace && self.eat("MODEL") {
             return self.create_model(temporary).map(Box::new).map(StatementKind::CreateModel);

@@ -31,7 +31,7 @@ impl Planner<'_> {
     ) -> Result<Planned> {
         let (def, plan, _) = self.alert(c, binder)?;
         notices.extend(state_notes(&plan));
-        Ok(Planned::CreateAlert { def: Box::new(def), plan, if_not_exists: c.if_not_exists })
+        Ok(Planned::CreateAlert { def: Box::new(def), plan, if_not_exists: c.if_not_exists, replace: c.or_replace })
     }
 
     pub(super) fn alert(&self, c: &CreateAlert, binder: &Binder<'_>) -> Result<(AlertDef, PhysicalPlan, Rel)> {

@@ -7,8 +7,9 @@ use crate::ast::{AlertAction, AlterAlert, CreateAlert, NotifyTarget};
 
 impl Display for CreateAlert {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let replaced = if self.or_replace { "OR REPLACE " } else { "" };
         let kept = if self.if_not_exists { "IF NOT EXISTS " } else { "" };
-        write!(f, "CREATE ALERT {kept}{} ON ({})", self.name, self.query)?;
+        write!(f, "CREATE {replaced}ALERT {kept}{} ON ({})", self.name, self.query)?;
         if !self.key.is_empty() {
             f.write_str(" KEY")?;
             columns(f, &self.key)?;

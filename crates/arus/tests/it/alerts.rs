@@ -75,7 +75,7 @@ impl Hook {
 }
 
 fn read(mut socket: TcpStream) -> Option<(TcpStream, Got)> {
-    socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
     let (mut bytes, mut buffer) = (vec![], [0; 4096]);
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -273,9 +273,55 @@ fn a_dead_hook_harms_nobody_and_wrong_ones_are_refused() {
     declines(&server, "2", 3);
     wait_until("it goes on", || hook.events().len() == 4);
     server.eventually("SELECT waiting FROM arus.alerts WHERE name = 'card_testing'", "0");
-    let shown =
-        server.sql("SELECT * FROM arus.alerts") + &server.sql("SHOW ALERTS") + &server.sql("SHOW CREATE ALERT dead");
+    let asked = ["SELECT * FROM arus.alerts", "SELECT * FROM arus.pipelines", "SHOW ALERTS", "SHOW CREATE ALERT dead"];
+    let shown: String = asked.iter().map(|sql| server.sql(sql)).collect();
     assert!(!shown.contains("hush") && !server.stderr().contains("hush"), "{shown}");
+}
+
+/// The same condition: what fires goes on, whoever is told. Another one: it starts over, with its silence.
+#[test]
+fn an_alert_is_replaced() {
+    let (folder, hook, other) = (tempfile::tempdir().unwrap(), Hook::start(), Hook::start());
+    let mut server = start(&folder.path().join("data"), &hook);
+    server.sql("CREATE TABLE payments (card STRING, status STRING)");
+    let replace = |sql: String| sql.replace("CREATE ALERT", "CREATE OR REPLACE ALERT");
+    server.sql(&replace(CARDS.into()));
+    // A message that nobody takes goes along with its notifier.
+    hook.up.store(false, SeqCst);
+    declines(&server, "4711", 3);
+    server.eventually("SELECT firing, waiting FROM arus.alerts", "1|1");
+    let ids = "SELECT id FROM arus.pipelines WHERE kind = 'alert'";
+    let (pipeline, event) = (server.sql(ids), server.sql("SELECT event_id FROM arus.alert_cases"));
+    let more = replace(CARDS.replace("CRITICAL", "INFO").replace("NOTIFY", &format!("NOTIFY '{}',", other.url())));
+    server.sql(&more);
+    assert_eq!(server.sql(ids), pipeline);
+    server.eventually("SELECT severity, firing, waiting FROM arus.alerts", "info|1|1");
+    server.kill();
+    server.restart();
+    server.eventually("SELECT severity, firing, waiting FROM arus.alerts", "info|1|1");
+    assert_eq!(server.sql("SELECT event_id FROM arus.alert_cases"), event);
+    hook.up.store(true, SeqCst);
+    wait_until("the first hook is told what waited", || hook.said() == ["firing card 4711: 3 declines"]);
+    assert_eq!(hook.events()[0].0, event.trim());
+    declines(&server, "4711", 1);
+    server.eventually("SELECT summary FROM arus.alert_cases", "card 4711: 4 declines");
+    declines(&server, "4711", 1);
+    wait_until("both are told the end", || {
+        other.said() == ["resolved card 4711: 4 declines"] && hook.said().len() == 2
+    });
+    // Another condition.
+    server.sql("ALTER ALERT card_testing SILENCE");
+    let stricter = replace(CARDS.replace("BETWEEN 3 AND 4", ">= 2"));
+    server.sql(&stricter);
+    assert_ne!(server.sql(ids), pipeline);
+    server.eventually("SELECT state, severity, silenced, firing FROM arus.alerts", "firing|critical|t|1");
+    server.kill();
+    server.restart();
+    server.eventually("SELECT state, severity, silenced, firing FROM arus.alerts", "firing|critical|t|1");
+    assert_eq!(server.sql("SELECT COUNT(*) FROM arus.alerts").trim(), "1");
+    // What cannot be leaves what was.
+    assert!(server.sql_error(&stricter.replace("oncall", "nobody")).contains("notifier 'nobody' does not exist"));
+    server.eventually("SELECT notify, firing FROM arus.alerts", "oncall|1");
 }
 
 /// A backup has what alerts know, and the restored server goes on with it.

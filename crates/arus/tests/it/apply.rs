@@ -106,7 +106,7 @@ fn rows(server: &Server, table: &str, ids: std::ops::Range<u64>) {
 
 /// The lines of a plan, without the blanks of its columns: `action kind name: reason`.
 fn plan_lines(text: &str) -> Vec<String> {
-    let kinds = ["materialized table", "table", "view", "pipeline"];
+    let kinds = ["materialized table", "table", "view", "pipeline", "alert"];
     let line = |line: &str| {
         let (action, rest) = line.split_once(' ')?;
         let rest = rest.trim_start();
@@ -245,6 +245,93 @@ fn a_failed_apply_leaves_what_was() {
     let run = apply(&server, &dir, &["--yes", "--lose-rows"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     server.eventually("SELECT COUNT(*) FROM orders", "0");
+}
+
+const ALERTS: &str = "\
+CREATE ALERT spenders ON (SELECT customer, SUM(amount) AS total FROM orders GROUP BY customer HAVING SUM(amount) >= 350) KEY (customer)
+  NOTIFY oncall, 'http://u:hush@127.0.0.1:1/hook';
+CREATE ALERT many ON (SELECT n FROM totals WHERE n >= 5);
+";
+
+#[test]
+fn alerts_are_part_of_a_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("shop");
+    let notify =
+        ["--allow-host", "127.0.0.1", "--notify", "oncall=http://127.0.0.1:1/", "--notify", "boss=http://127.0.0.1:1/"];
+    let mut server = Server::start_in(&folder.path().join("data"), &notify);
+    let whole = format!("{PROJECT}{ALERTS}");
+    let planned = |server: &Server, sql: &str| {
+        write(&dir, sql);
+        let run = apply(server, &dir, &["--dry-run"]);
+        assert_eq!(run.code, Some(0), "{sql}\n{}{}", run.stdout, run.stderr);
+        assert!(!run.stdout.contains("hush"), "{}", run.stdout);
+        plan_lines(&run.stdout)
+    };
+    let lines = planned(&server, &whole);
+    assert!(lines.contains(&"create alert spenders: it is new".to_string()), "{lines:#?}");
+    applied(&server, &dir);
+    rows(&server, "orders", 0..12);
+    server.eventually("SELECT key FROM arus.alert_cases", r#"{"customer":"c2"}"#);
+    let before = jobs(&server);
+    server.sql("ALTER ALERT spenders SILENCE");
+    // Other clauses: it goes on.
+    let told = whole.replace("NOTIFY oncall", "SEVERITY CRITICAL NOTIFY boss").replace("hush", "secret-hush");
+    let lines = planned(&server, &told);
+    let [line] = lines.as_slice() else { panic!("{lines:#?}") };
+    assert!(line.starts_with("alter alert spenders: NOTIFY changes from oncall, http://"), "{line}");
+    assert!(line.ends_with("SEVERITY changes from warning to critical: what fires goes on"), "{line}");
+    applied(&server, &dir);
+    assert_eq!(jobs(&server), before);
+    server.eventually("SELECT severity, firing, silenced FROM arus.alerts WHERE name = 'spenders'", "critical|1|t");
+    server.kill();
+    server.restart();
+    assert!(applied(&server, &dir).contains("nothing to do"));
+    // Another condition, another key, another source: it starts over.
+    let over = ": its state starts over, what fires is forgotten";
+    for (from, to, reason) in [
+        (">= 350", ">= 400", "its condition changes"),
+        ("KEY (customer)", "", "its key changes from (customer) to none"),
+    ] {
+        let lines = planned(&server, &told.replace(from, to));
+        assert_eq!(lines, [format!("rebuild alert spenders: {reason}{over}")]);
+    }
+    let changed = told.replace(">= 350", ">= 400").replace(
+        "SUM(amount) AS total FROM orders GROUP BY customer;",
+        "SUM(amount * 2) AS total FROM orders GROUP BY customer;",
+    );
+    let lines = planned(&server, &changed);
+    assert!(lines.contains(&format!("rebuild alert spenders: its condition changes{over}")), "{lines:#?}");
+    assert!(lines.contains(&format!("rebuild alert many: it reads 'totals', which is made anew{over}")), "{lines:#?}");
+    // An apply that fails leaves what was: a notifier that nobody knows is found before anything is done, a cycle when it starts.
+    let state = "SELECT name, state, firing, silenced FROM arus.alerts ORDER BY name";
+    let was = server.sql(state);
+    for (sql, why) in [
+        (changed.replace("NOTIFY boss", "NOTIFY bos"), "did you mean 'boss'?"),
+        (format!("{changed}\nCREATE ALERT spenders ON (SELECT n FROM totals);"), "alert 'spenders' stands twice"),
+        (
+            format!(
+                "{changed}\nCREATE TABLE more (a INT);\nINSERT INTO orders SELECT CAST(a AS BIGINT), 'x', 'y', 1, CAST(NULL AS TIMESTAMP(3)) FROM more;"
+            ),
+            "nothing has changed",
+        ),
+    ] {
+        write(&dir, &sql);
+        let run = apply(&server, &dir, &["--yes"]);
+        assert_eq!(run.code, Some(1), "{sql}\n{}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(why), "{why}: {}{}", run.stdout, run.stderr);
+        server.eventually(state, was.trim_end());
+    }
+    write(&dir, &changed);
+    applied(&server, &dir);
+    server.eventually(state, "many|ok|0|f\nspenders|ok|0|t");
+    rows(&server, "orders", 12..20);
+    server.eventually(state, "many|firing|1|f\nspenders|firing|3|t");
+    // What is not in the project any more goes, with the table that it read.
+    let lines = planned(&server, PROJECT);
+    assert!(lines.contains(&"drop alert many: it is not in the project any more".to_string()), "{lines:#?}");
+    applied(&server, &dir);
+    assert_eq!(server.sql("SELECT COUNT(*) FROM arus.alerts").trim(), "0");
 }
 
 #[test]

@@ -24,6 +24,12 @@ SELECT card, first_paid_at, payments, total,
 FROM sprees
 WHERE countries > 1 OR payments >= 4 OR total > 5000;
 
+-- Somebody is told of each, and that it is over an hour later. Whom: `NOTIFY oncall`, with `oncall = "https://.."` under [notify] in
+-- arus.toml, and its host under allow-host.
+CREATE ALERT suspicious_card ON (SELECT card, payments, total, reason FROM suspicions)
+  KEY (card) SEVERITY CRITICAL RESOLVE AFTER INTERVAL '1' HOUR
+  SUMMARY 'card {card}: {reason}, {payments} payments of {total}';
+
 -- What is known of a card: clients put rows here, one for each card.
 CREATE TABLE cards (
   card    STRING,

@@ -12,6 +12,12 @@ SELECT card, payments, reason FROM suspicions;
 -- | c1   | 2        | more than one country |
 -- | c3   | 1        | a large sum           |
 
+-- test: somebody is told of them: an alert is the table of its rows here
+SELECT card, reason FROM suspicious_card;
+-- | card | reason                |
+-- | c1   | more than one country |
+-- | c3   | a large sum           |
+
 -- test: payments far apart are no spree
 -- end of input
 SELECT card, payments, total FROM sprees WHERE card = 'c2';

@@ -1,5 +1,5 @@
 // The browser test: node e2e/run.mjs --arus PATH [--demo-args ".."] | --mock   [--picture FILE] [--picture-after SECONDS] [--only NAME,..] [--front]
-// --front takes the pages from `dist`, where the binary has older ones. Starts servers of its own on free ports and folders of its own, and stops exactly those.
+// --shots FOLDER keeps pictures of the login. --front takes the pages from `dist`, where the binary has older ones. Starts servers of its own on free ports and folders of its own, and stops exactly those.
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { launch, open } from './browser.mjs';
 import { dashboardChecks } from './dashboards.mjs';
+import { loginChecks } from './login.mjs';
 import { comparePictures } from './pictures.mjs';
 import { ask, available, freePort, psql, startArus, startMock } from './servers.mjs';
 
@@ -21,6 +22,7 @@ const mock = args.includes('--mock');
 const binary = option('arus');
 const picture = resolve(option('picture', `${root}/docs/images/demo.png`));
 const front = args.includes('--front');
+const shots = option('shots');
 const only = option('only')?.split(',');
 if (!mock && !(binary && existsSync(binary))) {
   console.error('usage: node e2e/run.mjs --arus PATH_TO_BINARY (or --mock)');
@@ -580,6 +582,7 @@ async function takePicture({ browser, server }) {
 }
 
 const dashboards = dashboardChecks({ mock, axe, settled, eventually, post, LIMIT_MS });
+const logins = loginChecks({ mock, bare, axe, settled, eventually, LIMIT_MS, shots });
 /** The main screens look as they did, from the same answers at the same time. */
 async function pictures({ browser }) {
   if (mock || !existsSync(`${root}/console/dist/index.html`)) return;
@@ -587,7 +590,7 @@ async function pictures({ browser }) {
   assert.deepEqual(bad, [], 'look at them, and where they are right: node console/e2e/pictures.mjs accept');
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, ...dashboards, pictures, keysAndSettings, guides, sparing, accessible, firstEvent, takePicture, killAndRestart };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, ...logins, ...dashboards, pictures, keysAndSettings, guides, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

@@ -118,6 +118,9 @@ export class Unreachable extends Error {}
 /** A request that takes longer than this is given up, so that one lost answer never stops a panel. */
 const REQUEST_LIMIT_MS = 20_000;
 
+/** Told to the window when the server wants to know who this is. */
+export const ASKED = 'arus:asked';
+
 async function ask<T>(path: string, signal: AbortSignal, body?: unknown): Promise<T> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT_MS)]);
   let response: Response;
@@ -140,6 +143,7 @@ async function ask<T>(path: string, signal: AbortSignal, body?: unknown): Promis
 }
 
 function refusalOf(response: Response, text: string): Error {
+  if (response.status === 401) globalThis.dispatchEvent?.(new Event(ASKED));
   try {
     const parsed = JSON.parse(text) as { error?: Refusal };
     if (parsed.error?.message) return new Refused(response.status, parsed.error);

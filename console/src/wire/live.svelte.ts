@@ -10,6 +10,8 @@ import { connection } from './connection.svelte';
 const SLOWNESS = 8;
 /** but not less often than this while it can be helped, so that what is shown stays fresh. */
 const REST_LIMIT_MS = 2_000;
+/** What may not be known is asked for again from time to time: a right may be given. */
+const DENIED_REST_MS = 15_000;
 
 export class Live<T> {
   value = $state.raw<T | undefined>(undefined);
@@ -64,6 +66,7 @@ export class Live<T> {
     const flight = new AbortController();
     this.#inFlight = flight;
     this.#startedAt = performance.now();
+    let denied = false;
     try {
       const value = await this.#ask(flight.signal);
       if (flight.signal.aborted) return;
@@ -73,11 +76,14 @@ export class Live<T> {
     } catch (error) {
       if (flight.signal.aborted) return;
       // An unreachable server is the banner's matter: the panel keeps what it has.
-      if (error instanceof Refused) this.refusal = error.refusal;
+      if (error instanceof Refused) {
+        this.refusal = error.refusal;
+        denied = error.status === 403;
+      }
     } finally {
       const tookMs = performance.now() - this.#startedAt;
       if (this.#inFlight === flight) this.#inFlight = null;
-      this.#restMs = Math.max(tookMs * 3, Math.min(REST_LIMIT_MS, tookMs * (1 + SLOWNESS)));
+      this.#restMs = denied ? DENIED_REST_MS : Math.max(tookMs * 3, Math.min(REST_LIMIT_MS, tookMs * (1 + SLOWNESS)));
     }
   }
 }

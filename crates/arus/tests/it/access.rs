@@ -33,7 +33,7 @@ impl<'a> Client<'a> {
         let mode =
             self.ca.map_or("sslmode=disable".into(), |ca| format!("sslmode=verify-full sslrootcert={}", ca.display()));
         let text = format!(
-            "host={} port={} user='{}' password='{}' dbname=arus connect_timeout=10 {mode}",
+            "host={} port={} user='{}' password='{}' dbname=arus connect_timeout=60 {mode}",
             self.host, self.server.pg, self.user, self.password
         );
         let args = ["-X", "-At", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", &text, "-c", sql];
@@ -46,7 +46,7 @@ impl<'a> Client<'a> {
         let url = format!("{scheme}://{}:{}{path}", self.host, self.server.http);
         let login = format!("{}:{}", self.user, self.password);
         let mut args =
-            vec!["-sS", "-m", "20", "-X", method, "-w", "\n%{http_code}", "-H", "Content-Type: application/json"];
+            vec!["-sS", "-m", "60", "-X", method, "-w", "\n%{http_code}", "-H", "Content-Type: application/json"];
         let ca = self.ca.map(|ca| ca.display().to_string()).unwrap_or_default();
         if self.ca.is_some() {
             args.extend(["--cacert", &ca]);
@@ -81,7 +81,7 @@ impl<'a> Client<'a> {
     }
 
     fn produce(self, topic: &str) -> Run {
-        self.kcat("SCRAM-SHA-256", &["-P", "-X", "message.timeout.ms=8000", "-t", topic], "{\"id\":7}\n")
+        self.kcat("SCRAM-SHA-256", &["-P", "-X", "message.timeout.ms=50000", "-t", topic], "{\"id\":7}\n")
     }
 
     fn consume(self, topic: &str) -> Run {
@@ -121,6 +121,8 @@ fn peopled(server: &Server) -> Client<'_> {
     ] {
         done(root.psql(sql));
     }
+    let found = "SELECT (SELECT COUNT(*) FROM open_t), (SELECT COUNT(*) FROM shut_t), (SELECT COUNT(*) FROM keyed_t)";
+    wait_until("the rows are readable", || done(root.psql(found)).trim() == "1|1|1");
     root
 }
 
@@ -357,7 +359,7 @@ fn a_token_is_a_login_that_ends() {
         let run = client(
             "curl",
             "curl",
-            &["-sS", "-i", "-m", "20", "-X", method, "-H", "Content-Type: application/json", "-H", header, &url],
+            &["-sS", "-i", "-m", "60", "-X", method, "-H", "Content-Type: application/json", "-H", header, &url],
             b"",
         );
         run.stdout

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 const MARK: &str = "~ watermark ";
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(300);
 const DIFF_LINES_LIMIT: usize = 24;
 const PARALLEL_RUNS: usize = 2;
 /// So many scripts have plans of their own; as in `conformance/run`.

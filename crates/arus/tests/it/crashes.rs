@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::{JSON, request};
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 
 const KILLS: usize = 11;
 const ROWS_A_POST: u64 = 20;
@@ -40,6 +40,12 @@ impl Load {
 
     fn rows(&self) -> u64 {
         self.rows.load(SeqCst)
+    }
+
+    /// Until as many more have been acknowledged.
+    fn goes_on(&self, rows: u64) {
+        let target = self.rows() + rows;
+        wait_until("rows come in", || self.rows() >= target);
     }
 
     /// Ends it; the rows that were acknowledged in all.
@@ -118,21 +124,24 @@ fn kill_9_at_random_moments_under_load() {
     prepare(&server);
     let load = Load::start(server.http, 0);
     let mut moments = vec![];
-    let mut longest = Duration::ZERO;
+    let (mut longest, mut all_replayed) = (Duration::ZERO, 0.0);
     for kill in 0..KILLS {
         let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
         let wait = Duration::from_millis(1_000 + u64::from(nanos / 1_000 % 400));
         moments.push(wait.as_millis());
         std::thread::sleep(wait);
+        load.goes_on(5 * ROWS_A_POST);
         let before = load.rows();
         server.kill();
         let started = Instant::now();
         server.restart();
         longest = longest.max(started.elapsed());
-        let (epoch, replayed) = (server.metric("arus_recovery_epoch"), server.metric("arus_recovery_replayed_rows"));
+        let epoch = server.metric("arus_recovery_epoch");
         assert!(epoch > 0.0, "kill {kill} of {moments:?} ms, {before} rows: nothing was restored");
-        assert!(replayed > 0.0, "kill {kill} of {moments:?} ms, {before} rows: nothing was replayed");
+        // A kill may come right behind a checkpoint; not all of them do.
+        all_replayed += server.metric("arus_recovery_replayed_rows");
     }
+    assert!(all_replayed > 0.0, "{moments:?} ms: nothing was replayed");
     let rows = load.end();
     assert!(rows > 1_000, "only {rows} rows in {moments:?} ms");
     eprintln!("{rows} rows, killed after {moments:?} ms; it served again after {longest:?} at most");
@@ -148,6 +157,7 @@ fn sigterm_checkpoints_and_replays_nothing() {
     for _ in 0..3 {
         let load = Load::start(server.http, rows / ROWS_A_POST);
         std::thread::sleep(Duration::from_millis(300));
+        load.goes_on(ROWS_A_POST);
         rows = load.end();
         assert_eq!(server.stop("-TERM"), Some(0), "{}", server.stderr());
         server.restart();

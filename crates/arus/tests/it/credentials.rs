@@ -16,7 +16,7 @@ struct Run {
 /// In a folder of its own, without a terminal.
 fn arus(folder: &Path, password: Option<&str>, args: &[&str]) -> Run {
     let mut command = Command::new("timeout");
-    command.arg("60").arg(env!("CARGO_BIN_EXE_arus")).args(args).current_dir(folder).stdin(Stdio::null());
+    command.arg("120").arg(env!("CARGO_BIN_EXE_arus")).args(args).current_dir(folder).stdin(Stdio::null());
     for variable in ["ARUS_URL", "ARUS_USER", "ARUS_PASSWORD", "ARUS_CA", "ARUS_DATA", "ARUS_HTTP_PORT"] {
         command.env_remove(variable);
     }

@@ -36,7 +36,7 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 fn bash(script: &str, folder: &Path, bin: &Path) -> (bool, String) {
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("timeout");
-    command.args(["60", "bash", "-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path);
+    command.args(["120", "bash", "-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path);
     let output = command.env("TZ", "UTC").output().unwrap();
     let text = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned()).concat();
     (output.status.success(), text)

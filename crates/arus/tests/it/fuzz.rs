@@ -16,7 +16,7 @@ const THREADS: usize = 4;
 /// What the server may grow by, fragmentation included.
 const GROWTH_BYTES: u64 = 256 << 20;
 /// A client that has said all it wants to say gets its end within this.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// After the beginning of an answer, which may be a live one.
 const QUIET: Duration = Duration::from_millis(300);
 

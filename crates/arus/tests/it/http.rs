@@ -10,7 +10,7 @@ use crate::server::{Server, client};
 
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 pub(crate) const NDJSON: (&str, &str) = ("Content-Type", "application/x-ndjson");
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Answer {
     pub(crate) status: u16,

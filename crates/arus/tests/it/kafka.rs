@@ -1,6 +1,6 @@
 //! The Kafka protocol with a real client: produce with any compression, consume what others wrote.
 
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 
 fn produce(server: &Server, topic: &str, compression: &str, lines: &str) {
     let run = server.kcat(&["-P", "-X", "acks=all", "-z", compression, "-t", topic], lines);
@@ -52,6 +52,7 @@ fn declared_tables_take_and_give_json() {
 
     // A pipeline's topic shows what a checkpoint holds.
     server.eventually("SELECT COUNT(*) FROM upper_names", "7");
+    wait_until("a checkpoint has its rows", || consume(&server, "upper_names").lines().count() == 7);
     let given = consume(&server, "upper_names");
     assert_eq!(given.lines().count(), 7, "{given}");
     assert!(given.contains(r#"{"id":1,"name":"GZIP"}"#), "{given}");

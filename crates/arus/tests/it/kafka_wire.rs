@@ -14,7 +14,7 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn connect(port: u16) -> Wire {
         let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         socket.set_nodelay(true).unwrap();
         Wire { socket, correlation: 0 }
     }

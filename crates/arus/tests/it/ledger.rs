@@ -64,7 +64,7 @@ fn produce(ledger: &Ledger, port: u16, number: u64) {
         let lines: Vec<String> = (first..first + count).map(|seq| transfer(number << 32 | seq, number, seq)).collect();
         progress.sent.store(first + count, SeqCst);
         let (body, key) = (lines.join("\n"), format!("{number}-{batch}"));
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + crate::server::LIMIT;
         loop {
             let headers = [NDJSON, ("Idempotency-Key", key.as_str())];
             match request(port, "POST", "/v1/tables/transfers/rows", &headers, body.as_bytes()) {
@@ -88,8 +88,8 @@ fn produce_by_kafka(ledger: &Ledger, port: u16) {
         let first = ledger.kafka_sent.fetch_add(20, SeqCst);
         let lines: Vec<String> = (first..first + 20).map(|n| transfer(KAFKA_IDS + n, PRODUCERS, n)).collect();
         let broker = format!("127.0.0.1:{port}");
-        let options = ["-b", &broker, "-m", "5", "-P", "-t", "transfers", "-X", "acks=all"];
-        let no_retry = ["-X", "message.send.max.retries=0", "-X", "message.timeout.ms=3000"];
+        let options = ["-b", &broker, "-m", "30", "-P", "-t", "transfers", "-X", "acks=all"];
+        let no_retry = ["-X", "message.send.max.retries=0", "-X", "message.timeout.ms=20000"];
         let run =
             crate::server::client("kcat", "kcat", &[&options[..], &no_retry].concat(), lines.join("\n").as_bytes());
         if run.ok && run.stderr.is_empty() {
@@ -301,6 +301,12 @@ fn the_ledger_balances_across_kills() {
     while kills < at_least || kills < 3 * at_least && hits.values().any(|n| *n < wanted) {
         let kill = kills;
         kills += 1;
+        // On a machine that is busy the others come to something, too.
+        let transfers = || ledger.producers.iter().map(|p| p.acknowledged.load(SeqCst)).sum::<u64>();
+        wait_until("transfers and snapshots", || {
+            threads.iter().any(JoinHandle::is_finished)
+                || transfers() > 25 * kills && ledger.snapshots.load(SeqCst) > kills
+        });
         // Rows that no checkpoint holds yet.
         std::thread::sleep(Duration::from_millis(60 + dice.below(250)));
         let rarest = (0..PHASES.len()).min_by_key(|at| hits[PHASES[*at]]).unwrap_or(0);
@@ -323,6 +329,9 @@ fn the_ledger_balances_across_kills() {
     }
     assert!(hits.values().all(|n| *n >= wanted), "each phase was to be hit {wanted} times: {hits:?}");
     assert!(replayed > 0.0, "nothing was replayed");
+    wait_until("transfers by Kafka", || {
+        threads.iter().any(JoinHandle::is_finished) || ledger.kafka_acknowledged.lock().unwrap().len() > 20
+    });
     std::thread::sleep(Duration::from_millis(300));
     ledger.stop.store(true, SeqCst);
     for thread in threads {
@@ -359,7 +368,7 @@ fn verify(server: &Server, ledger: &Ledger, kills: u64) {
     assert!(check_snapshot(ledger, &port));
     let snapshots = ledger.snapshots.load(SeqCst);
     let by_kafka = ledger.kafka_acknowledged.lock().unwrap().len();
-    assert!(snapshots > kills && acknowledged > 500 && by_kafka > 20, "{snapshots}, {acknowledged}, {by_kafka}");
+    assert!(snapshots > kills && acknowledged > 20 * kills && by_kafka > 20, "{snapshots}, {acknowledged}, {by_kafka}");
     eprintln!(
         "ledger: {kills} kills, {acknowledged} transfers by HTTP and {by_kafka} by Kafka, {snapshots} snapshots checked, no fault: \
          at most {:.1} % of kills lose something (95 %, 3/n)",

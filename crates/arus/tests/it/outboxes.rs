@@ -68,8 +68,8 @@ fn an_undelivered_outbox_is_restored_and_delivered_once() {
     // The same backup once more: the sink is further than it knows. It delivers nothing twice, and says why.
     let again = Server::start_in(Path::new(&second), &FLAGS);
     wait_until("it is refused", || again.sql("SELECT state FROM arus.sinks").trim() == "refused");
-    let reason = again.sql("SELECT reason FROM arus.pipelines LIMIT 1");
-    assert!(reason.contains("which this data folder does not know"), "{reason}");
+    let reason = || again.sql("SELECT reason FROM arus.pipelines LIMIT 1");
+    wait_until("it says why", || reason().contains("which this data folder does not know"));
     assert_eq!(postgres.sql(ROWS), "160|160");
 }
 

@@ -10,7 +10,7 @@ use crate::server::{Server, wait_until};
 fn producer(server: &Server, topic: &str, extra: &[&str]) -> Child {
     let broker = format!("127.0.0.1:{}", server.kafka);
     let mut command = Command::new("timeout");
-    command.args(["-k", "1", "60", "kcat", "-P", "-E", "-b", &broker, "-t", topic, "-X", "enable.idempotence=true"]);
+    command.args(["-k", "1", "300", "kcat", "-P", "-E", "-b", &broker, "-t", topic, "-X", "enable.idempotence=true"]);
     command.args(["-X", "linger.ms=2", "-X", "batch.num.messages=20", "-X", "reconnect.backoff.max.ms=100"]);
     command.args(["-X", "retry.backoff.ms=20", "-X", "socket.timeout.ms=3000"]).args(extra);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()

@@ -1,14 +1,10 @@
 //! REPLAY: what was set aside goes once more, once, over crashes too.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::server::Server;
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64
-}
+use crate::server::{Server, now_ms};
 
 /// What psql says of a REPLAY: its tag and notices.
 fn replay(server: &Server, sql: &str) -> String {
@@ -21,7 +17,7 @@ fn replay(server: &Server, sql: &str) -> String {
 fn rows_that_failed_for_a_while_go_once_more() {
     let mut server = Server::start();
     server.sql("CREATE TABLE t (id INT, v INT)");
-    let until = now_ms() + 4_000;
+    let until = server.time_for(12);
     // Fails for every third row until then.
     let v = format!(
         "CASE WHEN MOD(id, 3) = 0 AND CURRENT_TIMESTAMP < TO_TIMESTAMP_LTZ({until}, 3) THEN 1 / (id - id) ELSE v END AS v"
@@ -115,7 +111,7 @@ fn late_rows_are_counted_once_and_come_back_late() {
 fn a_record_keeps_its_key_headers_and_time() {
     let mut server = Server::start();
     // The scan computes `c`, so that what fails is the record and not a row of an operator.
-    let until = now_ms() + 3_000;
+    let until = server.time_for(6);
     server.sql(&format!(
         "CREATE TABLE t (id INT, k BYTES METADATA FROM 'key' VIRTUAL, h MAP<STRING, BYTES> METADATA FROM 'headers' VIRTUAL, \
          ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, \

@@ -1,10 +1,11 @@
 //! `arus sql`, as a script sees it: on a server and on an engine of its own.
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 
 struct Run {
     code: Option<i32>,
@@ -12,8 +13,8 @@ struct Run {
     stderr: String,
 }
 
-/// Runs the shell in an empty folder; Ctrl-C after `stop_after`, if it has not ended.
-fn shell(flags: &[&str], input: &str, stop_after: Option<Duration>) -> Run {
+/// Runs the shell in an empty folder; Ctrl-C once it has said `stop_at`.
+fn shell(flags: &[&str], input: &str, stop_at: Option<&str>) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_arus"))
         .arg("sql")
@@ -25,20 +26,36 @@ fn shell(flags: &[&str], input: &str, stop_after: Option<Duration>) -> Run {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let start = Instant::now();
+    let said = [collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap())];
     let mut stopped = false;
-    while child.try_wait().unwrap().is_none() {
-        let waited = start.elapsed();
-        assert!(waited < Duration::from_secs(60), "the shell does not end");
-        if !stopped && stop_after.is_some_and(|limit| waited > limit) {
+    wait_until("the shell ends", || {
+        let has_said =
+            |text: &str| said.iter().any(|(found, _)| String::from_utf8_lossy(&found.lock().unwrap()).contains(text));
+        if !stopped && stop_at.is_some_and(has_said) {
             stopped = true;
             assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        child.try_wait().unwrap().is_some()
+    });
+    let code = child.wait().unwrap().code();
+    let [stdout, stderr] = said.map(|(found, reader)| {
+        reader.join().unwrap();
+        String::from_utf8(found.lock().unwrap().clone()).unwrap()
+    });
+    Run { code, stdout, stderr }
+}
+
+/// What comes out of a pipe, as it comes.
+fn collect(mut pipe: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, JoinHandle<()>) {
+    let found = Arc::new(Mutex::new(vec![]));
+    let collected = found.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 4_096];
+        while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+            collected.lock().unwrap().extend_from_slice(&buffer[..n]);
+        }
+    });
+    (found, reader)
 }
 
 #[test]
@@ -68,7 +85,7 @@ fn a_live_select_says_why_nothing_comes_and_ends_at_ctrl_c() {
     let window = "SET 'table.local-time-zone' = 'UTC';
         SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND))
         GROUP BY window_start, window_end;";
-    let run = shell(&["--http-port", &port], window, Some(Duration::from_secs(7)));
+    let run = shell(&["--http-port", &port], window, Some("which stands at"));
     assert!(
         run.stderr.contains("waits for the watermark of `clicks`, which stands at 2025-12-31T23:59:56Z"),
         "{}",
@@ -76,7 +93,7 @@ fn a_live_select_says_why_nothing_comes_and_ends_at_ctrl_c() {
     );
     assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
 
-    let rows = shell(&["--http-port", &port], "SELECT name FROM clicks", Some(Duration::from_secs(1)));
+    let rows = shell(&["--http-port", &port], "SELECT name FROM clicks", Some("Ada"));
     assert_eq!(rows.stdout, " op │ name\n────┼──────\n +I │ Ada\n");
     let nobody = shell(&["--http-port", "1", "-e", "SHOW TABLES"], "", None);
     assert!(nobody.code == Some(1) && nobody.stderr.contains("no Arus answers at 127.0.0.1:1"), "{}", nobody.stderr);

@@ -6,7 +6,7 @@ use arus_testkit::postgres::Postgres;
 use arus_testkit::proxy::Proxy;
 
 use crate::http::{JSON, request};
-use crate::server::{Server, arus_command, wait_until};
+use crate::server::{LIMIT, Server, arus_command, wait_until};
 
 const ROWS_A_POST: u64 = 50;
 const KEYS: u64 = 11;
@@ -57,7 +57,7 @@ fn prepare(server: &Server, postgres: &Postgres, port: u16) {
 fn verify(server: &Server, postgres: &Postgres, rows: u64) {
     let expected = format!("{rows}|{rows}|{}", rows - 1);
     let found = || postgres.sql("SELECT COUNT(*), COUNT(DISTINCT id), MAX(id) FROM rows");
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + LIMIT;
     while found() != expected {
         let state = server.psql(&["-c", "SELECT * FROM arus.sinks"], "").stdout;
         assert!(Instant::now() < until, "expected {expected}, found {}\n{state}", found());
@@ -169,7 +169,7 @@ fn a_dead_sink_stops_its_own_sources_alone() {
     proxy.cut();
     let mut batch = 1;
     let waits = |server: &Server| server.sql("SELECT sources_wait FROM arus.sinks").trim() == "t";
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + LIMIT;
     while !waits(&server) {
         post(&server, batch);
         batch += 1;
@@ -212,7 +212,7 @@ fn a_dead_sink_stops_its_own_sources_alone() {
     let rows = batch * ROWS_A_POST;
     postgres.eventually("SELECT COUNT(*), COUNT(DISTINCT id) FROM rows", &format!("{rows}|{rows}"));
     server.eventually("SELECT state, sources_wait FROM arus.sinks", "delivering|f");
-    assert_eq!(server.sql("SELECT state FROM arus.pipelines WHERE target = 'pg_rows'").trim(), "running");
+    server.eventually("SELECT state FROM arus.pipelines WHERE target = 'pg_rows'", "running");
 }
 
 #[test]
@@ -258,15 +258,17 @@ fn a_mark_that_is_gone_or_ahead_stops_the_pipeline_and_says_so() {
     server.restart();
     post(&server, 1);
     wait_until("it is refused", || server.sql("SELECT state FROM arus.sinks").lines().all(|state| state == "refused"));
-    let reason = server.sql("SELECT reason FROM arus.pipelines LIMIT 1");
-    assert!(reason.contains("which this data folder does not know"), "{reason}");
-    assert!(reason.contains("start the newer data folder"), "{reason}");
+    let says = |server: &Server, part: &str| {
+        let reason = || server.sql("SELECT reason FROM arus.pipelines LIMIT 1");
+        wait_until(part, || reason().contains(part));
+    };
+    says(&server, "which this data folder does not know");
+    says(&server, "start the newer data folder");
     assert_eq!(server.stop("-TERM"), Some(0));
     postgres.sql("DELETE FROM arus_marks");
     server.restart();
     wait_until("it is refused", || server.sql("SELECT state FROM arus.sinks").lines().all(|state| state == "refused"));
-    let reason = server.sql("SELECT reason FROM arus.pipelines LIMIT 1");
-    assert!(reason.contains("has no mark of this pipeline any more"), "{reason}");
+    says(&server, "has no mark of this pipeline any more");
     assert_eq!(postgres.sql("SELECT COUNT(*) FROM rows"), ROWS_A_POST.to_string());
     // The choice was made: it goes on by itself.
     postgres.sql("INSERT INTO arus_marks SELECT * FROM kept");

@@ -5,10 +5,9 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::server::Server;
+use crate::server::{LIMIT, Server};
 use crate::wire::Wire;
 
-const LIMIT: Duration = Duration::from_secs(60);
 /// Ticks are hundredths of a second.
 const WINDOW: Duration = Duration::from_secs(1);
 const BUSY_TICKS: u64 = 5;
@@ -37,8 +36,9 @@ fn ticks(server: &Server) -> u64 {
     sum
 }
 
+/// It computes.
 #[track_caller]
-fn is_busy(server: &Server, what: &str) {
+pub(crate) fn is_busy(server: &Server, what: &str) {
     let (start, until) = (ticks(server), Instant::now() + LIMIT);
     while ticks(server) < start + 2 * BUSY_TICKS {
         assert!(Instant::now() < until, "{what}: it does not even begin");
@@ -60,6 +60,9 @@ fn comes_to_rest(server: &Server, what: &str) {
     }
 }
 
+/// How a query is sent: by the simple protocol and by the extended one.
+const PROTOCOLS: [fn(&mut Wire, &str); 2] = [|wire, sql| wire.query(sql), |wire, sql| wire.send(sql, &[])];
+
 /// With tables that have no last row, or that nobody lives to see.
 fn endless() -> Server {
     let server = Server::start();
@@ -72,13 +75,9 @@ fn endless() -> Server {
 fn a_cancel_request_stops_the_work() {
     let server = endless();
     for sql in FOR_EVER {
-        for extended in [false, true] {
+        for protocol in PROTOCOLS {
             let mut wire = Wire::open(&server);
-            if extended {
-                wire.send(sql, &[])
-            } else {
-                wire.query(sql)
-            }
+            protocol(&mut wire, sql);
             is_busy(&server, sql);
             wire.cancel(&server);
             let error = wire.answer().expect_err("it was cancelled");
@@ -104,12 +103,8 @@ fn a_timeout_stops_the_work() {
     wire.query("SET statement_timeout = '700ms'");
     wire.answer().unwrap();
     for sql in FOR_EVER {
-        for extended in [false, true] {
-            if extended {
-                wire.send(sql, &[])
-            } else {
-                wire.query(sql)
-            }
+        for protocol in PROTOCOLS {
+            protocol(&mut wire, sql);
             let error = wire.answer().expect_err("it takes too long");
             assert!(error.contains("57014") && error.contains("timeout"), "{sql}: {error}");
             comes_to_rest(&server, sql);
@@ -121,13 +116,9 @@ fn a_timeout_stops_the_work() {
 fn a_client_that_goes_stops_the_work() {
     let server = endless();
     for sql in FOR_EVER {
-        for extended in [false, true] {
+        for protocol in PROTOCOLS {
             let mut wire = Wire::open(&server);
-            if extended {
-                wire.send(sql, &[])
-            } else {
-                wire.query(sql)
-            }
+            protocol(&mut wire, sql);
             is_busy(&server, sql);
             drop(wire);
             comes_to_rest(&server, sql);

@@ -45,10 +45,21 @@ async function still(page, answers) {
   await page.route('**/v1/**', (route) => {
     const answer = answers.byKey[keyOf(route.request())];
     const headers = { 'content-type': 'application/json' };
+    if (new URL(route.request().url()).pathname === '/v1/console/watch') return route.fulfill({ status: 200, headers, body: watched(JSON.parse(route.request().postData()).panels, answers) });
     // They were given one after the other: here all of them are of now.
     if (answer) return route.fulfill({ status: answer.status, headers, body: answer.body.replace(/"as_of_ms":\d+/g, `"as_of_ms":${answers.nowMs - 400}`) });
     return route.fulfill({ status: 404, headers, body: '{"error":{"kind":"user","message":"it was not written down"}}' });
   });
+}
+
+/** Panels get what was written down of their statements. */
+function watched(panels, answers) {
+  const at = { as_of_ms: answers.nowMs - 400, to_ms: answers.nowMs };
+  return panels.map((panel) => {
+    const answer = answers.byKey[`POST /v1/console/query ${panel.sql}`];
+    const { columns, rows, incarnation, epoch, error } = answer ? JSON.parse(answer.body) : { error: { kind: 'user', message: 'it was not written down' } };
+    return JSON.stringify(error ? { panel: panel.id, error } : { panel: panel.id, incarnation, epoch, ...at, from_ms: at.to_ms - panel.last_ms, data: { columns, rows } });
+  }).join('\n');
 }
 
 async function picture(browser, base, path, theme, answers) {
@@ -107,12 +118,21 @@ export async function comparePictures(browser, accept = false) {
   return bad;
 }
 
+/** The answer of a panel, which comes over a stream that has no end, asked for by itself. */
+async function ask(url, byKey, { sql, params, last_ms }) {
+  const to = Date.now();
+  const times = { from: new Date(to - last_ms).toISOString(), to: new Date(to).toISOString() };
+  const response = await fetch(`${url}/v1/console/query`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ sql, params: { ...params, ...times } }) });
+  byKey[`POST /v1/console/query ${sql}`] = { status: response.status, body: await response.text() };
+}
+
 async function record(browser, url) {
   const page = await open(browser, 'about:blank');
   const byKey = {};
   let tick = null;
   page.on('response', async (response) => {
     const request = response.request();
+    if (request.url().endsWith('/v1/console/watch')) return Promise.all(JSON.parse(request.postData()).panels.map((panel) => ask(url, byKey, panel)));
     if (!new URL(request.url()).pathname.startsWith('/v1/') || request.url().includes('/events')) return;
     const body = await response.text().catch(() => null);
     if (body !== null) byKey[keyOf(request)] = { status: response.status(), body };

@@ -51,6 +51,7 @@ function supervise(command, args, base) {
     startedAt: 0,
     fresh: true,
     said: () => text,
+    pid: () => child.pid,
     async start() {
       server.startedAt = Date.now();
       child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });

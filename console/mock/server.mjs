@@ -202,6 +202,24 @@ const server = createServer(async (request, response) => {
     const result = query(sql, params);
     return result ? json(response, 200, result) : refuse(response, 400, 'User', `the mock does not know this statement: ${sql}`, 'add it to mock/server.mjs');
   }
+  if (path === '/v1/console/watch') {
+    const { panels, once } = JSON.parse(await body(request));
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    const send = () => {
+      const to = Date.now();
+      for (const panel of panels) {
+        const from = to - panel.last_ms;
+        const result = query(panel.sql, { ...panel.params, from: iso(from), to: iso(to) });
+        const { columns, rows, ...cut } = result ?? answer([], []);
+        response.write(`${JSON.stringify(result ? { panel: panel.id, ...cut, from_ms: from, to_ms: to, data: { columns, rows } } : { panel: panel.id, error: { kind: 'User', message: 'the mock does not know this statement' } })}\n`);
+      }
+    };
+    send();
+    if (once) return response.end();
+    const timer = setInterval(send, 250);
+    response.on('close', () => clearInterval(timer));
+    return;
+  }
   const table = /^\/v1\/console\/tables\/([^/]+)\/newest$/.exec(path);
   if (table) return json(response, 200, newest(decodeURIComponent(table[1]), Number(url.searchParams.get('limit') ?? 50)));
   const rows = /^\/v1\/tables\/hello\/rows$/.exec(path);

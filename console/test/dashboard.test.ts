@@ -61,6 +61,34 @@ test('changes are made anew in another text by the names of panels', () => {
   assert.throws(() => apply('panels: []\n', { do: 'remove', panel: 'b' }), /no panel 'b'/);
 });
 
+test('title, range and variables change at their places', () => {
+  const [, shop = ''] = BOARDS;
+  const said = (text: string) => specOf(read(text).value, 'x');
+  assert.deepEqual(differs(apply(shop, { do: 'set', panel: null, path: ['title'], value: 'Ours: all' }), shop), ["title: 'Ours: all'"]);
+  const zoned = apply(shop, { do: 'set', panel: null, path: ['time', 'zone'], value: 'Europe/Berlin' });
+  assert.equal(said(zoned).time.zone, 'Europe/Berlin');
+  assert.equal(differs(zoned, shop).length, 1);
+  // Where there is nothing yet it comes above the panels and what is said of them.
+  const bare = '# about\ntitle: T\n\n# these\npanels: # none\n  []\n';
+  const dated = apply(bare, { do: 'set', panel: null, path: ['time', 'last'], value: '1h' });
+  assert.equal(dated, '# about\ntitle: T\n\ntime: {last: 1h}\n# these\npanels: # none\n  []\n');
+  const made = apply(bare, { do: 'variable', name: 'c', path: [], value: { sql: 'SELECT c FROM t', multi: true } });
+  assert.equal(made, '# about\ntitle: T\n\nvariables:\n  c: {sql: SELECT c FROM t, multi: true}\n# these\npanels: # none\n  []\n');
+  const two = apply(made, { do: 'variable', name: 'd', path: [], value: { values: ['a', 'b, c'] } });
+  assert.deepEqual(said(two).variables, { c: { sql: 'SELECT c FROM t', multi: true }, d: { values: ['a', 'b, c'] } });
+  assert.deepEqual(said(apply(two, { do: 'variable', name: 'c', path: ['multi'], value: undefined })).variables['c'], { sql: 'SELECT c FROM t' });
+  const one = apply(apply(two, { do: 'variable', name: 'c', path: [], value: undefined }), { do: 'variable', name: 'd', path: [], value: undefined });
+  assert.deepEqual(said(one).variables, {});
+  assert.deepEqual(said(apply(one, { do: 'variable', name: 'e', path: [], value: { default: 'x' } })).variables['e'], { default: ['x'] });
+  // The short form is written out; a new name goes along in statements, not in what only looks like it.
+  const short = "variables:\n  c: [a, b] # two\npanels:\n  - {id: p, sql: \"SELECT ':c', x::c FROM t WHERE y = :c\"}\n";
+  assert.ok(apply(short, { do: 'variable', name: 'c', path: ['label'], value: 'L' }).includes('  c: {values: [a, b], label: L} # two\n'));
+  const other = apply(short, { do: 'rename', variable: 'c', to: 'kind' });
+  assert.equal(said(other).panels[0]?.sql, "SELECT ':c', x::c FROM t WHERE y = :kind");
+  assert.ok(other.startsWith('variables:\n  kind: [a, b] # two\n'));
+  assert.throws(() => apply(short, { do: 'rename', variable: 'gone', to: 'x' }), /no variable 'gone'/);
+});
+
 test('a file by hand is read as far as it goes', () => {
   const spec = specOf({ title: 7, panels: [{ y: 'n' }, null, { id: 'x', at: [11, 2, 6, 0], y: { field: 'v', min: 'no' } }], variables: { c: ['a', 1] } }, 'name');
   assert.equal(spec.title, 'name');

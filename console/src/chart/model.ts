@@ -1,7 +1,7 @@
 //! From an answer's rows to lines over time. Pure; the drawing is in adapter.ts.
 
 import { bytes, count, decimal, numberOf, timeOf } from '../format';
-import type { Answer } from '../wire/api';
+import type { Answer, Thinned } from '../wire/api';
 
 export interface Line {
   name: string;
@@ -37,7 +37,9 @@ export function linesOf(answer: Answer, x: string, y: string, series: string | u
     bySeries.set(name, points);
     times.add(at);
   }
-  const [xs, gaps] = withGaps([...times].sort((a, b) => a - b));
+  const sorted = [...times].sort((a, b) => a - b);
+  const { thinned } = answer;
+  const [xs, gaps] = thinned ? withKnownGaps(sorted, thinned) : withGaps(sorted);
   const all = [...bySeries].map(([name, points]) => ({ name, values: xs.map((at) => points.get(at) ?? null) }));
   return { xs, gaps, lines: coloured(all, stacked) };
 }
@@ -58,6 +60,12 @@ function withGaps(times: number[]): [number[], [number, number][]] {
     xs.push(at);
   });
   return [xs, gaps];
+}
+
+/** Of a thinned series only the server knows where its gaps are. */
+function withKnownGaps(times: number[], { gaps, step_ms }: Thinned): [number[], [number, number][]] {
+  const known = new Set(gaps.map(([from]) => from));
+  return [times.flatMap((at) => (known.has(at) ? [at, at + step_ms] : [at])), gaps];
 }
 
 type Named = { name: string; values: (number | null)[] };

@@ -72,6 +72,11 @@ export function parametersOf(sql: string): string[] {
   return [...new Set([...bare.matchAll(/(?<!:):([A-Za-z_]\w*)/g)].map((match) => match[1] ?? ''))];
 }
 
+/** A statement with another name for one of its parameters. */
+export function renamed(sql: string, parameter: string, to: string): string {
+  return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|(?<!:):([A-Za-z_]\w*)/g, (whole, name) => (name === parameter ? `:${to}` : whole));
+}
+
 // ---- places on the board
 
 export type At = PanelSpec['at'];

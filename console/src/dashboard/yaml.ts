@@ -30,7 +30,7 @@ export function setIn(text: string, path: Path, value: unknown): string {
     if (above.length === 0 || parent !== undefined && parent !== null && !(isScalar(parent) && parent.value === null)) throw new Error(`${above.join('.')} has no fields`);
     return setIn(text, above, { [key]: value });
   }
-  const pair = parent.items.find((each) => isScalar(each.key) && String(each.key.value) === String(key)) as Pair<Node, Node | null> | undefined;
+  const pair = pairOf(parent, key);
   if (!pair) return value === undefined ? text : insert(text, parent, String(key), value);
   return value === undefined ? remove(text, parent, pair) : replace(text, parent, pair, value);
 }
@@ -69,7 +69,33 @@ export function addItem(text: string, path: Path, fields: Record<string, unknown
   return spliced(text, at, at, `${glue}${itemText(fields, dash)}`);
 }
 
+/** Puts a field of the top before another one, above the comments that belong to that. A map goes as a line for each of its fields. */
+export function putAbove(text: string, before: string, key: string, value: unknown): string {
+  const root = parsed(text).contents;
+  const pair = isMap(root) && !root.flow ? pairOf(root, before) : undefined;
+  if (!pair) return setIn(text, [key], value);
+  const line = lineStart(text, pair.key.range?.[0] ?? 0);
+  let at = line;
+  while (at > 0 && /^\s*#/.test(text.slice(lineStart(text, at - 1), at))) at = lineStart(text, at - 1);
+  // What reaches the top of the file is about the file.
+  if (at === 0) at = line;
+  const lines = value !== null && typeof value === 'object' && !Array.isArray(value) ? `${inline(key)}:\n${Object.entries(value).map(([name, each]) => field(name, each, 2)).join('')}` : field(key, value, 0);
+  return spliced(text, at, at, lines);
+}
+
+/** Another name for a field, at its place. */
+export function renameKey(text: string, path: Path, to: string): string {
+  const parent = parsed(text).getIn(path.slice(0, -1), true);
+  const range = isMap(parent) ? pairOf(parent, path[path.length - 1])?.key.range : undefined;
+  if (!range) throw new Error(`there is no ${path.join('.')}`);
+  return spliced(text, range[0], range[1], inline(to));
+}
+
 // ---- pieces
+
+function pairOf(map: YAMLMap, key: string | number | undefined): Pair<Node, Node | null> | undefined {
+  return map.items.find((each) => isScalar(each.key) && String(each.key.value) === String(key)) as Pair<Node, Node | null> | undefined;
+}
 
 function parsed(text: string) {
   const doc = parseDocument(text);

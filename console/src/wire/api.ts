@@ -22,6 +22,15 @@ export interface Answer {
   as_of_ms: number;
   columns: Column[];
   rows: Cell[][];
+  /** The server has left out points that a panel has no pixels for. */
+  thinned?: Thinned | undefined;
+}
+
+/** Of the whole series: its rows, the usual distance of two moments, and where nothing was for longer. */
+export interface Thinned {
+  rows: number;
+  step_ms: number;
+  gaps: [number, number][];
 }
 
 export interface ServerInfo {
@@ -159,10 +168,42 @@ function refusalOf(response: Response, text: string): Error {
 export type Line = Cell[] | { op?: string; row?: Cell[]; columns?: string[]; note?: string; ok?: boolean; job?: string | null; notices?: string[]; error?: Refusal };
 
 /** A statement's answer as it comes, some lines at a time. It ends with the statement, or with the signal. */
-export async function* stream(sql: string, live: boolean, signal: AbortSignal): AsyncGenerator<Line[]> {
+export function stream(sql: string, live: boolean, signal: AbortSignal): AsyncGenerator<Line[]> {
+  return lines<Line>('/v1/sql', { sql, stream: live, arrays: true }, signal);
+}
+
+/** What a panel wants to know: a statement over the time range that ends now. */
+export interface Question {
+  id: string;
+  sql: string;
+  params: Params;
+  last_ms: number;
+  /** A series over time, for so many pixels. */
+  thin?: { x: string; y: string; series?: string | undefined; points: number; stacked: boolean } | undefined;
+}
+
+/** An answer that is another one, or the word that those of before hold. */
+export interface Watched {
+  panel?: string;
+  same?: string[];
+  incarnation: number;
+  epoch: number;
+  as_of_ms: number;
+  from_ms: number;
+  to_ms: number;
+  data?: { columns: Column[]; rows: Cell[][]; thinned?: Thinned };
+  error?: Refusal;
+}
+
+/** The answers of panels as they change; with `once`, each of them once. */
+export function watch(panels: Question[], once: boolean, signal: AbortSignal): AsyncGenerator<Watched[]> {
+  return lines<Watched>('/v1/console/watch', { panels, once }, signal);
+}
+
+async function* lines<T>(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<T[]> {
   let response: Response;
   try {
-    response = await fetch('/v1/sql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ sql, stream: live, arrays: true }), signal, cache: 'no-store' });
+    response = await fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal, cache: 'no-store' });
   } catch (cause) {
     if (signal.aborted) throw cause;
     throw new Unreachable('no answer from the server', { cause });
@@ -180,7 +221,7 @@ export async function* stream(sql: string, live: boolean, signal: AbortSignal): 
     const cut = part.done ? rest.length : rest.lastIndexOf('\n');
     const whole = cut > 0 ? rest.slice(0, cut).trim() : '';
     // One text of all lines: a line break never stands inside of a line.
-    if (whole) yield JSON.parse(`[${whole.replace(/\n+/g, ',')}]`) as Line[];
+    if (whole) yield JSON.parse(`[${whole.replace(/\n+/g, ',')}]`) as T[];
     if (part.done) return;
     rest = rest.slice(cut + 1);
   }

@@ -55,6 +55,12 @@ pub const FETCH_BYTES: usize = 16 << 20;
 pub const KAFKA_PARTITIONS_A_REQUEST: usize = 10_000;
 /// Rows that a page of the console gets.
 pub const CONSOLE_ROWS: usize = 10_000;
+/// Panels of one dashboard that is watched: more is no screen.
+pub const WATCHED_PANELS: usize = 200;
+/// Statements of one watched dashboard that run at the same time: it is one of many readers.
+pub const WATCHED_AT_ONCE: usize = 4;
+/// Points of a series that a panel may ask for: wider than any screen.
+pub const PANEL_POINTS: usize = 8_192;
 /// Text of one SQL statement or script.
 pub const SQL_TEXT_BYTES: usize = 16 << 20;
 /// Nesting of parentheses, subqueries and types: keeps recursive descent off the end of the stack.

@@ -45,6 +45,14 @@ pub trait Platform: Send + Sync {
     /// Read-only SQL in PostgreSQL's dialect at one epoch; `$name` parameters are bound, never substituted.
     async fn query(&self, sql: &str, params: &BTreeMap<String, serde_json::Value>) -> Result<QueryRows>;
 
+    /// [`Platform::query`] for whoever has an answer: it does not run while all that it read then is as it was.
+    async fn query_again(
+        &self,
+        sql: &str,
+        params: &BTreeMap<String, serde_json::Value>,
+        last: Option<&Reading>,
+    ) -> Result<Again>;
+
     /// The newest rows of a table, newest first.
     async fn newest(&self, table: &ObjectPath, limit: usize) -> Result<QueryRows>;
 
@@ -312,6 +320,25 @@ pub struct DiskUsage {
     pub limit_bytes: Option<u64>,
     /// `ok`, `warning`, `full`.
     pub state: &'static str,
+}
+
+/// What a query has read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    pub tables: Vec<ObjectPath>,
+    /// Of all of them together; `None`: one of them may be another at each epoch.
+    pub version: Option<u64>,
+}
+
+/// The answer to a question that was asked before.
+#[derive(Debug, Clone)]
+pub enum Again {
+    /// The last answer holds at this cut too.
+    Same {
+        cut: Cut,
+        as_of_ms: i64,
+    },
+    Rows(QueryRows, Reading),
 }
 
 // ---- Kafka ---------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ mod trail;
 mod users;
 mod virtual_time;
 mod waiting;
+mod watch;
 mod why;
 
 /// The functions that are built in.

@@ -12,15 +12,13 @@ use arus_core::Result;
 use arus_core::catalog::{ColumnKind, ObjectPath, TableKind};
 use arus_core::change::arrow_bug;
 use arus_core::platform::{
-    ChangeEvent, Changed, Dashboard, DashboardChange, DiskUsage, Door, IngestReply, IngestRequest, LogDoor,
-    PinnedBackup, Platform, QueryRows, ServerStatus, Session, Tick, Usage,
+    Again, ChangeEvent, Changed, Dashboard, DashboardChange, DiskUsage, Door, IngestReply, IngestRequest, LogDoor,
+    PinnedBackup, Platform, QueryRows, Reading, ServerStatus, Session, Tick, Usage,
 };
 use arus_core::project::{ApplyReply, ApplyRequest};
 use arus_core::read::{Cut, Snapshot};
-use arus_query::Params;
 use async_trait::async_trait;
 use futures::StreamExt;
-use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::access::{Action, Who};
@@ -31,7 +29,7 @@ use crate::delivery::SinkFigures;
 use crate::engine::Engine;
 use crate::jobs::JobStatus;
 use crate::log_door::EngineLog;
-use crate::permitted::{PermittedSnapshot, while_permitted};
+use crate::permitted::while_permitted;
 use crate::session::EngineSession;
 use crate::shared::Shared;
 use crate::snapshot::EngineSnapshot;
@@ -76,15 +74,23 @@ impl Platform for EnginePlatform {
     }
 
     async fn query(&self, sql: &str, params: &BTreeMap<String, serde_json::Value>) -> Result<QueryRows> {
-        let shared = &self.engine.shared;
-        shared.authorize(&self.who, Action::Stay)?;
-        let query = self.engine.query_engine()?;
-        let snapshot = PermittedSnapshot::new(query.latest(), shared, &self.who);
-        let stream = query.query(sql, snapshot.clone(), Params::Named(params)).await;
-        let stream = stream.map_err(|e| snapshot.explain(e))?;
-        let cut = stream.cut.unwrap_or(Cut { incarnation: 0, epoch: 0 });
-        let (schema, as_of_ms) = (stream.schema.clone(), stream.as_of_ms);
-        Ok(QueryRows { schema, cut, as_of_ms, batches: stream.batches.try_collect().await? })
+        self.engine.shared.authorize(&self.who, Action::Stay)?;
+        Ok(self.answer(sql, params, self.engine.shared.published()).await?.0)
+    }
+
+    async fn query_again(
+        &self,
+        sql: &str,
+        params: &BTreeMap<String, serde_json::Value>,
+        last: Option<&Reading>,
+    ) -> Result<Again> {
+        self.engine.shared.authorize(&self.who, Action::Stay)?;
+        let published = self.engine.shared.published();
+        if last.is_some_and(|last| self.still_holds(last, &published)) {
+            return Ok(Again::Same { cut: published.cut, as_of_ms: published.as_of_ms });
+        }
+        let (rows, reading) = self.answer(sql, params, published).await?;
+        Ok(Again::Rows(rows, reading))
     }
 
     async fn newest(&self, table: &ObjectPath, limit: usize) -> Result<QueryRows> {

@@ -7,6 +7,7 @@
 //! state/                    state files, named by the manifest
 //! outbox/                   rows of exactly-once sinks that are not delivered yet
 //! alerts/                   what each alert has told, and what it has still to tell
+//! dashboards/               of a server without a project: YAML, which people edit
 //! ```
 
 use std::io::ErrorKind;
@@ -18,6 +19,8 @@ use arus_core::{Error, Result};
 
 /// The folder of alerts, within the data folder.
 pub(crate) const ALERTS: &str = "alerts";
+/// The folder of dashboards, within the data folder.
+pub const DASHBOARDS: &str = "dashboards";
 
 pub struct DataFolder {
     fs: SharedFs,

@@ -20,7 +20,7 @@ mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use folder::DataFolder;
+pub use folder::{DASHBOARDS, DataFolder};
 pub use fs::{DiskFs, raise_open_files};
 pub use table::{KeyedTable, TableMode, TableSnapshot};
 

@@ -6,21 +6,21 @@ use std::process::ExitCode;
 use arus_core::fs::Fs;
 use arus_core::{Error, Result};
 use arus_engine::Engine;
-use arus_storage::DiskFs;
+use arus_storage::{DASHBOARDS as DASHBOARDS_FOLDER, DiskFs};
 
 use crate::args::Flags;
 use crate::project::write_file;
-use crate::server::{self, DASHBOARDS_FOLDER, Doors, Ports};
+use crate::server::{self, Doors, Ports};
 use crate::{output, settings_file};
 
 pub(crate) const DATA: &str = "arus-demo-data";
 /// In the data folder: the frauds that the shop's generator has planted.
 pub(crate) const TRUTH: &str = "shop-truth.ndjson";
-/// An alert over `card_testing` has its place here, as a file of its own behind shop.sql.
 const PIPELINES: &[(&str, &str)] = &[
     ("hello.sql", include_str!("../../../examples/demo/pipelines/hello.sql")),
     ("host.sql", include_str!("../../../examples/demo/pipelines/host.sql")),
     ("shop.sql", include_str!("../../../examples/demo/pipelines/shop.sql")),
+    ("alert.sql", include_str!("../../../examples/demo/pipelines/alert.sql")),
 ];
 const DASHBOARDS: &[(&str, &str)] = &[
     ("fraud", include_str!("../../../examples/demo/dashboards/fraud.yaml")),

@@ -17,8 +17,6 @@ use crate::tls::{Certificate, reachable};
 use crate::{output, settings_file};
 
 pub(crate) const DEFAULT_DATA: &str = "arus-data";
-/// In the data folder, of a server without a project: what is made in the console.
-pub(crate) const DASHBOARDS_FOLDER: &str = "dashboards";
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 1_024;
 
@@ -62,7 +60,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 
 pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     let mut config = EngineConfig::new(data)?;
-    config.dashboards_dir = Some(config.data.join(DASHBOARDS_FOLDER));
+    config.dashboards_dir = Some(config.data.join(arus_storage::DASHBOARDS));
     config.allow_paths.clone_from(&flags.allow_path);
     config.allow_hosts.clone_from(&flags.allow_host);
     config.notifiers = flags.notify.iter().cloned().collect();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use arus_core::Error;
 use arus_core::error::Code;
 use arus_core::limits::CONSOLE_ROWS;
@@ -61,21 +63,24 @@ pub(super) async fn get_newest(
 }
 
 fn answer(rows: &QueryRows) -> Value {
-    let columns: Vec<Value> =
-        rows.schema.fields().iter().map(|f| json!({"name": f.name(), "type": type_name(f)})).collect();
-    let values: Vec<Value> = rows
-        .batches
-        .iter()
-        .flat_map(|b| (0..b.num_rows()).map(move |row| b.columns().iter().map(|c| json::value(c, row)).collect()))
-        .take(CONSOLE_ROWS)
-        .collect();
+    let values: Vec<Value> =
+        rows.batches.iter().flat_map(|b| (0..b.num_rows()).map(|row| row_of(b, row))).take(CONSOLE_ROWS).collect();
     json!({
         "incarnation": rows.cut.incarnation,
         "epoch": rows.cut.epoch,
         "as_of_ms": rows.as_of_ms,
-        "columns": columns,
+        "columns": columns(&rows.schema),
         "rows": values,
     })
+}
+
+/// The names and types of an answer's columns.
+pub(super) fn columns(schema: &Schema) -> Vec<Value> {
+    schema.fields().iter().map(|f| json!({"name": f.name(), "type": type_name(f)})).collect()
+}
+
+pub(super) fn row_of(batch: &RecordBatch, row: usize) -> Value {
+    batch.columns().iter().map(|c| json::value(c, row)).collect()
 }
 
 /// PostgreSQL's name of the type.

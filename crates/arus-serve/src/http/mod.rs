@@ -12,7 +12,9 @@ mod error;
 mod guard;
 mod rows;
 mod sql;
+mod thin;
 mod visitor;
+mod watch;
 
 use std::sync::Arc;
 
@@ -63,6 +65,7 @@ fn router(server: Server) -> Router {
         .route("/v1/complete", post(sql::post_complete))
         .route("/v1/console/events", get(console::get_events))
         .route("/v1/console/query", post(console::post_query))
+        .route("/v1/console/watch", post(watch::post_watch))
         .route("/v1/console/server", get(console::get_server))
         .route("/v1/console/tables/{name}/newest", get(console::get_newest))
         .route("/v1/console/dashboards", get(dashboards::get_dashboards))

@@ -8,9 +8,9 @@ use arus_core::read::Cut;
 use arus_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::Folders;
+use super::{Folders, copy};
 use crate::DataFolder;
-use crate::folder::ALERTS;
+use crate::folder::{ALERTS, DASHBOARDS};
 use crate::kept::KeptFiles;
 use crate::log::Log;
 use crate::manifest::{Manifest, ManifestState, replay};
@@ -73,7 +73,8 @@ pub fn pin(folder: &DataFolder, log: &Log, state: &ManifestState, name: &str) ->
         }
     }
     let alerts = alerts(fs, folder.root())?;
-    let all = files.iter().map(|f| f.path.as_str()).chain(alerts.iter().map(String::as_str));
+    let dashboards = dashboards(fs, folder.root())?;
+    let all = files.iter().map(|f| f.path.as_str()).chain(alerts.iter().chain(&dashboards).map(String::as_str));
     let folders = Folders::make(fs, &root, all)?;
     for file in &files {
         let (from, to) = (folder.root().join(&file.path), root.join(&file.path));
@@ -90,6 +91,15 @@ pub fn pin(folder: &DataFolder, log: &Log, state: &ManifestState, name: &str) ->
             // The alert was dropped meanwhile.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io("pin", to.display(), e)),
+        }
+    }
+    for path in dashboards {
+        let from = folder.root().join(&path);
+        // It may have gone meanwhile.
+        if fs.exists(&from).map_err(|e| Error::io("look for", from.display(), e))? {
+            let bytes = length(fs, &from)?;
+            copy(fs, &from, &root.join(&path), bytes)?;
+            files.push(PinnedFile { path, bytes, fixed: false });
         }
     }
     let bytes = Manifest::write_snapshot(fs, &root.join("manifest"), state)?;
@@ -114,6 +124,10 @@ pub fn pin_stopped(fs: &SharedFs, data: &Path) -> Result<Pinned> {
     for path in named_files.chain(outboxes).chain(alerts(fs, data)?) {
         let bytes = length(fs, &data.join(&path))?;
         files.push(fixed(path, bytes));
+    }
+    for path in dashboards(fs, data)? {
+        let bytes = length(fs, &data.join(&path))?;
+        files.push(PinnedFile { path, bytes, fixed: false });
     }
     let mut dirs: Vec<PathBuf> = topics(&state).map(|(id, _)| data.join("topics").join(id.to_string())).collect();
     while let Some(dir) = dirs.pop() {
@@ -142,6 +156,19 @@ fn alerts(fs: &SharedFs, data: &Path) -> Result<Vec<String>> {
     }
     let names = KeptFiles::open(fs.clone(), &dir)?.names()?;
     Ok(names.into_iter().map(|name| format!("{ALERTS}/{name}")).collect())
+}
+
+/// Files that people edit, in place too: they are copied, since a link would be edited with them.
+fn dashboards(fs: &SharedFs, data: &Path) -> Result<Vec<String>> {
+    let dir = data.join(DASHBOARDS);
+    let entries = match fs.list(&dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(e) => return Err(Error::io("list", dir.display(), e)),
+    };
+    let yaml = entries.into_iter().filter(|e| !e.is_dir && e.path.extension().is_some_and(|x| x == "yaml"));
+    // A name that is no text is none of a dashboard.
+    Ok(yaml.filter_map(|e| relative(data, &e.path).ok()).collect())
 }
 
 /// The topics of the catalog, with their known ends.

@@ -179,8 +179,9 @@ impl KeyedTable {
         if published.history.is_full(&changed) {
             locked(&self.followers).iter().for_each(|follower| follower.absorb(&published.history));
         }
+        let since = if changed.is_empty() { published.snapshot.changed() } else { cut };
         published.history.push(cut, as_of_ms, changed);
-        published.snapshot = snapshot;
+        published.snapshot = snapshot.unchanged_since(since);
         drop(published);
         drop(guard);
         self.newest.send_replace(cut);

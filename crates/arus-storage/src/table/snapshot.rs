@@ -20,11 +20,22 @@ pub struct TableSnapshot {
     as_of_ms: i64,
     pub(super) rows: Rows,
     row_count: u64,
+    changed: Cut,
 }
 
 impl TableSnapshot {
     pub(super) fn new(layout: Arc<Layout>, cut: Cut, as_of_ms: i64, rows: Rows, row_count: u64) -> Self {
-        TableSnapshot { layout, cut, as_of_ms, rows, row_count }
+        TableSnapshot { layout, cut, as_of_ms, rows, row_count, changed: cut }
+    }
+
+    /// Its rows are those of an earlier version.
+    pub(super) fn unchanged_since(self, changed: Cut) -> Self {
+        TableSnapshot { changed, ..self }
+    }
+
+    /// The cut since which the rows are as they are.
+    pub fn changed(&self) -> Cut {
+        self.changed
     }
 
     pub fn cut(&self) -> Cut {

@@ -68,6 +68,10 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn a_backup_under_load_is_a_checkpoint_and_goes_on() {
     let server = Server::start();
     prepare(&server);
+    let board = |rest: &str| format!("# mine\narus: dashboard/v1\ntitle: Mine{rest}\npanels: []\n");
+    let boards = server.data().join("dashboards");
+    fs::create_dir_all(&boards).unwrap();
+    fs::write(boards.join("mine.yaml"), board("")).unwrap();
     let (stop, batches) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let load = {
         let (port, stop, batches) = (server.http, stop.clone(), batches.clone());
@@ -90,10 +94,15 @@ fn a_backup_under_load_is_a_checkpoint_and_goes_on() {
         let after = batches.load(SeqCst) * ROWS_A_POST + ROWS_A_POST;
         assert!(run.ok && run.stdout.contains("backup of checkpoint 1."), "{}{}", run.stdout, run.stderr);
 
+        // An editor that writes in place changes the server's file, not the backup.
+        fs::write(boards.join("mine.yaml"), board(" as it became")).unwrap();
         let new = dir(&format!("new{n}"));
         let run = arus_command(&["restore", &backup, "--data", &new], "");
         assert!(run.ok && run.stdout.contains("restored to"), "{}{}", run.stdout, run.stderr);
         let mut restored = Server::start_in(Path::new(&new), &[]);
+        assert_eq!(fs::read_to_string(restored.data().join("dashboards/mine.yaml")).unwrap(), board(""));
+        assert_eq!(restored.get("/v1/console/dashboards").json()[0]["title"], "Mine");
+        fs::write(boards.join("mine.yaml"), board("")).unwrap();
         let rows: u64 = restored.sql("SELECT COUNT(*) FROM t").trim().parse().unwrap();
         assert!((before..=after).contains(&rows) && rows.is_multiple_of(ROWS_A_POST), "{before} <= {rows} <= {after}");
         verify(&restored, rows);

@@ -269,6 +269,14 @@ fn admins_alone_change_things() {
         assert_eq!(Client::of(&server, user).http("GET", "/metrics", "").0, expected, "{user}");
     }
     done(Client::of(&server, "watcher").psql("SELECT name FROM arus.tables"));
+    // A watched panel shows what its reader may read.
+    let panel = |id: &str, table: &str| format!(r#"{{"id": "{id}", "sql": "SELECT * FROM {table}", "last_ms": 1}}"#);
+    let body = format!(r#"{{"once": true, "panels": [{}, {}]}}"#, panel("a", "keyed_t"), panel("b", "shut_t"));
+    let (status, told) = Client::of(&server, "reader").http("POST", "/v1/console/watch", &body);
+    assert_eq!(status, "200", "{told}");
+    assert!(told.contains(r#""panel":"a""#) && told.contains(r#""data""#), "{told}");
+    let denied = told.lines().find(|line| line.contains(r#""panel":"b""#)).unwrap_or_default();
+    assert!(denied.contains("error") && denied.contains("shut_t") && !denied.contains("data"), "{told}");
     // What is told of oneself.
     let own = done(Client::of(&server, "reader").psql("SHOW GRANTS"));
     assert!(own.contains("readers|SELECT|") && !own.contains("writer"), "{own}");

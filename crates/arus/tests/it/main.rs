@@ -48,4 +48,5 @@ mod sinks;
 mod slice;
 mod statements;
 mod stops;
+mod watch;
 mod wire;

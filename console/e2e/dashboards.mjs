@@ -231,6 +231,7 @@ export function dashboardChecks({ mock, axe, settled, eventually, post, shot, LI
     await says('field', /returns no column n, which y\.field names\. It returns other/);
     await says('empty', /No row in this time range\..*silent/s);
     for (const theme of ['light', 'dark']) await axe(page, theme, 'panels in trouble');
+    await shot(page, 'panels-in-trouble');
     await settled(page);
   }
 

@@ -14,7 +14,38 @@ const ANSWERS = `${FOLDER}/answers.json`;
 const SCREENS = {
   overview: '/', object: '/data/card_testing', pipelines: '/pipelines', shop: '/dashboards/shop', fraud: '/dashboards/fraud',
   edit: '/dashboards/fraud?edit=1', dashboards: '/dashboards', alerts: '/alerts', settings: '/settings', gone: '/dashboards/missing',
+  'disk-full': '/', 'disk-full-settings': '/settings', 'bad-record': '/', 'bad-record-table': '/data/card_testing', 'table-gone': '/dashboards/shop',
 };
+/** What is otherwise in the answers of a screen on which something is wrong; run.mjs brings the same about on real servers. */
+const OTHERWISE = {
+  'disk-full': fullDisk, 'disk-full-settings': fullDisk, 'bad-record': badRecord, 'bad-record-table': badRecord,
+  'table-gone': (answers) => changed(answers, (key) => /console\/query SELECT ts, category, revenue FROM shop_revenue/.test(key), () => ({ status: 404, body: { error: { kind: 'user', message: "table 'shop_revenue' does not exist", line: 1, column: 35, length: 12, hint: 'SHOW TABLES lists what there is' } } })),
+};
+
+/** The answers with others for some of the requests. */
+function changed(answers, which, change) {
+  const byKey = Object.fromEntries(Object.entries(answers.byKey).map(([key, answer]) => {
+    if (!which(key)) return [key, answer];
+    const { status, body } = change(JSON.parse(answer.body));
+    return [key, { status: status ?? answer.status, body: JSON.stringify(body) }];
+  }));
+  return { ...answers, byKey };
+}
+
+function fullDisk(answers) {
+  const full = changed(answers, (key) => key === 'GET /v1/console/server', (body) => ({ body: { ...body, disk: { ...body.disk, used_bytes: 2_900_000, limit_bytes: 3_145_728, state: 'full' } } }));
+  return changed(full, (key) => /FROM arus\.disk/.test(key), (body) => ({ body: { ...body, rows: [cells(body, { used_bytes: 2_900_000, limit_bytes: 3_145_728, state: 'full', reason: 'the disk is full, no rows are taken: the data folder has 2 MB of the 3 MB that --disk allows' })] } }));
+}
+
+function badRecord(answers) {
+  return changed(answers, (key) => /FROM arus\.pipelines/.test(key), (body) => {
+    const name = body.columns.findIndex((column) => column.name === 'name');
+    return { body: { ...body, rows: body.rows.map((row) => (row[name] === 'card_testing' ? cells(body, { state: 'failed', reason: 'Calc: / by zero (the row was {"id":2,"pieces":0})', rows_in_per_s: 0, rows_out_per_s: 0, busy: 0 }, row) : row)) } };
+  });
+}
+
+/** A row with some of its cells otherwise. */
+const cells = (body, other, row = body.rows[0]) => body.columns.map((column, i) => (column.name in other ? other[column.name] : row[i]));
 /** A pixel differs when a colour is this far off; a picture, when so many of a thousand pixels do. Letters are drawn a little otherwise elsewhere. */
 const COLOUR = 48;
 const PER_MILLE = 15;
@@ -105,8 +136,8 @@ export async function comparePictures(browser, accept = false) {
   const bad = [];
   try {
     for (const [name, path] of Object.entries(SCREENS)) {
-      const theme = ['fraud', 'alerts'].includes(name) ? 'dark' : 'light';
-      const now = await picture(browser, front.base, path, theme, answers);
+      const theme = ['fraud', 'alerts', 'bad-record', 'disk-full-settings'].includes(name) ? 'dark' : 'light';
+      const now = await picture(browser, front.base, path, theme, OTHERWISE[name]?.(answers) ?? answers);
       const file = `${FOLDER}/${name}-${theme}.png`;
       if (accept) writeFileSync(file, now);
       const differs = existsSync(file) ? await difference(browser, now, readFileSync(file)) : 1000;

@@ -12,6 +12,7 @@ import { launch, open } from './browser.mjs';
 import { dashboardChecks } from './dashboards.mjs';
 import { loginChecks } from './login.mjs';
 import { comparePictures } from './pictures.mjs';
+import { stateChecks } from './states.mjs';
 import { ask, available, freePort, psql, startArus, startMock } from './servers.mjs';
 
 const run = promisify(execFile);
@@ -167,6 +168,7 @@ async function killAndRestart({ browser, server }) {
   const before = await page.$$eval('[data-testid=value]', (all) => all.map((each) => each.dataset.value));
   await server.kill('SIGKILL');
   await page.waitForSelector('[data-testid=gone]', { timeout: LIMIT_MS });
+  await shot(page, 'server-gone');
   const during = await page.$$eval('[data-testid=value]', (all) => all.map((each) => each.dataset.value));
   // One more may have come on the way to its end.
   assert.ok(during.length >= before.length, 'old values went away with the server');
@@ -313,6 +315,7 @@ async function sqlScreen({ browser, server }) {
   await page.waitForSelector('.sql-error', { timeout: LIMIT_MS });
   assert.match(await page.textContent('[data-testid=sql-error]'), /2:8.*nme.*did you mean 'name'/);
   for (const theme of ['light', 'dark']) await axe(page, theme, 'an error in the SQL');
+  await shot(page, 'wrong-sql');
   await page.click('[data-testid=sql-error] button');
   await page.waitForSelector('.sql-error', { state: 'detached', timeout: LIMIT_MS });
   await page.keyboard.press('Control+Enter');
@@ -614,6 +617,7 @@ async function takePicture({ browser, server }) {
   await page.context().close();
 }
 
+const states = stateChecks({ mock, start: (flags) => startArus(binary, flags, undefined, front), axe, settled, shot, eventually, post, LIMIT_MS });
 const dashboards = dashboardChecks({ mock, axe, settled, eventually, post, shot, LIMIT_MS });
 const logins = loginChecks({ mock, bare, axe, settled, eventually, LIMIT_MS, shots });
 /** The main screens look as they did, from the same answers at the same time. */
@@ -623,7 +627,7 @@ async function pictures({ browser }) {
   assert.deepEqual(bad, [], 'look at them, and where they are right: node console/e2e/pictures.mjs accept');
 }
 
-const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, demoAlert, ...logins, ...dashboards, pictures, keysAndSettings, guides, sparing, accessible, firstEvent, takePicture, killAndRestart };
+const CHECKS = { chartsMove, figuresEqualPsql, keyboard, sqlScreen, heldRows, alerts, demoAlert, ...logins, ...dashboards, pictures, keysAndSettings, guides, ...states, sparing, accessible, firstEvent, takePicture, killAndRestart };
 
 const missing = mock ? [] : (await available(['psql'])).missing;
 if (missing.length > 0) {

@@ -215,7 +215,7 @@ export function roles(pipeline: PipelineInfo, operators: OperatorInfo[]): Map<st
 export function pipelineVerdict(pipeline: PipelineInfo, operators: OperatorInfo[]): Verdict {
   const none = { href: null };
   if (pipeline.state === 'failed') {
-    return { health: 'critical', headline: ['Failed: ', bare(pipeline.reason || 'no reason was given'), '.'], evidence: ['It writes nothing more. What it wrote before stays, and it restarts from its last checkpoint.'], ...none };
+    return { health: 'critical', headline: ['Failed: ', bare(pipeline.reason || 'no reason was given'), '.'], evidence: ['It writes nothing more, and what it wrote before stays. Drop it, or start the server again once the cause is gone: it goes on from its last checkpoint.'], ...none };
   }
   if (pipeline.state === 'restarting') {
     return { health: 'warn', headline: ['Failed, and started again: ', bare(pipeline.reason || 'no reason was given'), '.'], evidence: ['It goes on from its last checkpoint. The same failure three times at the same place stops it.'], ...none };

@@ -170,7 +170,7 @@ class Catalog {
   readonly topics = $derived(this.tables.filter(isInput));
   readonly results = $derived(this.tables.filter((table) => !isInput(table) && table.kind !== 'view'));
 
-  /** Tables with more rows in quarantine than when the page first saw any. */
+  /** Tables with more rows in quarantine than when the page first saw them. */
   get growing(): Growing[] {
     return this.tables.flatMap((table) => {
       const range = table.quarantined > 0 ? this.history.range(`held ${table.name}`) : null;
@@ -232,7 +232,7 @@ class Catalog {
     for (const table of this.tables) {
       const perS = table.rowsPerS ?? 0;
       yield [`table ${table.name}`, perS];
-      if (table.quarantined > 0) yield [`held ${table.name}`, table.quarantined];
+      yield [`held ${table.name}`, table.quarantined];
       if (isInput(table)) arriving += perS;
       else if (table.kind !== 'view') leaving += perS;
     }

@@ -80,6 +80,22 @@ func main() {
 	check("transaction", count, err)
 	one("error", "SELECT nope FROM orders")
 	one("after the error", "SELECT 1")
+	written := []any{}
+	do := func(sql string, args ...any) {
+		if tag, failed := conn.Exec(ctx, sql, args...); failed != nil {
+			err = failed
+		} else {
+			written = append(written, tag.String())
+		}
+	}
+	err = nil
+	do("INSERT INTO orders (id, customer, qty, price, ok, tz, tags, \"raw\") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", 10, "it's", 7, 2.5, true, time.Unix(0, 0), []string{"a", "'"}, []byte{0, 39})
+	do("UPDATE orders SET customer = $1, qty = qty + $2 WHERE id = $3", "x", 1, 10)
+	if read, failed := rows("SELECT customer, qty, price, ok, tags, raw FROM orders WHERE id = $1", 10); failed == nil {
+		written = append(written, read)
+	}
+	do("DELETE FROM orders WHERE id = $1", 10)
+	check("written", written, err)
 	// It asks the server to cancel, and closes the connection.
 	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	_, err = conn.Exec(short, "SELECT sum(a.i * b.i) FROM generate_series(1, 20000000) AS a (i), generate_series(1, 20000000) AS b (i)")

@@ -122,6 +122,36 @@ public class Report {
                 return rows(statement.executeQuery("SELECT sum(a.i * b.i) FROM generate_series(1, 20000000) AS a (i), generate_series(1, 20000000) AS b (i)"));
             }
         });
+        check("written", () -> {
+            List<Object> found = new ArrayList<>();
+            try (PreparedStatement insert = connection.prepareStatement("INSERT INTO orders (id, customer, amount, qty, price, ok, \"day\", ts, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")) {
+                for (long id = 10; id < 12; id++) {
+                    insert.setLong(1, id);
+                    insert.setString(2, "it's");
+                    insert.setBigDecimal(3, new BigDecimal("1.25"));
+                    insert.setInt(4, 7);
+                    insert.setDouble(5, 2.5);
+                    insert.setBoolean(6, true);
+                    insert.setDate(7, java.sql.Date.valueOf("2024-01-05"));
+                    insert.setTimestamp(8, Timestamp.valueOf("2024-01-05 10:00:00.123"));
+                    insert.setArray(9, connection.createArrayOf("text", new String[] {"a", "'"}));
+                    insert.addBatch();
+                }
+                found.add(Arrays.toString(insert.executeBatch()));
+            }
+            try (PreparedStatement update = connection.prepareStatement("UPDATE orders SET customer = ?, qty = qty + ? WHERE id = ?")) {
+                update.setString(1, "x");
+                update.setInt(2, 1);
+                update.setLong(3, 10);
+                found.add(update.executeUpdate());
+            }
+            found.add(query("SELECT customer, amount, qty, price, ok, day, ts, tags FROM orders WHERE id >= 10 ORDER BY id"));
+            try (PreparedStatement delete = connection.prepareStatement("DELETE FROM orders WHERE id >= ?")) {
+                delete.setLong(1, 10);
+                found.add(delete.executeUpdate());
+            }
+            return found;
+        });
         check("error", () -> query("SELECT nope FROM orders"));
         check("after the error", () -> query("SELECT 1"));
         check("limit 0 of a BI tool", () -> query("SELECT * FROM (SELECT id, customer FROM orders) SPARK_GEN_SUBQ_0 WHERE 1=0"));

@@ -49,6 +49,14 @@ await check("transaction", async () => {
   await client.query("COMMIT");
   return found;
 });
+await check("written", async () => {
+  const insert = "INSERT INTO orders (id, customer, amount, qty, ok, tz, tags, \"raw\") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+  const found = [(await client.query(insert, [10, "it's", "1.25", 7, true, new Date(0), ["a", "'"], Buffer.from([0, 39])])).rowCount];
+  found.push((await client.query("UPDATE orders SET customer = $1, qty = qty + $2 WHERE id = $3", ["x", 1, 10])).rowCount);
+  found.push(await rows("SELECT customer, amount, qty, ok, tz, tags, raw FROM orders WHERE id = 10"));
+  found.push((await client.query("DELETE FROM orders WHERE id = $1", [10])).rowCount);
+  return found;
+});
 await client.end();
 const pool = new pg.Pool({ ...options, max: 2 });
 await check("pool", async () => (await Promise.all([1, 2, 3].map((i) => pool.query("SELECT $1::int AS i", [i])))).map((r) => r.rows[0].i));

@@ -64,6 +64,17 @@ async def main():
     await check("after the timeout", lambda: rows("SELECT 1"))
     await check("error", lambda: rows("SELECT nope FROM orders"))
     await check("version", lambda: asyncio.sleep(0, conn.get_server_version()[:2]))
+    async def written():
+        values = (10, "it's", decimal.Decimal("1.25"), 7, 2.5, True, datetime.date(2024, 1, 5), datetime.datetime(2024, 1, 5, 10, 0, 0, 123000), ["a", "'"], b"\x00'")
+        insert = 'INSERT INTO orders (id, customer, amount, qty, price, ok, "day", ts, tags, "raw") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)'
+        found = [await conn.execute(insert, *values)]
+        await conn.executemany("INSERT INTO orders (id, customer) VALUES ($1, $2)", [(11, "a"), (12, None)])
+        found.append(await conn.execute("UPDATE orders SET customer = $1, qty = qty + $2 WHERE id = $3", "x", 1, 10))
+        found.append(await rows("SELECT customer, amount, qty, price, ok, day, ts, tags, raw FROM orders WHERE id = 10"))
+        found.append(await conn.execute("DELETE FROM orders WHERE id >= $1", 10))
+        return found
+
+    await check("written", written)
     await conn.close()
 
 

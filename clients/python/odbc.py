@@ -88,3 +88,16 @@ check("a BI tool's query", lambda: rows("SELECT \"customer\", COUNT(1) AS \"n\" 
 check("statement_timeout", too_long)
 check("error", lambda: rows("SELECT nope FROM orders"))
 check("after the error", lambda: rows("SELECT 1 AS one"))
+
+
+def written():
+    values = (10, "it's", decimal.Decimal("1.25"), 7, 2.5, datetime.date(2024, 1, 5), datetime.datetime(2024, 1, 5, 10, 0, 0, 123000), None)
+    insert = 'INSERT INTO "public"."orders" ("id", customer, amount, qty, price, "day", ts, small) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
+    found = [conn.cursor().execute(insert, *values).rowcount]
+    found.append(conn.cursor().execute("UPDATE orders SET customer = ?, qty = qty + ? WHERE id = ?", "x", 1, 10).rowcount)
+    found.append(rows("SELECT customer, amount, qty, price, day, ts, small FROM orders WHERE id = 10"))
+    found.append(conn.cursor().execute("DELETE FROM orders WHERE id = ?", 10).rowcount)
+    return found
+
+
+check("written", written)

@@ -66,3 +66,23 @@ check("copy_expert", lambda: whole(copied))
 check("error", lambda: whole(lambda: rows("SELECT nope FROM orders")))
 check("session", lambda: (conn.set_session(readonly=True, isolation_level="REPEATABLE READ"), whole(lambda: rows("SELECT 1")))[1])
 check("parameters", lambda: [conn.get_parameter_status(n) for n in ("server_version", "client_encoding", "standard_conforming_strings", "DateStyle", "integer_datetimes")])
+
+
+def written():
+    values = (10, "it's", decimal.Decimal("1.25"), 7, 2.5, True, datetime.date(2024, 1, 5), datetime.datetime(2024, 1, 5, 10, 0, 0, 123000), ["a", "'"], b"\x00'")
+    insert = 'INSERT INTO orders (id, customer, amount, qty, price, ok, "day", ts, tags, "raw") VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)'
+    found = [executed(insert, values)]
+    found.append(executed("UPDATE orders SET customer = %s, qty = qty + %s WHERE id = %s", ("x", 1, 10)))
+    found.append(rows("SELECT customer, amount, qty, price, ok, day, ts, tags, raw FROM orders WHERE id = 10"))
+    found.append(executed("DELETE FROM orders WHERE id = %s", (10,)))
+    return found
+
+
+def executed(sql, values):
+    with conn.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.statusmessage
+
+
+conn.set_session(readonly=False)
+check("written", lambda: whole(written))

@@ -141,3 +141,20 @@ check("listen", lambda: conn.execute("LISTEN news"))
 check("info", lambda: (conn.info.server_version, conn.info.encoding, str(conn.info.timezone), conn.info.dbname, conn.info.user))
 check("type lookup", lambda: psycopg.types.TypeInfo.fetch(conn, "int4"))
 check("discard", lambda: conn.execute("DISCARD ALL").statusmessage)
+
+
+def written():
+    values = (10, "it's", decimal.Decimal("1.25"), 7, 2.5, True, datetime.date(2024, 1, 5), datetime.datetime(2024, 1, 5, 10, 0, 0, 123000), ["a", "'"], b"\x00'")
+    insert = 'INSERT INTO orders (id, customer, amount, qty, price, ok, "day", ts, tags, "raw") VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)'
+    found = [executed(insert, values)]
+    found.append(executed("UPDATE orders SET customer = %s, qty = qty + %s WHERE id = %s", ("x", 1, 10)))
+    found.append(rows("SELECT customer, amount, qty, price, ok, day, ts, tags, raw FROM orders WHERE id = 10"))
+    found.append(executed("DELETE FROM orders WHERE id = %s", (10,)))
+    return found
+
+
+def executed(sql, values):
+    return conn.execute(sql, values).statusmessage
+
+
+check("written", written)

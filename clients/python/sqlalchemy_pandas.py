@@ -1,5 +1,6 @@
 """SQLAlchemy: inspection and ORM reads; pandas: read_sql."""
 
+import decimal
 import warnings
 
 import pandas
@@ -48,6 +49,19 @@ for driver in ("psycopg", "psycopg2"):
     check(f"{driver} has table", lambda: (found.has_table("orders"), found.has_table("nope")))
     check(f"{driver} orm", orm)
     check(f"{driver} text", lambda: query(text("SELECT id FROM orders WHERE id = :id").bindparams(id=2)))
+    def written():
+        with Session(engine) as session:
+            session.add_all([Order(id=10, customer="it's", amount=decimal.Decimal("1.25")), Order(id=11, customer=None, amount=None)])
+            session.commit()
+            session.get(Order, 10).customer = "x"
+            session.delete(session.get(Order, 11))
+            session.commit()
+            found = [(o.id, o.customer, o.amount) for o in session.scalars(select(Order).where(Order.id >= 10).order_by(Order.id))]
+            session.delete(session.get(Order, 10))
+            session.commit()
+            return found
+
+    check(f"{driver} written", written)
 
 engine = create_engine(f"postgresql+psycopg://arus@{HOST}:{PORT}/arus")
 check("pandas read_sql", lambda: pandas.read_sql("SELECT id, customer, price FROM orders ORDER BY id", engine).to_csv())

@@ -35,6 +35,7 @@ mod log_door;
 mod materialized;
 mod memory;
 mod owners;
+mod parameters;
 mod permitted;
 mod platform;
 mod project;

@@ -32,6 +32,7 @@ use crate::ddl::Origin;
 use crate::engine::Engine;
 use crate::explain;
 use crate::jobs::{JobKind, JobStatus};
+use crate::parameters::Parameters;
 use crate::permitted::{Permitted, PermittedSnapshot, PermittedStatement, while_permitted};
 use crate::snapshot::EngineSnapshot;
 use crate::users::{self, Told};
@@ -130,6 +131,12 @@ impl EngineSession {
 
     fn plan(&self, statement: &str, batch_snapshot: bool) -> Result<PermittedStatement> {
         self.engine.shared.plan_for(&self.who, statement, &self.settings, batch_snapshot)
+    }
+
+    /// The parameters of a statement that writes rows.
+    fn parameters(&self, statement: &str) -> Option<Parameters> {
+        let postgres = self.door == Door::Postgres;
+        postgres.then(|| Parameters::of(statement, &self.engine.shared.catalog, self.settings.get(DATABASE)))?
     }
 
     async fn permitted_snapshot(&mut self) -> Result<Arc<PermittedSnapshot>> {
@@ -482,12 +489,21 @@ impl Session for EngineSession {
             let rows = query.query_in(&self.reader(), statement, snapshot.clone(), Params::Positional(params)).await;
             return rows.map(StatementOutput::Rows).map_err(|e| snapshot.explain(e));
         }
-        if !params.is_empty() {
-            return Err(
-                Error::not_supported("parameters in another statement than SELECT").with_code(Code::NotSupported)
-            );
-        }
-        self.run(statement).await
+        let Some(parameters) = self.parameters(statement) else {
+            if params.is_empty() {
+                return self.run(statement).await;
+            }
+            let what = "parameters in another statement than SELECT, INSERT, UPDATE and DELETE";
+            return Err(Error::not_supported(what).with_code(Code::NotSupported));
+        };
+        let bound = match parameters.bind(params) {
+            Ok(bound) => bound,
+            Err(error) => {
+                self.plan(&parameters.nulls()?.text, false)?;
+                return Err(error);
+            }
+        };
+        self.run(&bound.text).await.map_err(|e| bound.placed(e))
     }
 
     async fn describe(&mut self, statement: &str, types: &[Option<DataType>]) -> Result<StatementShape> {
@@ -500,6 +516,11 @@ impl Session for EngineSession {
             let shape = query.describe(&self.reader(), statement, snapshot.clone(), types).await;
             let shape = shape.map_err(|e| snapshot.explain(e))?;
             return Ok(StatementShape { schema: Some(shape.schema), params: shape.params });
+        }
+        if let Some(parameters) = self.parameters(statement) {
+            let bound = parameters.nulls()?;
+            self.plan(&bound.text, false).map_err(|e| bound.placed(e))?;
+            return Ok(StatementShape { schema: None, params: parameters.types(types) });
         }
         let planned = self.plan(statement, is_query(statement))?.planned;
         let schema = match planned.planned {

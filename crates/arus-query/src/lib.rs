@@ -21,3 +21,4 @@ mod table;
 mod text;
 
 pub use engine::{Params, QueryEngine, QuerySession, QueryShape, SnapshotSource};
+pub use params::read_text;

@@ -7,6 +7,7 @@ use arus_core::error::Code;
 use arus_core::limits::PARAMETERS;
 use arus_core::platform::{PG_TYPE, Param};
 use arus_core::{Error, Result};
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ParamValues, ScalarValue};
@@ -143,6 +144,11 @@ pub(crate) fn named(types: &[DataType], sql: &str) -> Vec<DataType> {
         ty => ty.clone(),
     };
     types.iter().enumerate().map(one).collect()
+}
+
+/// A value of this type from the text that PostgreSQL reads it from: an array of one.
+pub fn read_text(text: &str, ty: &DataType) -> Result<ArrayRef> {
+    text::parse(text, ty)?.to_array().map_err(plan_error)
 }
 
 /// The parameters in their types.

@@ -9,6 +9,7 @@ mod json;
 mod kafka;
 mod postgres;
 mod tls;
+mod trace;
 
 use std::net::SocketAddr;
 

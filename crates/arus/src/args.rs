@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::manual::Manual;
+use crate::otlp::{Endpoint, parse_endpoint};
 
 /// Real-time data in one process: collect events, process them with Flink SQL, store and show the results.
 ///
@@ -218,6 +219,9 @@ pub(crate) struct Flags {
     /// The log on standard error: text, or a line of JSON for each event
     #[arg(long, global = true, value_name = "FORMAT", env = "ARUS_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
+    /// Send traces to this collector by OTLP, such as http://127.0.0.1:4318: statements, rows of clients, epochs, checkpoints
+    #[arg(long, global = true, value_name = "URL", env = "ARUS_OTLP_ENDPOINT", value_parser = parse_endpoint)]
+    pub(crate) otlp_endpoint: Option<Endpoint>,
     /// The folder of all state; one server a folder [default: ./arus-data]
     #[arg(long, global = true, value_name = "DIR", env = "ARUS_DATA")]
     pub(crate) data: Option<PathBuf>,

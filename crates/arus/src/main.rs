@@ -7,6 +7,7 @@ mod dialect;
 mod keep;
 mod log_lines;
 mod manual;
+mod otlp;
 mod output;
 mod project;
 mod run;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
             return if e.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
         }
     };
-    output::init_log(cli.flags.log_format);
+    let farewell = output::init_log(cli.flags.log_format, cli.flags.otlp_endpoint.clone());
     arus_core::contained::silence_contained();
     let outcome = match cli.command {
         Some(Command::Version) => {
@@ -62,6 +63,9 @@ fn main() -> ExitCode {
         Some(Command::Demo) => demo::run(cli.flags),
         None => server::run(cli.flags),
     };
+    if let Some(farewell) = farewell {
+        farewell.send();
+    }
     outcome.unwrap_or_else(|e| {
         output::note(&format!("error: {}", e.render(None)));
         exit_code(&e)

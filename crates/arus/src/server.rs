@@ -100,7 +100,7 @@ pub(crate) fn loopback(flags: &Flags) -> Result<IpAddr> {
 }
 
 /// The password of the first admin, or another one: shown once, kept nowhere.
-async fn tell_admin(engine: &Arc<Engine>, again: bool) -> Result<()> {
+pub(crate) async fn tell_admin(engine: &Arc<Engine>, again: bool) -> Result<()> {
     if let Some(password) = engine.make_admin(again).await? {
         output::note(&format!(
             "made the user admin, with the password\n  {password}\n  it is not shown again: ALTER USER admin WITH PASSWORD '..' changes it, --reset-admin makes another"
@@ -119,7 +119,7 @@ pub(crate) struct Secured {
 }
 
 impl Secured {
-    fn open(flags: &Flags, data: &Path, listen: IpAddr) -> Result<Option<Self>> {
+    pub(crate) fn open(flags: &Flags, data: &Path, listen: IpAddr) -> Result<Option<Self>> {
         let Some(certificate) = Certificate::choose(flags, data, listen)? else { return Ok(None) };
         let tls = certificate.open()?;
         if let Some(authority) = certificate.authority() {

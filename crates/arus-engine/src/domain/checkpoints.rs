@@ -29,6 +29,8 @@ pub(super) struct InFlight {
     ends_server: bool,
     /// It is durable.
     done: bool,
+    /// For traces: it ends when the checkpoint is durable, or is abandoned.
+    span: tracing::Span,
     /// Tasks (run, number) that have not yet committed it.
     pub(super) uncommitted: BTreeSet<(u64, usize)>,
 }
@@ -96,11 +98,13 @@ impl Domain {
             retention: self.retention(),
             started_ns,
         };
+        let (incarnation, epoch) = (self.shared.incarnation, self.epoch);
         self.writing = Some(InFlight {
             replies: std::mem::take(&mut self.replies),
             cuts,
             ends_server: self.shutdown,
             done: false,
+            span: tracing::trace_span!(target: "arus::trace", parent: None, "checkpoint", incarnation, epoch),
             uncommitted: BTreeSet::new(),
         });
         self.shared.held_at_cut.store(memory::held_in_all(&self.shared), Relaxed);
@@ -127,6 +131,7 @@ impl Domain {
                 self.moved |= !done.markers.is_empty();
                 let Some(writing) = &mut self.writing else { return true };
                 writing.done = true;
+                writing.span = tracing::Span::none();
                 for (run, cut) in &writing.cuts {
                     let Some(running) = self.running.iter().find(|r| r.run == *run) else { continue };
                     writing.uncommitted.extend((0..running.threads.len()).map(|task| (*run, task)));

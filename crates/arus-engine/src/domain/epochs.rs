@@ -36,6 +36,8 @@ pub(super) struct Passing {
     epoch: u64,
     checkpoint: bool,
     started_ns: u64,
+    /// For traces: it ends with the epoch.
+    _span: tracing::Span,
 }
 
 impl Domain {
@@ -56,7 +58,9 @@ impl Domain {
         if checkpoint {
             self.hurry = false;
         }
-        self.passing = Some(Passing { epoch: self.epoch + 1, checkpoint, started_ns: self.now_ns() });
+        let (incarnation, epoch) = (self.shared.incarnation, self.epoch + 1);
+        let _span = tracing::trace_span!(target: "arus::trace", parent: None, "epoch", incarnation, epoch, checkpoint);
+        self.passing = Some(Passing { epoch, checkpoint, started_ns: self.now_ns(), _span });
     }
 
     /// Tells the pipelines whose turn it is of the epoch; when all have taken its barrier, ends it.

@@ -10,6 +10,7 @@ use super::body::Body;
 use super::error::HttpError;
 use super::table_path;
 use super::visitor::Visitor;
+use crate::trace;
 
 pub(super) async fn post_rows(
     Visitor(platform): Visitor,
@@ -23,7 +24,7 @@ pub(super) async fn post_rows(
     let idempotency_key = headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_string);
     let Body { bytes, held } = body;
     let request = IngestRequest { table: table_path(&name), format, body: bytes, idempotency_key };
-    let reply = platform.ingest(request).await?;
+    let reply = trace::ingest("http", &name, platform.ingest(request)).await?;
     drop(held);
     let status = if reply.accepted == 0 && !reply.rejected.is_empty() {
         StatusCode::UNPROCESSABLE_ENTITY

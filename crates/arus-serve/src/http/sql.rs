@@ -20,7 +20,7 @@ use super::body::Body;
 use super::connection::Busy;
 use super::error::{HttpError, body};
 use super::visitor::Visitor;
-use crate::json;
+use crate::{json, trace};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,7 +70,8 @@ pub(super) async fn post_sql(
             let live = live(session, statement, request.arrays, busy).await;
             return live.map_err(|HttpError(status, e)| HttpError(status, in_script(e, &request.sql, statement)));
         }
-        match session.execute(statement, &[]).await.map_err(|e| in_script(e, &request.sql, statement))? {
+        let done = trace::statement("http", statement, session.execute(statement, &[]));
+        match done.await.map_err(|e| in_script(e, &request.sql, statement))? {
             StatementOutput::Rows(rows) if is_last => {
                 let arrays = request.arrays;
                 let head = arrays.then(|| columns_line(rows.schema.fields().iter().map(|f| f.name().as_str())));

@@ -10,6 +10,7 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Broker, errors};
+use crate::trace;
 
 /// acks=1 and acks=all are one thing here.
 const ACKS: [i16; 3] = [-1, 0, 1];
@@ -54,7 +55,8 @@ async fn partition(
         let why = Some(StrBytes::from_static_str(why));
         return (response.with_error_code(error.code()).with_error_message(why), 0);
     }
-    match broker.log.produce(topic, data.index, data.records.unwrap_or_default()).await {
+    let produced = broker.log.produce(topic, data.index, data.records.unwrap_or_default());
+    match trace::ingest("kafka", topic, produced).await {
         Ok(ack) => {
             let response = response.with_base_offset(ack.base_offset).with_log_start_offset(ack.log_start_offset);
             (response, ack.throttle_ms)

@@ -23,6 +23,7 @@ use super::prepared::{self, PreparedStatements};
 use super::progress::Progress;
 use super::settings::{Changed, Settings};
 use super::statement::{ClientStatement, Copy, Rows, recognise};
+use crate::trace;
 
 /// Cursors of a connection, each with an open query.
 const CURSORS: usize = 100;
@@ -183,11 +184,14 @@ impl State {
     /// Within `statement_timeout`, whose rest is for the rows.
     async fn execute(&mut self, statement: &str, params: &[Param]) -> Result<(StatementOutput, Deadline)> {
         let Some(limit) = self.settings.statement_timeout() else {
-            return Ok((self.session.execute(statement, params).await?, None));
+            let done = trace::statement("postgres", statement, self.session.execute(statement, params));
+            return Ok((done.await?, None));
         };
         let mut deadline = Box::pin(tokio::time::sleep(limit));
         tokio::select! {
-            output = self.session.execute(statement, params) => Ok((output?, Some(deadline))),
+            output = trace::statement("postgres", statement, self.session.execute(statement, params)) => {
+                Ok((output?, Some(deadline)))
+            }
             () = &mut deadline => Err(encode::timed_out()),
         }
     }

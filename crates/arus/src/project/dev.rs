@@ -11,7 +11,7 @@ use arus_engine::Engine;
 
 use super::{apply, folder_of};
 use crate::args::{DevArgs, Flags};
-use crate::server::{self, Doors, Ports};
+use crate::server::{self, Doors, Ports, Secured};
 use crate::{output, settings_file};
 
 /// Between two looks at the folder.
@@ -26,19 +26,24 @@ pub(crate) fn run(flags: Flags, args: &DevArgs) -> Result<ExitCode> {
         let listen = server::loopback(&flags)?;
         let doors = Doors::bind(&flags, listen, Ports::NextFree).await?;
         let data = flags.data.clone().map_or_else(|| folder.join(DATA), |data| folder.join(data));
-        let mut config = server::config(&flags, data)?;
+        let mut config = server::config(&flags, data.clone())?;
         config.name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         config.working_dir.clone_from(&folder);
         config.dashboards_dir = Some(folder.join("dashboards"));
         let engine = Engine::start(config)?;
         output::note(&format!("Arus {}: project {}", env!("CARGO_PKG_VERSION"), folder.display()));
-        doors.announce(None);
-        let console = format!("http://{}", doors.addresses.http);
+        let secured = Secured::open(&flags, &data, listen)?;
+        if flags.reset_admin {
+            server::tell_admin(&engine, true).await?;
+        }
+        doors.announce(secured.as_ref());
+        let scheme = if secured.is_some() { "https" } else { "http" };
+        let console = format!("{scheme}://{}", doors.addresses.http);
         tokio::spawn(follow(engine.clone(), folder, args.lose_rows));
         if args.open {
             open(&console);
         }
-        doors.serve(&engine, None).await
+        doors.serve(&engine, secured).await
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use tokio_postgres::error::{ErrorPosition, SqlState};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::server::Server;
@@ -62,6 +62,54 @@ fn typed_parameters_and_rows() {
         let sql = "SELECT id FROM orders WHERE price = $1 AND ok = $2 AND raw = $3 AND at_time > $4 AND id = ANY($5)";
         let found = client.query(sql, &[&0.5f64, &true, &&[0u8, 255][..], &at, &vec![1i64, 2]]).await.unwrap();
         assert_eq!(found.len(), 1);
+    });
+}
+
+#[test]
+fn rows_are_written_with_parameters() {
+    let server = orders();
+    with_client(&server, async |client: Client| {
+        let insert = "INSERT INTO orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let insert = client.prepare(insert).await.unwrap();
+        assert_eq!(insert.params()[..3], [Type::INT8, Type::TEXT, Type::INT4]);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_704_448_800_123);
+        let quoted = "it's; DROP TABLE orders --";
+        let tags = vec!["x".to_string(), "'".into()];
+        let raw: &[u8] = &[0, 255];
+        let row: [&(dyn ToSql + Sync); 9] = [&3i64, &quoted, &-2i32, &1.5f64, &7i16, &false, &raw, &tags, &at];
+        assert_eq!(client.execute(&insert, &row).await.unwrap(), 1);
+        let none = Option::<i32>::None;
+        let (text, number, small) = (Option::<&str>::None, Option::<f64>::None, Option::<i16>::None);
+        let (flag, bytes, list) = (Option::<bool>::None, Option::<Vec<u8>>::None, Vec::<String>::new());
+        let row: [&(dyn ToSql + Sync); 9] =
+            [&4i64, &text, &none, &number, &small, &flag, &bytes, &list, &Option::<SystemTime>::None];
+        client.execute(&insert, &row).await.unwrap();
+        let row = client.query_one("SELECT * FROM orders WHERE id = 3", &[]).await.unwrap();
+        assert_eq!((row.get::<_, &str>(1), row.get::<_, i32>(2), row.get::<_, f64>(3)), (quoted, -2, 1.5));
+        assert_eq!((row.get::<_, i16>(4), row.get::<_, bool>(5), row.get::<_, Vec<u8>>(6)), (7, false, raw.to_vec()));
+        assert_eq!((row.get::<_, Vec<String>>(7), row.get::<_, SystemTime>(8)), (tags, at));
+        let row = client.query_one("SELECT customer, tags FROM orders WHERE id = 4", &[]).await.unwrap();
+        assert_eq!((row.get::<_, Option<&str>>(0), row.get::<_, Vec<String>>(1)), (None, vec![]));
+        // As tools cast what they bind; a sum of a column and a value.
+        let update =
+            "UPDATE orders SET customer = $1::VARCHAR, qty = qty + $2 WHERE id = $3::BIGINT AND qty IS NOT NULL";
+        assert_eq!(client.execute(update, &[&"Grace", &5i32, &3i64]).await.unwrap(), 1);
+        let row = client.query_one("SELECT customer, qty FROM orders WHERE id = 3", &[]).await.unwrap();
+        assert_eq!((row.get::<_, &str>(0), row.get::<_, i32>(1)), ("Grace", 3));
+        // Names in PostgreSQL's quotes, as tools write them.
+        let update = "UPDATE \"public\".\"orders\" SET \"raw\" = $1 WHERE \"id\" = $2";
+        assert_eq!(client.execute(update, &[&vec![1u8], &3i64]).await.unwrap(), 1);
+        let cast =
+            "INSERT INTO public.orders (id, qty, \"at_time\") VALUES (4, 1, '2024-01-05 11:00:00.123+01'::timestamptz)";
+        client.simple_query(cast).await.unwrap();
+        let row = client.query_one("SELECT at_time FROM orders WHERE id = 4", &[]).await.unwrap();
+        assert_eq!(row.get::<_, SystemTime>(0), at);
+        assert_eq!(client.execute("DELETE FROM orders WHERE id IN ($1, $2)", &[&3i64, &4i64]).await.unwrap(), 2);
+        let row = client.query_one("SELECT count(*) FROM orders", &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 2);
+        let error = client.execute("INSERT INTO orders (id, nope) VALUES ($1, $2)", &[&1i64, &"x"]).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!((error.code(), error.position()), (&SqlState::UNDEFINED_COLUMN, Some(&ErrorPosition::Original(25))));
     });
 }
 

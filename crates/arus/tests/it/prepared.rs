@@ -52,6 +52,13 @@ fn values_are_bound_in_their_types() {
             .unwrap();
         let all = "EXECUTE every (1, 3, 0.5, true, timestamptz '2024-01-05 10:00:00.123+00', ARRAY['a', 'b c'], 1.25)";
         assert_eq!(first(&client, all).await, some(&["2.25"]));
+        // A statement that writes.
+        client
+            .simple_query("PREPARE add (bigint, text) AS INSERT INTO orders (id, customer) VALUES ($1, $2)")
+            .await
+            .unwrap();
+        client.simple_query("EXECUTE add (7, 'Grace'); EXECUTE add (8, NULL)").await.unwrap();
+        server.eventually("SELECT COUNT(*) FROM orders", "4");
         // As drivers ask when they do not know what a text holds.
         let row = client.query_one("EXECUTE q (2, 'Ada')", &[]).await.unwrap();
         assert_eq!(row.get::<_, i64>("id"), 1);

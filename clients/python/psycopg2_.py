@@ -73,16 +73,19 @@ def written():
     insert = 'INSERT INTO orders (id, customer, amount, qty, price, ok, "day", ts, tags, "raw") VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)'
     found = [executed(insert, values)]
     found.append(executed("UPDATE orders SET customer = %s, qty = qty + %s WHERE id = %s", ("x", 1, 10)))
-    found.append(rows("SELECT customer, amount, qty, price, ok, day, ts, tags, raw FROM orders WHERE id = 10"))
+    found.append(whole(lambda: rows("SELECT customer, amount, qty, price, ok, day, ts, tags, encode(raw, 'hex') FROM orders WHERE id = 10")))
     found.append(executed("DELETE FROM orders WHERE id = %s", (10,)))
     return found
 
 
 def executed(sql, values):
-    with conn.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.statusmessage
+    def run():
+        with conn.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.statusmessage
+
+    return whole(run)
 
 
 conn.set_session(readonly=False)
-check("written", lambda: whole(written))
+check("written", written)

@@ -37,7 +37,7 @@ fn look(server: &Server) {
     eventually(server, "SELECT CAST(window_start AS TEXT), n FROM per_minute", "2024-01-01 00:00:00|2");
     eventually(server, "SELECT DISTINCT card FROM seen ORDER BY card", "a\nb");
     assert_eq!(ask(server, "SELECT card, owner FROM cards ORDER BY card"), "a|Ada\nb|Grace");
-    assert_eq!(ask(server, "SELECT COUNT(*) FROM large"), "3");
+    assert_eq!(ask(server, "SELECT COUNT(*) FROM big"), "3");
     eventually(server, "SELECT COUNT(*) FROM \"payments$late\"", "1");
     eventually(server, "SELECT alert, severity, summary FROM arus.alert_cases", "declines|warning|card a: 2");
     assert_eq!(ask_as(server, "bob", "SELECT COUNT(*) FROM per_card").unwrap(), "2");
@@ -97,7 +97,7 @@ fn a_folder_is_kept() {
         "CREATE MATERIALIZED TABLE per_minute AS SELECT window_start, COUNT(*) AS n
          FROM TUMBLE(TABLE payments, DESCRIPTOR(ts), INTERVAL '1' MINUTE) GROUP BY window_start, window_end",
         "CREATE MATERIALIZED TABLE seen AS SELECT DISTINCT card FROM payments",
-        "CREATE VIEW large AS SELECT id FROM payments WHERE amount >= 10",
+        "CREATE VIEW big AS SELECT id FROM payments WHERE amount >= 10",
         "CREATE ALERT declines ON (SELECT card, COUNT(*) AS n FROM payments WHERE status = 'declined' GROUP BY card
          HAVING COUNT(*) >= 2) KEY (card) SEVERITY WARNING SUMMARY 'card {card}: {n}'",
         "INSERT INTO cards VALUES ('a', 'Ada'), ('b', 'nobody yet'), ('x', 'gone')",

@@ -132,7 +132,7 @@ where
         let parent = span.parent().and_then(|p| p.extensions().get::<Open>().map(|open| (open.trace, open.id)));
         let (own, trace) = {
             let mut rng = self.rng.lock().expect("no holder of this lock panics");
-            (rng.next_u64().max(1), (u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())).max(1))
+            (rng.next_u64().max(1), ((u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64())).max(1))
         };
         let mut fields = Fields(Map::new());
         attributes.record(&mut fields);

@@ -107,6 +107,7 @@ fn simulated_faults_lose_nothing() {
     let seeds = total.1.runs;
     println!("simulator: {seeds} seeds, {:.0} a second: {}", seeds as f64 / seconds, total.1);
     assert!(seeds < 100 || total.1.pipeline_restarts > 0, "no pipeline has failed");
+    assert!(seeds < 100 || total.1.rests > 0, "no pipeline was suspended");
     assert!(total.0.is_empty(), "ARUS_SEED={} replays the failure", total.0[0].0);
 }
 
@@ -152,6 +153,7 @@ impl Seen {
         self.restored += other.restored;
         self.troubles += other.troubles;
         self.pipeline_restarts += other.pipeline_restarts;
+        self.rests += other.rests;
         self.epochs_checked += other.epochs_checked;
     }
 }
@@ -167,6 +169,7 @@ impl std::fmt::Display for Seen {
             restored,
             troubles,
             pipeline_restarts,
+            rests,
             epochs_checked,
             ..
         } = self;
@@ -174,7 +177,7 @@ impl std::fmt::Display for Seen {
             f,
             "{steps} steps, {kills} kills and {power_failures} power failures ({in_recovery} in recovery), {faults} faults armed, \
              {restored} checkpoints restored, {troubles} calls failed for one pipeline, {pipeline_restarts} pipelines started again by \
-             themselves, {epochs_checked} epochs checked"
+             themselves, {rests} suspended or resumed, {epochs_checked} epochs checked"
         )
     }
 }

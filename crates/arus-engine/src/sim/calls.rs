@@ -9,6 +9,7 @@ use arus_storage::log::BatchBuilder;
 use bytes::Bytes;
 
 use super::world::{Asked, World};
+use crate::jobs::{Job, JobKind, JobStatus};
 
 const PRODUCER: &str = "producer ";
 
@@ -98,6 +99,24 @@ impl World {
         let mut session = platform.session(Door::Http);
         let call = async move { session.execute(&sql, &[]).await.map(|_| ()) };
         self.push(Asked::Statement { at }, Box::pin(call));
+    }
+
+    /// A pipeline is suspended, or goes on; at the end all that stand still go on.
+    pub(super) fn rest(&mut self) {
+        let Some(server) = self.server.as_ref().filter(|_| self.shape.rests) else { return };
+        let jobs = server.engine.shared.jobs.all();
+        let stands = |job: &Arc<Job>| job.status() == JobStatus::Suspended;
+        let made = jobs.iter().filter(|job| job.spec.kind == JobKind::MaterializedTable);
+        let of_them: Vec<_> = made.filter(|job| !self.quiet || stands(job)).cloned().collect();
+        if of_them.is_empty() {
+            return;
+        }
+        let job = &of_them[self.rng.below(of_them.len() as u64) as usize];
+        let what = if stands(job) { "RESUME" } else { "SUSPEND" };
+        let sql = format!("ALTER MATERIALIZED TABLE {} {what}", job.spec.name);
+        let mut session = server.engine.platform().session(Door::Http);
+        self.say(|| sql.clone());
+        self.push(Asked::Rest, Box::pin(async move { session.execute(&sql, &[]).await.map(|_| ()) }));
     }
 
     fn is_inserting(&self) -> bool {

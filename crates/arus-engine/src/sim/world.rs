@@ -51,6 +51,8 @@ pub(super) enum Asked {
     Keyed { key: i64, n: i64 },
     /// A statement of the catalog and what it makes.
     Statement { at: usize },
+    /// SUSPEND or RESUME.
+    Rest,
 }
 
 pub(super) struct Server {
@@ -72,6 +74,8 @@ pub(super) struct Shape {
     crashes: u64,
     steps: u64,
     rows: usize,
+    /// Pipelines are suspended and resumed.
+    pub(super) rests: bool,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -86,6 +90,8 @@ pub(super) struct Seen {
     /// Calls that failed for one pipeline alone.
     pub(super) troubles: u64,
     pub(super) pipeline_restarts: u64,
+    /// SUSPEND and RESUME that were done.
+    pub(super) rests: u64,
     pub(super) epochs_checked: u64,
     pub(super) digest: u64,
 }
@@ -118,7 +124,8 @@ impl World {
         let mut rng = Rng::seeded(seed);
         let fs = MemoryFs::new();
         fs.create_dir_all(Path::new("/data")).expect("a simulated disk");
-        let shape = Shape::choose(&mut rng);
+        let mut shape = Shape::choose(&mut rng);
+        shape.rests = seed % 4 == 3;
         World {
             clock: Arc::new(SimClock(AtomicU64::new(1_000_000))),
             fs,
@@ -330,7 +337,8 @@ impl World {
             20..45 => alive = self.data_turn(),
             45..60 => self.checkpoint_turn(),
             60..75 => drop(server.engine.shared.log.sync_all()),
-            75..95 => self.send(),
+            75..85 => self.send(),
+            85..95 if !self.shape.rests => self.send(),
             _ => self.statement(),
         }
         self.after_turn(alive)
@@ -478,6 +486,8 @@ impl World {
                 known.0 = known.0.max(n);
             }
             (Asked::Keyed { .. }, Err(_)) => {}
+            (Asked::Rest, Ok(())) => self.seen.rests += 1,
+            (Asked::Rest, Err(e)) => self.say(|| format!("not done: {e}")),
             (Asked::Statement { at }, Ok(())) => {
                 let (name, _) = &self.shape.statements[at];
                 self.say(|| format!("statement {name} is done"));
@@ -500,9 +510,12 @@ impl World {
     fn statement(&mut self) {
         let at = self.next_statement;
         let Some(server) = &self.server else { return };
-        let waiting = server.calls.iter().any(|(asked, _)| matches!(asked, Asked::Statement { .. }));
-        if waiting || at >= self.shape.statements.len() {
+        let waiting = server.calls.iter().any(|(asked, _)| matches!(asked, Asked::Statement { .. } | Asked::Rest));
+        if waiting {
             return;
+        }
+        if at >= self.shape.statements.len() || self.shape.rests && !self.quiet && self.rng.below(2) == 0 {
+            return self.rest();
         }
         let sql = self.shape.statements[at].1.clone();
         self.execute(at, sql);
@@ -569,6 +582,7 @@ impl Shape {
             crashes: 1 + rng.below(4),
             steps: 200 + rng.below(500),
             rows: 20 + rng.below(120) as usize,
+            rests: false,
         };
         if rng.below(3) == 0 {
             rest.push(made("sizes", "SELECT n, COUNT(*) AS keys FROM agg GROUP BY n"));

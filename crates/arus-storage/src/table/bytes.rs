@@ -125,8 +125,11 @@ fn words(bytes: &[u8; INLINE]) -> [u64; 3] {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher as _;
+
     use arus_core::rng::Rng;
 
+    use super::super::key_hash::KeyHash;
     use super::*;
 
     #[test]
@@ -138,11 +141,7 @@ mod tests {
             // Few values, so that many have a beginning in common.
             (0..rng.below(longest + 1)).map(|_| [0, 1, 255][rng.below(3) as usize]).collect()
         };
-        let hash = |value: &dyn Fn(&mut std::hash::DefaultHasher)| {
-            let mut hasher = std::hash::DefaultHasher::new();
-            value(&mut hasher);
-            hasher.finish()
-        };
+        let by = KeyHash::default();
         for round in 0..20_000 {
             let longest = if round % 2 == 0 { 4 } else { 30 };
             let (a, b) = (some(longest), some(longest));
@@ -150,7 +149,7 @@ mod tests {
             assert_eq!(x.cmp(&y), a.cmp(&b), "{a:?} {b:?}");
             assert_eq!(x == y, a == b, "{a:?} {b:?}");
             assert_eq!((x.as_ref(), x.len()), (a.as_slice(), a.len()));
-            assert_eq!(hash(&|h| x.hash(h)), hash(&|h| a.as_slice().hash(h)));
+            assert_eq!(by.hash_one(&x), by.hash_one(a.as_slice()));
         }
     }
 }

@@ -1,4 +1,4 @@
-// What looking costs: node e2e/cost.mjs --arus PATH [--opt TEXT] [--seconds 20] [--front] [--out FILE]
+// What looking costs: node e2e/cost.mjs --arus PATH [--opt TEXT] [--seconds 20] [--front] [--out FILE] [--shot FILE]
 // Twelve live panels at four updates a second (the server's CPU, the page's frames), a table of a million rows that is scrolled, first
 // paint and weight of the overview. Writes a report to FILE, or prints it. Nothing else should run meanwhile: the report says how much did.
 
@@ -104,7 +104,7 @@ async function panels(browser, out) {
     const watched = await measured(() => watchPage(page, seconds * 1_000));
     going = false;
     await feeding;
-    await page.screenshot({ path: '/tmp/arus-twelve.png' });
+    if (option('shot')) await page.screenshot({ path: resolve(option('shot')) });
     if (page.complaints.length > 0) throw new Error(page.complaints.join('; '));
     await page.context().close();
     const { frames, tasks, updatesPerPanel } = watched.result;
@@ -198,7 +198,7 @@ async function firstPaint(browser, out) {
     const board = await weigh('/dashboards/shop', '.uplot canvas');
     const kB = (kinds) => [...kinds].filter(([kind]) => kind !== 'answers').reduce((sum, [, bytes]) => sum + bytes, 0) / 1_000;
     const parts = (kinds) => [...kinds].sort((a, b) => b[1] - a[1]).map(([kind, bytes]) => `${kind.toLowerCase()} ${(bytes / 1_000).toFixed(0)}`).join(', ');
-    out.push('## First paint and weight', '', 'The demo, from the binary, nothing in the cache; five times.', '',
+    out.push('## First paint and weight', '', `The demo, ${front ? 'the pages from \`dist\`' : 'from the binary'}, nothing in the cache; five times.`, '',
       '| | | gate |', '|---|---|---|',
       `| first paint of the overview, median | ${median(overview.map((each) => each.paint)).toFixed(0)} ms | 1,000 ms |`,
       `| slowest | ${Math.max(...overview.map((each) => each.paint)).toFixed(0)} ms | |`,
@@ -211,7 +211,7 @@ async function firstPaint(browser, out) {
 
 const git = (...words) => execFileSync('git', words, { encoding: 'utf8' }).trim();
 const out = [`# console, ${new Date().toISOString().slice(0, 10)}`, '', `    node console/e2e/cost.mjs --arus BINARY --seconds ${seconds}${front ? ' --front' : ''}`, '',
-  `Machine: ${cpus().length} cores, ${cpus()[0].model.replace(/\s+/g, ' ')}, ${(totalmem() / 2 ** 30).toFixed(0)} GB, Linux ${release()}. Commit ${git('rev-parse', '--short', 'HEAD')}. Binary: ${option('opt', 'release')}. The browser runs on the same cores, without a GPU.`, ''];
+  `Machine: ${cpus().length} cores, ${cpus()[0].model.replace(/\s+/g, ' ')}, ${(totalmem() / 2 ** 30).toFixed(0)} GB, Linux ${release().split('-')[0]}. Commit ${git('rev-parse', '--short', 'HEAD')}. Binary: ${option('opt', 'release')}. The browser runs on the same cores, without a GPU.`, ''];
 const browser = await launch();
 try {
   for (const measure of [panels, bigTable, firstPaint]) await measure(browser, out);

@@ -2,7 +2,7 @@
 //! Invariants: one stream at most, none while the page is hidden or the server gone; a paused page gets each answer once; an old
 //! answer stays until a newer one is here.
 
-import { untrack } from 'svelte';
+import { flushSync, untrack } from 'svelte';
 import { Refused, watch, type Answer, type Question, type Refusal, type Watched } from './api';
 import { connection, type Cut } from './connection.svelte';
 
@@ -10,6 +10,8 @@ import { connection, type Cut } from './connection.svelte';
 const SETTLE_MS = 30;
 /** The server says something each second: a stream that is silent for so long is lost. */
 const SILENT_MS = 30_000;
+/** What drawing takes of a frame. */
+const FRAME_MS = 8;
 
 /** What is known of one panel. */
 export class Feed {
@@ -32,6 +34,9 @@ export class Watch {
   #answered = '';
   #heardAt = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** The newest answer of each panel that is not drawn yet. */
+  #undrawn = new Map<string, Watched>();
+  #frame = 0;
 
   start(): () => void {
     this.#running = true;
@@ -44,6 +49,7 @@ export class Watch {
       document.removeEventListener('visibilitychange', hidden);
       if (this.#timer) clearTimeout(this.#timer);
       this.#timer = null;
+      cancelAnimationFrame(this.#frame);
       this.#close();
     };
   }
@@ -121,19 +127,44 @@ export class Watch {
   }
 
   #take(line: Watched): void {
-    const { incarnation, epoch, as_of_ms } = line;
-    for (const id of line.panel === undefined ? (line.same ?? []) : [line.panel]) {
-      const feed = this.#feeds.get(id);
-      if (!feed) continue;
-      if (line.error) {
-        feed.refusal = line.error;
-        continue;
-      }
-      feed.cut = { incarnation, epoch, as_of_ms };
-      feed.range = [line.from_ms, line.to_ms];
-      feed.refusal = null;
-      if (line.data) feed.answer = { incarnation, epoch, as_of_ms, ...line.data };
+    if (line.panel !== undefined) {
+      this.#undrawn.set(line.panel, line);
+      this.#frame ||= requestAnimationFrame(() => this.#draw());
+      return;
     }
+    const { same, ...at } = line;
+    for (const id of same ?? []) {
+      const undrawn = this.#undrawn.get(id);
+      if (undrawn) Object.assign(undrawn, at);
+      else this.#show(id, at);
+    }
+  }
+
+  /** As many panels as fit into a frame, at least one: twelve charts at once would hold up the page. */
+  #draw(): void {
+    this.#frame = 0;
+    const begun = performance.now();
+    for (const [id, line] of this.#undrawn) {
+      this.#undrawn.delete(id);
+      this.#show(id, line);
+      flushSync();
+      if (performance.now() - begun > FRAME_MS) break;
+    }
+    if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #show(id: string, line: Watched): void {
+    const feed = this.#feeds.get(id);
+    if (!feed) return;
+    if (line.error) {
+      feed.refusal = line.error;
+      return;
+    }
+    const { incarnation, epoch, as_of_ms } = line;
+    feed.cut = { incarnation, epoch, as_of_ms };
+    feed.range = [line.from_ms, line.to_ms];
+    feed.refusal = null;
+    if (line.data) feed.answer = { incarnation, epoch, as_of_ms, ...line.data };
   }
 
   #close(): void {

@@ -1,14 +1,11 @@
 //! The sink of CREATE ALERT: rows go by an outbox to the engine, which keeps what is firing.
 
-use std::sync::Arc;
-
 use arus_core::catalog::TableDef;
-use arus_core::connector::{ConnectContext, Connector, OptionDef, SinkWriter, Source};
+use arus_core::connector::{ConnectContext, Connector, OptionDef, SinkWriter};
 use arus_core::error::Code;
 use arus_core::{Error, Result};
 
 use crate::outbox::OutboxWriter;
-use crate::sink::not_a_source;
 
 pub(crate) struct Alert;
 
@@ -21,16 +18,8 @@ impl Connector for Alert {
         &[]
     }
 
-    fn is_source(&self) -> bool {
-        false
-    }
-
     fn is_sink(&self) -> bool {
         true
-    }
-
-    fn source(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Arc<dyn Source>> {
-        Err(not_a_source(self.name(), table))
     }
 
     fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {

@@ -7,15 +7,15 @@ mod http;
 mod smtp;
 mod wire;
 
+use std::path::Path;
 use std::time::Duration;
 
 use arus_core::connector::HostPolicy;
 use arus_core::error::Code;
 use arus_core::fs::SharedFs;
+use arus_core::limits::NOTIFY_MS;
 use arus_core::{Error, Result};
 
-/// How long all of one notification may take.
-const ANSWER: Duration = Duration::from_secs(15);
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 const SMTP_PORT: u16 = 587;
@@ -52,6 +52,15 @@ pub struct Message<'a> {
     /// For programs: a JSON document.
     pub json: &'a str,
     pub now_ms: i64,
+}
+
+/// What a notification may use of the process.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    pub hosts: &'a HostPolicy,
+    pub fs: &'a SharedFs,
+    /// A file of certificate authorities in place of those that this machine trusts.
+    pub authorities: Option<&'a Path>,
 }
 
 impl Target {
@@ -111,21 +120,22 @@ impl Target {
     }
 
     /// Sends once. It is there when this returns; after an error it may be there all the same.
-    pub async fn send(&self, message: &Message<'_>, hosts: &HostPolicy, fs: &SharedFs) -> Result<()> {
-        self.check_allowed(hosts)?;
+    pub async fn send(&self, message: &Message<'_>, outside: Outside<'_>) -> Result<()> {
+        self.check_allowed(outside.hosts)?;
         let sent = async {
-            let wire = wire::connect(&self.host, self.port, self.tls, fs).await?;
+            let wire = wire::connect(&self.host, self.port, self.tls, outside).await?;
             match &self.way {
                 Way::Webhook { path, authorization } => {
                     http::post(wire, (&self.host, self.port), path, authorization.as_deref(), message).await
                 }
-                Way::Mail(mail) => mail.send(wire, &self.host, message, fs).await,
+                Way::Mail(mail) => mail.send(wire, &self.host, message, outside).await,
             }
         };
-        match tokio::time::timeout(ANSWER, sent).await {
+        match tokio::time::timeout(Duration::from_millis(NOTIFY_MS), sent).await {
             Ok(sent) => sent.map_err(|e| e.in_context(format!("{}:{}", self.host, self.port))),
             Err(_) => {
-                Err(Error::external(format!("{}:{}: no answer for {} s", self.host, self.port, ANSWER.as_secs())))
+                let seconds = NOTIFY_MS / 1_000;
+                Err(Error::external(format!("{}:{}: no answer for {seconds} s", self.host, self.port)))
             }
         }
     }
@@ -150,20 +160,6 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Base64, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let value = chunk.iter().enumerate().fold(0u32, |value, (i, byte)| value | u32::from(*byte) << (16 - 8 * i));
-        for i in 0..4 {
-            let letter = LETTERS[(value >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -21,55 +21,23 @@ const DAMAGE: &str = "scan.damage";
 
 /// Options of a table without a `'connector'`; those of its format stand behind `json.`.
 pub const TOPIC_OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: "format",
-        kind: OptionKind::Text,
-        required: false,
-        default: Some("json"),
-        about: "how the values of the topic's records are written",
-    },
-    OptionDef {
-        name: "partitions",
-        kind: OptionKind::Integer,
-        required: false,
-        default: Some("1"),
-        about: "partitions of the topic, fixed when it is made",
-    },
-    OptionDef {
-        name: "retention.time",
-        kind: OptionKind::Duration,
-        required: false,
-        default: Some("7 d"),
-        about: "records older than that may go",
-    },
-    OptionDef {
-        name: "retention.bytes",
-        kind: OptionKind::Size,
-        required: false,
-        default: None,
-        about: "a partition larger than that loses its oldest records",
-    },
-    OptionDef {
-        name: STARTUP_MODE,
-        kind: OptionKind::Choice(&["earliest-offset", "latest-offset", "timestamp"]),
-        required: false,
-        default: Some("earliest-offset"),
-        about: "where a new pipeline begins",
-    },
-    OptionDef {
-        name: STARTUP_TIMESTAMP,
-        kind: OptionKind::Integer,
-        required: false,
-        default: None,
-        about: "milliseconds since 1970 for the mode timestamp",
-    },
-    OptionDef {
-        name: DAMAGE,
-        kind: OptionKind::Choice(&["fail", "skip"]),
-        required: false,
-        default: Some("fail"),
-        about: "at records that the disk has damaged: fail names them, skip reads on behind them",
-    },
+    OptionDef::new("format", OptionKind::Text, "how the values of the topic's records are written").default_to("json"),
+    OptionDef::new("partitions", OptionKind::Integer, "partitions of the topic, fixed when it is made").default_to("1"),
+    OptionDef::new("retention.time", OptionKind::Duration, "records older than that may go").default_to("7 d"),
+    OptionDef::new("retention.bytes", OptionKind::Size, "a partition larger than that loses its oldest records"),
+    OptionDef::new(
+        STARTUP_MODE,
+        OptionKind::Choice(&["earliest-offset", "latest-offset", "timestamp"]),
+        "where a new pipeline begins",
+    )
+    .default_to("earliest-offset"),
+    OptionDef::new(STARTUP_TIMESTAMP, OptionKind::Integer, "milliseconds since 1970 for the mode timestamp"),
+    OptionDef::new(
+        DAMAGE,
+        OptionKind::Choice(&["fail", "skip"]),
+        "at records that the disk has damaged: fail names them, skip reads on behind them",
+    )
+    .default_to("fail"),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

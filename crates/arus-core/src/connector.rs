@@ -17,6 +17,7 @@ use crate::change::{ChangeBatch, RowKind};
 use crate::clock::SharedClock;
 use crate::datum::Datum;
 use crate::delivery::{MarkName, OutboxRows, SinkDelivery};
+use crate::error::Code;
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
 use crate::plan::ChangelogMode;
@@ -47,6 +48,21 @@ pub struct OptionDef {
     pub required: bool,
     pub default: Option<&'static str>,
     pub about: &'static str,
+}
+
+impl OptionDef {
+    /// One that may be left out.
+    pub const fn new(name: &'static str, kind: OptionKind, about: &'static str) -> Self {
+        OptionDef { name, kind, required: false, default: None, about }
+    }
+
+    pub const fn default_to(self, value: &'static str) -> Self {
+        OptionDef { default: Some(value), ..self }
+    }
+
+    pub const fn required(self) -> Self {
+        OptionDef { required: true, ..self }
+    }
 }
 
 // ---- connectors ----------------------------------------------------------------------------------------
@@ -133,23 +149,33 @@ pub trait Connector: Send + Sync {
         vec![]
     }
 
-    fn is_source(&self) -> bool;
+    /// With [`Connector::source`].
+    fn is_source(&self) -> bool {
+        false
+    }
 
-    fn is_sink(&self) -> bool;
+    /// With [`Connector::sink`].
+    fn is_sink(&self) -> bool {
+        false
+    }
 
     /// What a sink of this table accepts (insert-only, upsert, all).
     fn sink_mode(&self, _table: &TableDef) -> ChangelogMode {
         ChangelogMode::ALL
     }
 
-    fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>>;
+    fn source(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Arc<dyn Source>> {
+        Err(one_way(self.name(), table, "sink", "source"))
+    }
 
     /// A source of which only these physical columns are read: one that makes rows may leave the others NULL.
     fn source_of(&self, table: &TableDef, _columns: &RowSchema, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
         self.source(table, cx)
     }
 
-    fn sink(&self, table: &TableDef, cx: &ConnectContext) -> Result<Box<dyn SinkWriter>>;
+    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
+        Err(one_way(self.name(), table, "source", "sink"))
+    }
 
     /// Whether each task of a pipeline may have a writer of its own. Else all rows come to one.
     fn parallel_sink(&self) -> bool {
@@ -170,6 +196,12 @@ pub trait Connector: Send + Sync {
     fn delivery(&self, table: &TableDef, _mark: MarkName, _cx: &ConnectContext) -> Result<Box<dyn SinkDelivery>> {
         Err(Error::bug(format!("connector '{}' of table '{}' has no outbox", self.name(), table.path)))
     }
+}
+
+fn one_way(connector: &str, table: &TableDef, is: &str, asked: &str) -> Error {
+    let path = &table.path;
+    Error::user(format!("table '{path}': connector '{connector}' can only be used as a {is}, not as a {asked}"))
+        .with_code(Code::NotSupported)
 }
 
 // ---- sources -------------------------------------------------------------------------------------------

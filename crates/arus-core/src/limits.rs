@@ -67,6 +67,9 @@ pub const SQL_TEXT_BYTES: usize = 16 << 20;
 pub const SQL_NESTING: u32 = 100;
 /// Height of an expression's tree, which chains such as `a + b + c ..` make as well.
 pub const SQL_HEIGHT: u32 = 512;
+/// Stack of each thread that reads, plans or computes a statement: all of them walk trees of [`SQL_NESTING`] and [`SQL_HEIGHT`]
+/// by recursion. Memory is taken for what is used of it alone.
+pub const STACK_BYTES: usize = 32 << 20;
 /// Nesting of a JSON value.
 pub const JSON_DEPTH: usize = 128;
 /// One Kafka record batch, compressed or not: what a hostile one can make a reader hold.
@@ -138,3 +141,29 @@ pub const TOKEN_MS: i64 = 12 * 3_600_000;
 pub const DASHBOARD_BYTES: usize = 1 << 20;
 /// Files of dashboards that are read; those behind them by name are not seen.
 pub const DASHBOARDS: usize = 500;
+/// Alerts of a server: each is a pipeline and a file.
+pub const ALERTS: usize = 1_000;
+/// Cases of an alert that fire at once: more of them are counted, since nobody reads a thousand and one messages.
+pub const ALERT_CASES: usize = 1_000;
+/// Rows that stand for one case: beyond them the oldest is forgotten.
+pub const ALERT_CASE_ROWS: usize = 1_000;
+/// Events of an alert that are kept for readers, in the file that is written as a whole.
+pub const ALERT_EVENTS: usize = 500;
+/// Notifications of an alert that wait for one notifier: beyond them the oldest goes, and is counted.
+pub const ALERT_MESSAGES: usize = 1_000;
+/// A text of a row in a summary.
+pub const ALERT_SUMMARY_CHARS: usize = 500;
+/// Events of a backtest that are shown; all are counted.
+pub const BACKTEST_EVENTS: usize = 1_000;
+/// Before a notification is tried again; twice as long each time in a row.
+pub const NOTIFY_PAUSE_MS: i64 = 1_000;
+/// The longest of these pauses: who is back is told within this time.
+pub const NOTIFY_PAUSE_MAX_MS: i64 = 60_000;
+/// How long all of one notification may take.
+pub const NOTIFY_MS: u64 = 15_000;
+/// What of a webhook's answer is looked at.
+pub const NOTIFY_ANSWER_BYTES: usize = 4 << 10;
+/// A longer line is no answer of a mail server.
+pub const MAIL_LINE_BYTES: usize = 4 << 10;
+/// Lines of one answer of a mail server.
+pub const MAIL_LINES: usize = 64;

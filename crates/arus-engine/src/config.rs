@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub allow_hosts: Vec<String>,
     /// Who may be told of alerts: URLs by name.
     pub notifiers: BTreeMap<String, String>,
+    /// A file of certificate authorities in place of those that this machine trusts, for notifiers.
+    pub authorities: Option<PathBuf>,
     /// A folder with a file for each secret.
     pub secrets: Option<PathBuf>,
     /// Passwords are asked for even while there is no user: others than this machine may connect.
@@ -89,6 +91,7 @@ impl EngineConfig {
             allow_paths: vec![],
             allow_hosts: vec![],
             notifiers: BTreeMap::new(),
+            authorities: None,
             secrets: None,
             ask_passwords: false,
             working_dir,

@@ -32,8 +32,9 @@ impl Shared {
         let files = entries.into_iter().filter(|e| !e.is_dir && e.path.extension().is_some_and(|x| x == ENDING));
         for entry in files.take(DASHBOARDS) {
             let name = entry.path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            // A file may go while the folder is read.
-            if let Some(text) = self.dashboard_text(&entry.path)? {
+            // One that cannot be read keeps no other from being shown. A file may go while the folder is read.
+            let text = self.dashboard_text(&entry.path).unwrap_or_else(|e| Some(format!("# {e}\n")));
+            if let Some(text) = text {
                 all.insert(name.clone(), Dashboard { name, text, file: Some(entry.path) });
             }
         }
@@ -41,10 +42,11 @@ impl Shared {
     }
 
     fn dashboard_text(&self, path: &Path) -> Result<Option<String>> {
+        let size = self.config.fs.open(path).and_then(|file| file.len());
+        if size.is_ok_and(|size| size > DASHBOARD_BYTES as u64) {
+            return Err(Error::user(format!("'{}' is larger than {} KB", path.display(), DASHBOARD_BYTES >> 10)));
+        }
         match self.config.fs.read(path) {
-            Ok(bytes) if bytes.len() > DASHBOARD_BYTES => {
-                Err(Error::user(format!("'{}' is larger than {} KB", path.display(), DASHBOARD_BYTES >> 10)))
-            }
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io("read", path.display(), e)),
@@ -65,6 +67,9 @@ impl Shared {
             return Err(Error::not_supported("a dashboard of this server's own"));
         };
         let _one = self.projects.writing_dashboard.lock().expect("no holder of this lock panics");
+        let path = folder.join(format!("{name}.{ENDING}"));
+        // What nobody could see is not written over.
+        self.dashboard_text(&path)?;
         let there = self.dashboards()?.into_iter().find(|d| d.name == *name);
         if there.as_ref().map(Dashboard::tag) != change.seen {
             return Ok(Changed::Otherwise(there));
@@ -74,7 +79,6 @@ impl Shared {
                 .with_code(Code::Conflict)
                 .with_hint("change its file and `arus apply` the project, or save it by another name"));
         }
-        let path = folder.join(format!("{name}.{ENDING}"));
         let Some(text) = &change.text else {
             self.config.fs.remove_file(&path).map_err(|e| Error::io("remove", path.display(), e))?;
             return Ok(Changed::Done(None));
@@ -142,5 +146,15 @@ mod tests {
         assert_eq!(change("a", None, Some(seen)).expect("removed"), Changed::Done(None));
         assert_eq!(shared.dashboards().expect("none"), []);
         assert!(change("../a", Some("x"), None).is_err());
+        // One that is too large is in the list with why, hides no other, and is not written over.
+        change("small", Some("one"), None).expect("written");
+        fs.open_append(&folder.join("large.yaml"))
+            .expect("opens")
+            .append(&vec![b'x'; DASHBOARD_BYTES + 1])
+            .expect("fits");
+        let all = shared.dashboards().expect("both");
+        assert_eq!((all[0].name.as_str(), all[1].name.as_str()), ("large", "small"));
+        assert!(all[0].text.contains("is larger than 1024 KB"), "{}", all[0].text);
+        assert!(change("large", Some("x"), Some(all[0].tag())).is_err());
     }
 }

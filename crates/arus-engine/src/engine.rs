@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use arus_connect::Registry;
 use arus_core::connector::ConnectContext;
+use arus_core::limits::STACK_BYTES;
 use arus_core::read::Cut;
 use arus_core::secret::Secrets;
 use arus_core::{Error, Result};
@@ -221,7 +222,7 @@ impl Engine {
 
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let what = format!("thread {name}");
-    std::thread::Builder::new().name(name).spawn(run).map_err(|e| Error::io("start", what, e))
+    std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run).map_err(|e| Error::io("start", what, e))
 }
 
 fn connect_context(config: &EngineConfig) -> ConnectContext {

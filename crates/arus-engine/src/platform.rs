@@ -397,6 +397,6 @@ fn per_operator(shared: &Shared, out: &mut String) {
     }
 }
 
-fn label(text: &str) -> String {
+pub(crate) fn label(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ")
 }

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use arus_core::error::Code;
-use arus_core::project::{ApplyReply, ApplyRequest};
+use arus_core::limits::{DASHBOARD_BYTES, DASHBOARDS};
+use arus_core::project::{ApplyReply, ApplyRequest, ProjectFile};
 use arus_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -60,6 +61,7 @@ impl Engine {
             ))
             .with_code(Code::InvalidValue));
         }
+        check_dashboards(&request.dashboards)?;
         let _one = shared.projects.applying.lock().await;
         let record = shared.projects.get(&request.project).unwrap_or_else(|| Record::new(&request.project));
         let items = wanted::read(shared, &request, &record)?;
@@ -84,4 +86,15 @@ impl Engine {
         doing::Doing::new(self.clone(), record).all(&plan, &items, &request).await?;
         Ok(ApplyReply { plan: name, steps, done: true })
     }
+}
+
+/// They stand in the manifest: a project brings pictures, not documents.
+fn check_dashboards(dashboards: &[ProjectFile]) -> Result<()> {
+    let large = dashboards.iter().find(|d| d.text.len() > DASHBOARD_BYTES);
+    let wrong = match large {
+        Some(d) => format!("dashboard '{}' is larger than {} KB", d.name, DASHBOARD_BYTES >> 10),
+        None if dashboards.len() > DASHBOARDS => format!("expected at most {DASHBOARDS} dashboards"),
+        None => return Ok(()),
+    };
+    Err(Error::user(wrong).with_code(Code::InvalidValue))
 }

@@ -313,7 +313,10 @@ impl EngineSession {
                 Done { job: made.job, notices: made.notices, ..done("CREATE ALERT") }
             }
             Planned::AlterAlert { path, change } => {
-                Done { notices: shared.alter_alert(&path, change)?, ..done("ALTER ALERT") }
+                // It writes the alert's file.
+                let altered = tokio::task::spawn_blocking(move || shared.alter_alert(&path, change));
+                let notices = altered.await.map_err(|e| Error::bug(format!("ALTER ALERT: {e}")))??;
+                Done { notices, ..done("ALTER ALERT") }
             }
             Planned::DropAlert { path, if_exists } => {
                 shared.drop_alert(&path, if_exists).await?;

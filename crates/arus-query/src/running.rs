@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arus_core::limits::STACK_BYTES;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result};
@@ -37,6 +38,7 @@ impl Threads {
         let runtime = Builder::new_multi_thread()
             .worker_threads(cores)
             .thread_name("arus-query")
+            .thread_stack_size(STACK_BYTES)
             .on_thread_start(step_back)
             .enable_time()
             .build()?;

@@ -21,13 +21,28 @@ mod top;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
+use arus_core::limits::STACK_BYTES;
 use arus_core::{Error, ErrorKind};
 use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// On a thread with a stack of a known size: the main thread's is the system's choice.
 fn main() -> ExitCode {
+    let thread = std::thread::Builder::new().name("arus".into()).stack_size(STACK_BYTES).spawn(command_line);
+    match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // What has panicked has said so.
+        Ok(Err(_)) => ExitCode::from(101),
+        Err(e) => {
+            output::note(&format!("error: cannot start a thread: {e}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command_line() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use arus_core::limits::STACK_BYTES;
 use arus_core::limits::{DOOR_CONNECTIONS, FILES_RESERVED};
 use arus_core::{Error, Result};
 use arus_engine::{Engine, EngineConfig, SMALLEST_BUDGET};
@@ -53,6 +54,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("arus-door")
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .map_err(|e| Error::io("start", "the threads of the doors", e))
@@ -64,6 +66,7 @@ pub(crate) fn config(flags: &Flags, data: PathBuf) -> Result<EngineConfig> {
     config.allow_paths.clone_from(&flags.allow_path);
     config.allow_hosts.clone_from(&flags.allow_host);
     config.notifiers = flags.notify.iter().cloned().collect();
+    config.authorities = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     config.secrets.clone_from(&flags.secrets);
     config.stdout = Arc::new(output::Stdout);
     config.stderr = Arc::new(output::Stderr);

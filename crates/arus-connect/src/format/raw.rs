@@ -26,20 +26,9 @@ const CHARSET: &str = "charset";
 const ENDIANNESS: &str = "endianness";
 
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: CHARSET,
-        kind: OptionKind::Choice(charset::NAMES),
-        required: false,
-        default: Some("UTF-8"),
-        about: "of a STRING column",
-    },
-    OptionDef {
-        name: ENDIANNESS,
-        kind: OptionKind::Choice(&["big-endian", "little-endian"]),
-        required: false,
-        default: Some("big-endian"),
-        about: "of numbers",
-    },
+    OptionDef::new(CHARSET, OptionKind::Choice(charset::NAMES), "of a STRING column").default_to("UTF-8"),
+    OptionDef::new(ENDIANNESS, OptionKind::Choice(&["big-endian", "little-endian"]), "of numbers")
+        .default_to("big-endian"),
 ];
 
 /// How the column lies in a record.

@@ -1,18 +1,19 @@
 //! A webhook: one POST of a JSON document, one answer.
 
+use arus_core::limits::NOTIFY_ANSWER_BYTES;
 use arus_core::{Error, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::Message;
 use super::wire::BoxWire;
-use super::{Message, base64};
 
-/// What of an answer is looked at.
-const ANSWER_BYTES: usize = 4 << 10;
 /// What of it is shown.
 const SHOWN: usize = 200;
 
 pub(super) fn basic(login: &str) -> String {
-    format!("Basic {}", base64(login.as_bytes()))
+    format!("Basic {}", STANDARD.encode(login))
 }
 
 pub(super) async fn post(
@@ -38,7 +39,7 @@ pub(super) async fn post(
     let mut answer = vec![];
     let mut buffer = [0; 1024];
     // Up to the end of the head; what follows is looked at where it came with it.
-    while answer.len() < ANSWER_BYTES && !answer.windows(4).any(|w| w == b"\r\n\r\n") {
+    while answer.len() < NOTIFY_ANSWER_BYTES && !answer.windows(4).any(|w| w == b"\r\n\r\n") {
         match wire.read(&mut buffer).await {
             Ok(0) => break,
             Ok(n) => answer.extend_from_slice(&buffer[..n]),

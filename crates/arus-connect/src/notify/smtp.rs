@@ -2,17 +2,16 @@
 //!
 //! A password is only sent over TLS, or to this machine itself.
 
-use arus_core::fs::SharedFs;
-use arus_core::text::Civil;
+use arus_core::limits::{MAIL_LINE_BYTES, MAIL_LINES};
+use arus_core::text::{Civil, DAYS, MONTHS};
 use arus_core::{Error, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::wire::{BoxWire, secured};
-use super::{Message, base64, decoded};
+use super::{Message, Outside, decoded};
 
-/// A longer line is no answer of a mail server.
-const LINE_BYTES_MAX: usize = 4 << 10;
-const LINES_MAX: usize = 64;
 /// Base64 in the lines of a mail.
 const BODY_COLUMNS: usize = 76;
 
@@ -52,7 +51,13 @@ impl Mail {
         Ok(Mail { login, from, to })
     }
 
-    pub(super) async fn send(&self, wire: BoxWire, host: &str, message: &Message<'_>, fs: &SharedFs) -> Result<()> {
+    pub(super) async fn send(
+        &self,
+        wire: BoxWire,
+        host: &str,
+        message: &Message<'_>,
+        outside: Outside<'_>,
+    ) -> Result<()> {
         let local = matches!(host, "localhost" | "127.0.0.1" | "::1");
         let mut talk = Talk { wire, pending: vec![] };
         talk.expect(220).await?;
@@ -61,7 +66,7 @@ impl Mail {
         if can.iter().any(|c| c.eq_ignore_ascii_case("STARTTLS")) {
             talk.say("STARTTLS", 220).await?;
             // What came before belongs to nobody.
-            talk = Talk { wire: secured(talk.wire, host, fs).await?, pending: vec![] };
+            talk = Talk { wire: secured(talk.wire, host, outside).await?, pending: vec![] };
             can = talk.hello().await?;
             safe = true;
         }
@@ -91,7 +96,7 @@ impl Mail {
     /// Head and body; the body is Base64, so that no line of it is a command and none is too long.
     fn mail(&self, message: &Message<'_>) -> String {
         let mut body = String::new();
-        let encoded = base64(message.text.as_bytes());
+        let encoded = STANDARD.encode(message.text);
         for line in encoded.as_bytes().chunks(BODY_COLUMNS) {
             body.push_str(&String::from_utf8_lossy(line));
             body.push_str("\r\n");
@@ -101,7 +106,7 @@ impl Mail {
              MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
             self.from,
             self.to.join(", "),
-            base64(message.subject.as_bytes()),
+            STANDARD.encode(message.subject),
             date(message.now_ms),
             message.id,
             body.trim_end()
@@ -121,12 +126,11 @@ fn address(text: &str) -> Result<String, String> {
 
 /// `Sun, 22 Nov 2026 04:00:00 +0000`
 fn date(ms: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let at = Civil::from_units(ms, 3);
     let (year, month, day_of_month) = at.date();
-    let day = DAYS[at.days.rem_euclid(7) as usize];
-    let month = MONTHS[(month.clamp(1, 12) - 1) as usize];
+    // 1970-01-01 was a Thursday.
+    let day = &DAYS[(at.days + 4).rem_euclid(7) as usize][..3];
+    let month = &MONTHS[(month.clamp(1, 12) - 1) as usize][..3];
     format!("{day}, {day_of_month} {month} {year} {:02}:{:02}:{:02} +0000", at.hour(), at.minute(), at.second())
 }
 
@@ -143,7 +147,7 @@ impl Talk {
     }
 
     async fn login(&mut self, user: &str, password: &str) -> Result<()> {
-        let plain = base64(format!("\0{user}\0{password}").as_bytes());
+        let plain = STANDARD.encode(format!("\0{user}\0{password}"));
         self.write(&format!("AUTH PLAIN {plain}")).await?;
         self.expect(235).await.map_err(|_| Error::external("the server refuses the login"))?;
         Ok(())
@@ -172,7 +176,7 @@ impl Talk {
                 return Err(Error::external(format!("the mail server answered: {line}")));
             }
             lines.push(line.get(4..).unwrap_or_default().to_string());
-            if line.as_bytes().get(3) != Some(&b'-') || lines.len() >= LINES_MAX {
+            if line.as_bytes().get(3) != Some(&b'-') || lines.len() >= MAIL_LINES {
                 return Ok(lines);
             }
         }
@@ -184,7 +188,7 @@ impl Talk {
                 let line: Vec<u8> = self.pending.drain(..=end).collect();
                 return Ok(String::from_utf8_lossy(&line).trim_end().to_string());
             }
-            if self.pending.len() > LINE_BYTES_MAX {
+            if self.pending.len() > MAIL_LINE_BYTES {
                 return Err(Error::external("the answer is no SMTP"));
             }
             let mut buffer = [0; 1024];

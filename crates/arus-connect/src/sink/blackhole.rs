@@ -1,13 +1,9 @@
 //! `'connector' = 'blackhole'`: takes every row and keeps none.
 
-use std::sync::Arc;
-
 use arus_core::catalog::TableDef;
-use arus_core::connector::{ConnectContext, Connector, OptionDef, SinkWriter, Source};
+use arus_core::connector::{ConnectContext, Connector, OptionDef, SinkWriter};
 use arus_core::plan::ChangelogMode;
 use arus_core::{ChangeBatch, Result};
-
-use crate::sink::not_a_source;
 
 pub(crate) struct Blackhole;
 
@@ -20,20 +16,12 @@ impl Connector for Blackhole {
         &[]
     }
 
-    fn is_source(&self) -> bool {
-        false
-    }
-
     fn is_sink(&self) -> bool {
         true
     }
 
     fn sink_mode(&self, _table: &TableDef) -> ChangelogMode {
         ChangelogMode::UPSERT
-    }
-
-    fn source(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Arc<dyn Source>> {
-        Err(not_a_source(self.name(), table))
     }
 
     fn sink(&self, _table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {

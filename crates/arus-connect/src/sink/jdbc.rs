@@ -7,11 +7,10 @@ mod delivery;
 mod text;
 mod url;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use arus_core::catalog::{ColumnKind, TableDef};
-use arus_core::connector::{ConnectContext, Connector, OptionDef, OptionKind, SinkWriter, Source};
+use arus_core::connector::{ConnectContext, Connector, OptionDef, OptionKind, SinkWriter};
 use arus_core::delivery::{MarkName, SinkDelivery};
 use arus_core::error::Code;
 use arus_core::plan::ChangelogMode;
@@ -20,7 +19,6 @@ use arus_core::{Error, Result, TypeKind};
 
 use crate::options::Options;
 use crate::outbox::{OutboxWriter, sink_schema};
-use crate::sink::not_a_source;
 use delivery::{JdbcDelivery, JdbcTarget};
 use url::PostgresUrl;
 
@@ -41,20 +39,8 @@ const fn option(name: &'static str, kind: OptionKind, default: Option<&'static s
 }
 
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: URL,
-        kind: OptionKind::Text,
-        required: true,
-        default: None,
-        about: "jdbc:postgresql://host:port/database",
-    },
-    OptionDef {
-        name: TABLE_NAME,
-        kind: OptionKind::Text,
-        required: true,
-        default: None,
-        about: "the table in Postgres, with its schema where it has one",
-    },
+    OptionDef::new(URL, OptionKind::Text, "jdbc:postgresql://host:port/database").required(),
+    OptionDef::new(TABLE_NAME, OptionKind::Text, "the table in Postgres, with its schema where it has one").required(),
     option(USERNAME, OptionKind::Text, None, "needs a password beside it"),
     option(PASSWORD, OptionKind::Text, None, "best as ${secret:name}"),
     option(DRIVER, OptionKind::Text, Some(POSTGRES_DRIVER), "no other one; it is built in"),
@@ -86,20 +72,12 @@ impl Connector for Jdbc {
         OPTIONS
     }
 
-    fn is_source(&self) -> bool {
-        false
-    }
-
     fn is_sink(&self) -> bool {
         true
     }
 
     fn sink_mode(&self, table: &TableDef) -> ChangelogMode {
         if table.primary_key.is_empty() { ChangelogMode::INSERT_ONLY } else { ChangelogMode::UPSERT }
-    }
-
-    fn source(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Arc<dyn Source>> {
-        Err(not_a_source(self.name(), table))
     }
 
     fn sink(&self, table: &TableDef, cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {

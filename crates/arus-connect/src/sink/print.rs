@@ -13,12 +13,11 @@ use arrow::datatypes::{
     Int64Type, Time32MillisecondType,
 };
 use arus_core::catalog::TableDef;
-use arus_core::connector::{ConnectContext, Connector, LineOutput, OptionDef, OptionKind, SinkWriter, Source};
+use arus_core::connector::{ConnectContext, Connector, LineOutput, OptionDef, OptionKind, SinkWriter};
 use arus_core::{ChangeBatch, LogicalType, Result, RowKind, TypeKind, text};
 
 use crate::format::json::timestamp_value;
 use crate::options::Options;
-use crate::sink::not_a_source;
 
 pub(crate) struct Print;
 
@@ -26,27 +25,9 @@ const IDENTIFIER: &str = "print-identifier";
 const STANDARD_ERROR: &str = "standard-error";
 
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: IDENTIFIER,
-        kind: OptionKind::Text,
-        required: false,
-        default: None,
-        about: "stands before each line: `id> +I[1]`",
-    },
-    OptionDef {
-        name: STANDARD_ERROR,
-        kind: OptionKind::Boolean,
-        required: false,
-        default: Some("false"),
-        about: "print to standard error",
-    },
-    OptionDef {
-        name: "sink.parallelism",
-        kind: OptionKind::Integer,
-        required: false,
-        default: None,
-        about: "accepted; the sink runs as its input does",
-    },
+    OptionDef::new(IDENTIFIER, OptionKind::Text, "stands before each line: `id> +I[1]`"),
+    OptionDef::new(STANDARD_ERROR, OptionKind::Boolean, "print to standard error").default_to("false"),
+    OptionDef::new("sink.parallelism", OptionKind::Integer, "accepted; the sink runs as its input does"),
 ];
 
 impl Connector for Print {
@@ -58,16 +39,8 @@ impl Connector for Print {
         OPTIONS
     }
 
-    fn is_source(&self) -> bool {
-        false
-    }
-
     fn is_sink(&self) -> bool {
         true
-    }
-
-    fn source(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Arc<dyn Source>> {
-        Err(not_a_source(self.name(), table))
     }
 
     fn sink(&self, table: &TableDef, cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {

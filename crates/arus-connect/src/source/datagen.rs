@@ -14,10 +14,8 @@ use arus_core::catalog::TableDef;
 use arus_core::change::arrow_bug;
 use arus_core::clock::SharedClock;
 use arus_core::connector::{
-    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, SinkWriter, Source, SourceReader,
-    Split,
+    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, Source, SourceReader, Split,
 };
-use arus_core::error::Code;
 use arus_core::text::Zone;
 use arus_core::{Error, Result};
 
@@ -29,29 +27,19 @@ pub(crate) struct Datagen;
 const ROWS_PER_SECOND: &str = "rows-per-second";
 const NUMBER_OF_ROWS: &str = "number-of-rows";
 
-const fn field(name: &'static str, kind: OptionKind, about: &'static str) -> OptionDef {
-    OptionDef { name, kind, required: false, default: None, about }
-}
-
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: ROWS_PER_SECOND,
-        kind: OptionKind::Integer,
-        required: false,
-        default: Some("10000"),
-        about: "rows in a second",
-    },
-    field(NUMBER_OF_ROWS, OptionKind::Integer, "rows in all; without it the source does not end"),
-    field("fields.#.kind", OptionKind::Choice(&["random", "sequence"]), "how the field is generated"),
-    field("fields.#.min", OptionKind::Number, "least value of a random number"),
-    field("fields.#.max", OptionKind::Number, "greatest value of a random number"),
-    field("fields.#.max-past", OptionKind::Duration, "how far a random timestamp may lie in the past"),
-    field("fields.#.start", OptionKind::Integer, "first value of a sequence"),
-    field("fields.#.end", OptionKind::Integer, "last value of a sequence; the source ends with it"),
-    field("fields.#.length", OptionKind::Integer, "characters, bytes or elements"),
-    field("fields.#.null-rate", OptionKind::Number, "share of NULLs, 0 to 1"),
-    field("fields.#.var-len", OptionKind::Boolean, "lengths vary up to the length"),
-    field("scan.parallelism", OptionKind::Integer, "accepted; there is one generator"),
+    OptionDef::new(ROWS_PER_SECOND, OptionKind::Integer, "rows in a second").default_to("10000"),
+    OptionDef::new(NUMBER_OF_ROWS, OptionKind::Integer, "rows in all; without it the source does not end"),
+    OptionDef::new("fields.#.kind", OptionKind::Choice(&["random", "sequence"]), "how the field is generated"),
+    OptionDef::new("fields.#.min", OptionKind::Number, "least value of a random number"),
+    OptionDef::new("fields.#.max", OptionKind::Number, "greatest value of a random number"),
+    OptionDef::new("fields.#.max-past", OptionKind::Duration, "how far a random timestamp may lie in the past"),
+    OptionDef::new("fields.#.start", OptionKind::Integer, "first value of a sequence"),
+    OptionDef::new("fields.#.end", OptionKind::Integer, "last value of a sequence; the source ends with it"),
+    OptionDef::new("fields.#.length", OptionKind::Integer, "characters, bytes or elements"),
+    OptionDef::new("fields.#.null-rate", OptionKind::Number, "share of NULLs, 0 to 1"),
+    OptionDef::new("fields.#.var-len", OptionKind::Boolean, "lengths vary up to the length"),
+    OptionDef::new("scan.parallelism", OptionKind::Integer, "accepted; there is one generator"),
 ];
 
 impl Connector for Datagen {
@@ -65,10 +53,6 @@ impl Connector for Datagen {
 
     fn is_source(&self) -> bool {
         true
-    }
-
-    fn is_sink(&self) -> bool {
-        false
     }
 
     fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
@@ -97,14 +81,6 @@ impl Connector for Datagen {
             per_second,
             rows,
         }))
-    }
-
-    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
-        Err(Error::user(format!(
-            "table '{}': connector 'datagen' can only be used as a source, not as a sink",
-            table.path
-        ))
-        .with_code(Code::NotSupported))
     }
 }
 

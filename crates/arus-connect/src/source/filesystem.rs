@@ -49,69 +49,17 @@ const FILE_SIZE: &str = "file.size";
 const FILE_MODIFIED: &str = "file.modification-time";
 
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: PATH,
-        kind: OptionKind::Text,
-        required: true,
-        default: None,
-        about: "a file, or a folder that is read with all folders below it",
-    },
-    OptionDef {
-        name: MONITOR_INTERVAL,
-        kind: OptionKind::Duration,
-        required: false,
-        default: None,
-        about: "look for new files so often; without it the source ends",
-    },
-    OptionDef {
-        name: REGEX,
-        kind: OptionKind::Text,
-        required: false,
-        default: None,
-        about: "only files whose whole path matches",
-    },
-    OptionDef {
-        name: ROLLING_SIZE,
-        kind: OptionKind::Size,
-        required: false,
-        default: Some("128 mb"),
-        about: "a written file is closed at about this size",
-    },
-    OptionDef {
-        name: ROLLOVER_INTERVAL,
-        kind: OptionKind::Duration,
-        required: false,
-        default: Some("30 min"),
-        about: "or when it is so old",
-    },
-    OptionDef {
-        name: CHECK_INTERVAL,
-        kind: OptionKind::Duration,
-        required: false,
-        default: Some("1 min"),
-        about: "how often the age is looked at; at checkpoints alone",
-    },
-    OptionDef {
-        name: DEFAULT_PARTITION,
-        kind: OptionKind::Text,
-        required: false,
-        default: Some("__DEFAULT_PARTITION__"),
-        about: "the folder of rows whose partition key is NULL or empty",
-    },
-    OptionDef {
-        name: AUTO_COMPACTION,
-        kind: OptionKind::Boolean,
-        required: false,
-        default: Some("false"),
-        about: "true is not supported",
-    },
-    OptionDef {
-        name: "sink.parallelism",
-        kind: OptionKind::Integer,
-        required: false,
-        default: None,
-        about: "accepted; the sink runs as its input does",
-    },
+    OptionDef::new(PATH, OptionKind::Text, "a file, or a folder that is read with all folders below it").required(),
+    OptionDef::new(MONITOR_INTERVAL, OptionKind::Duration, "look for new files so often; without it the source ends"),
+    OptionDef::new(REGEX, OptionKind::Text, "only files whose whole path matches"),
+    OptionDef::new(ROLLING_SIZE, OptionKind::Size, "a written file is closed at about this size").default_to("128 mb"),
+    OptionDef::new(ROLLOVER_INTERVAL, OptionKind::Duration, "or when it is so old").default_to("30 min"),
+    OptionDef::new(CHECK_INTERVAL, OptionKind::Duration, "how often the age is looked at; at checkpoints alone")
+        .default_to("1 min"),
+    OptionDef::new(DEFAULT_PARTITION, OptionKind::Text, "the folder of rows whose partition key is NULL or empty")
+        .default_to("__DEFAULT_PARTITION__"),
+    OptionDef::new(AUTO_COMPACTION, OptionKind::Boolean, "true is not supported").default_to("false"),
+    OptionDef::new("sink.parallelism", OptionKind::Integer, "accepted; the sink runs as its input does"),
 ];
 
 impl Connector for Filesystem {

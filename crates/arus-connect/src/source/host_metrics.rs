@@ -24,8 +24,7 @@ use arus_core::catalog::TableDef;
 use arus_core::change::arrow_bug;
 use arus_core::clock::SharedClock;
 use arus_core::connector::{
-    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, SinkWriter, Source, SourceReader,
-    Split,
+    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, Source, SourceReader, Split,
 };
 use arus_core::error::Code;
 use arus_core::types::{timestamp_unit, units_per_ms};
@@ -41,20 +40,8 @@ const PROCESSES: &str = "processes";
 const PROCESSES_LIMIT: usize = 1_000;
 
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: INTERVAL,
-        kind: OptionKind::Duration,
-        required: false,
-        default: Some("1 s"),
-        about: "time between two samples",
-    },
-    OptionDef {
-        name: PROCESSES,
-        kind: OptionKind::Integer,
-        required: false,
-        default: Some("10"),
-        about: "the busiest processes of each sample; 0 is none",
-    },
+    OptionDef::new(INTERVAL, OptionKind::Duration, "time between two samples").default_to("1 s"),
+    OptionDef::new(PROCESSES, OptionKind::Integer, "the busiest processes of each sample; 0 is none").default_to("10"),
 ];
 
 /// One figure.
@@ -99,20 +86,8 @@ impl Connector for HostMetrics {
         true
     }
 
-    fn is_sink(&self) -> bool {
-        false
-    }
-
     fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(sampled(table, cx, || Ok(Box::new(Machine::new()?)))?))
-    }
-
-    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
-        Err(Error::user(format!(
-            "table '{}': connector 'host-metrics' can only be used as a source, not as a sink",
-            table.path
-        ))
-        .with_code(Code::NotSupported))
     }
 }
 

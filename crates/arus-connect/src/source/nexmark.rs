@@ -20,8 +20,7 @@ use arus_core::catalog::TableDef;
 use arus_core::change::arrow_bug;
 use arus_core::clock::SharedClock;
 use arus_core::connector::{
-    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, SinkWriter, Source, SourceReader,
-    Split,
+    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, Source, SourceReader, Split,
 };
 use arus_core::error::Code;
 use arus_core::types::{RowField, TimeAttribute};
@@ -38,25 +37,14 @@ const EVENTS: &str = "events.num";
 const BASE_TIME: &str = "base-time";
 
 const fn number(name: &'static str, default: &'static str, about: &'static str) -> OptionDef {
-    OptionDef { name, kind: OptionKind::Integer, required: false, default: Some(default), about }
+    OptionDef::new(name, OptionKind::Integer, about).default_to(default)
 }
 
 const OPTIONS: &[OptionDef] = &[
     number(RATE, "10000", "events in a second of event time"),
-    OptionDef {
-        name: NEXT_RATE,
-        kind: OptionKind::Integer,
-        required: false,
-        default: None,
-        about: "must equal first-event.rate: the rate is constant here",
-    },
-    OptionDef {
-        name: RATE_LIMITED,
-        kind: OptionKind::Boolean,
-        required: false,
-        default: Some("false"),
-        about: "also no more events in a second of the clock",
-    },
+    OptionDef::new(NEXT_RATE, OptionKind::Integer, "must equal first-event.rate: the rate is constant here"),
+    OptionDef::new(RATE_LIMITED, OptionKind::Boolean, "also no more events in a second of the clock")
+        .default_to("false"),
     number(EVENTS, "0", "events in all; 0: the source does not end"),
     number(BASE_TIME, "1436918400000", "time of the first event, in milliseconds since 1970"),
     number("person.proportion", "1", "persons, of so many events as the three proportions sum up to"),
@@ -140,10 +128,6 @@ impl Connector for Nexmark {
         true
     }
 
-    fn is_sink(&self) -> bool {
-        false
-    }
-
     fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
         let options = Options::of(table, OPTIONS);
         let whole = |name: &str, least: u64| -> Result<u64> {
@@ -188,14 +172,6 @@ impl Connector for Nexmark {
             events: (events > 0).then_some(events),
             base_ms: whole(BASE_TIME, 0)? as i64,
         }))
-    }
-
-    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
-        Err(Error::user(format!(
-            "table '{}': connector 'nexmark' can only be used as a source, not as a sink",
-            table.path
-        ))
-        .with_code(Code::NotSupported))
     }
 }
 

@@ -18,8 +18,7 @@ use arus_core::catalog::TableDef;
 use arus_core::change::arrow_bug;
 use arus_core::clock::SharedClock;
 use arus_core::connector::{
-    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, SinkWriter, Source, SourceReader,
-    Split,
+    ConnectContext, Connector, OptionDef, OptionKind, PollLimit, Polled, Position, Source, SourceReader, Split,
 };
 use arus_core::error::Code;
 use arus_core::fs::SharedFs;
@@ -48,24 +47,21 @@ const STREAMS: &[(&str, Stream)] = &[
     ("payments", Stream::Payments),
 ];
 
-const fn option(name: &'static str, kind: OptionKind, default: Option<&'static str>, about: &'static str) -> OptionDef {
-    OptionDef { name, kind, required: false, default, about }
-}
-
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        name: STREAM,
-        kind: OptionKind::Choice(&["baskets", "orders", "page-views", "payments"]),
-        required: true,
-        default: None,
-        about: "which rows of the shop these are",
-    },
-    option(SEED, OptionKind::Integer, Some("1"), "another seed is another shop; tables of one shop have the same"),
-    option(VISITS, OptionKind::Number, Some("4"), "visits that begin in a second, on average; 50 at most"),
-    option(HISTORY, OptionKind::Duration, Some("0 s"), "how far in the past the first rows are; a day at most"),
-    option(START, OptionKind::Integer, None, "milliseconds since 1970: rows from there on, as fast as they are read"),
-    option(LENGTH, OptionKind::Duration, None, "with start: the source ends after this time"),
-    option(TRUTH, OptionKind::Text, None, "of payments: a file that gets a line of JSON for each planted fraud"),
+    OptionDef::new(
+        STREAM,
+        OptionKind::Choice(&["baskets", "orders", "page-views", "payments"]),
+        "which rows of the shop these are",
+    )
+    .required(),
+    OptionDef::new(SEED, OptionKind::Integer, "another seed is another shop; tables of one shop have the same")
+        .default_to("1"),
+    OptionDef::new(VISITS, OptionKind::Number, "visits that begin in a second, on average; 50 at most").default_to("4"),
+    OptionDef::new(HISTORY, OptionKind::Duration, "how far in the past the first rows are; a day at most")
+        .default_to("0 s"),
+    OptionDef::new(START, OptionKind::Integer, "milliseconds since 1970: rows from there on, as fast as they are read"),
+    OptionDef::new(LENGTH, OptionKind::Duration, "with start: the source ends after this time"),
+    OptionDef::new(TRUTH, OptionKind::Text, "of payments: a file that gets a line of JSON for each planted fraud"),
 ];
 
 const DAY_MS: i64 = 86_400_000;
@@ -105,10 +101,6 @@ impl Connector for Shop {
 
     fn is_source(&self) -> bool {
         true
-    }
-
-    fn is_sink(&self) -> bool {
-        false
     }
 
     fn source(&self, table: &TableDef, cx: &ConnectContext) -> Result<Arc<dyn Source>> {
@@ -156,14 +148,6 @@ impl Connector for Shop {
             end_ms: start_ms.zip(length_ms).map(|(start, length)| start.saturating_add(length)),
             truth,
         }))
-    }
-
-    fn sink(&self, table: &TableDef, _cx: &ConnectContext) -> Result<Box<dyn SinkWriter>> {
-        Err(Error::user(format!(
-            "table '{}': connector 'shop' can only be used as a source, not as a sink",
-            table.path
-        ))
-        .with_code(Code::NotSupported))
     }
 }
 

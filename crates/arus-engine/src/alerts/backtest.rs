@@ -11,6 +11,7 @@ use arrow::datatypes::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arus_core::catalog::ObjectPath;
+use arus_core::limits::BACKTEST_EVENTS;
 use arus_core::plan::PhysicalPlan;
 use arus_core::{ChangeBatch, Error, Result, RowKind};
 use arus_sql::{AlertDef, Planned};
@@ -24,9 +25,6 @@ use crate::published::Published;
 use crate::shared::Shared;
 
 pub(crate) const BACKTEST_COLUMNS: [&str; 4] = ["at", "event", "key", "summary"];
-
-/// Events that are shown; all are counted.
-const SHOWN: usize = 1_000;
 
 impl Shared {
     /// The first row says how often; then come the events. It may take as long as reading the log does.
@@ -133,7 +131,7 @@ impl Trial {
                 self.fired += 1;
                 self.keys.insert(event.key.clone());
             }
-            if self.events.len() < SHOWN {
+            if self.events.len() < BACKTEST_EVENTS {
                 self.events.push(event);
             }
         }

@@ -7,23 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use arus_core::delivery::FIRST_MARK;
+use arus_core::limits::{ALERT_CASE_ROWS, ALERT_CASES, ALERT_EVENTS, ALERT_MESSAGES, ALERT_SUMMARY_CHARS};
 use arus_core::read::Cut;
 use arus_core::{Error, Result};
 use arus_sql::{AlertDef, Notify, Piece, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
-
-/// Cases that fire at once: more of them are counted, since nobody reads a thousand and one messages.
-pub(crate) const CASES: usize = 1_000;
-/// Rows that stand for one case: beyond them the oldest is forgotten.
-const ROWS_OF_CASE: usize = 1_000;
-/// Events that are kept for readers.
-const EVENTS: usize = 500;
-/// Notifications that wait for one notifier: beyond them the oldest goes, and is counted.
-const WAITING: usize = 1_000;
-/// A text of a row in a summary.
-const SHOWN_CHARS: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -182,7 +172,7 @@ impl Book {
                 }
                 continue;
             }
-            if !self.cases.contains_key(&key) && self.cases.len() >= CASES {
+            if !self.cases.contains_key(&key) && self.cases.len() >= ALERT_CASES {
                 self.left_out += 1;
                 continue;
             }
@@ -197,7 +187,7 @@ impl Book {
                 event: 0,
             });
             if !def.appends {
-                if case.rows.len() >= ROWS_OF_CASE {
+                if case.rows.len() >= ALERT_CASE_ROWS {
                     case.rows.remove(0);
                 }
                 case.rows.push(hash);
@@ -359,14 +349,14 @@ impl Book {
     fn note(&mut self, event: Event) {
         self.number = event.number;
         self.events.push_back(event);
-        while self.events.len() > EVENTS {
+        while self.events.len() > ALERT_EVENTS {
             self.events.pop_front();
         }
     }
 
     fn send(&mut self, def: &AlertDef, event: &Event) {
         for to in 0..def.notify.len() {
-            if self.waiting.iter().filter(|w| w.to == to).count() >= WAITING
+            if self.waiting.iter().filter(|w| w.to == to).count() >= ALERT_MESSAGES
                 && let Some(oldest) = self.waiting.iter().position(|w| w.to == to)
             {
                 self.waiting.remove(oldest);
@@ -438,7 +428,7 @@ fn summary(def: &AlertDef, row: &Value) -> String {
             format!("{}: {}", def.path, shown.join(", "))
         }
     };
-    text.chars().take(SHOWN_CHARS).collect()
+    text.chars().take(ALERT_SUMMARY_CHARS).collect()
 }
 
 /// A notifier as people know it.

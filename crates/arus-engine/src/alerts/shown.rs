@@ -156,10 +156,7 @@ pub(crate) fn metrics(shared: &Shared, out: &mut String) {
     let alerts = shared.alerts.all();
     let books: Vec<(String, &'static str, Book)> = alerts
         .iter()
-        .map(|alert| {
-            let name = alert.path.to_string().replace('\\', "\\\\").replace('"', "\\\"");
-            (name, alert.def().severity.name(), alert.book())
-        })
+        .map(|alert| (crate::platform::label(&alert.path.to_string()), alert.def().severity.name(), alert.book()))
         .collect();
     type Figure = fn(&Book) -> u64;
     let figures: [(&str, &str, &str, Figure); 5] = [

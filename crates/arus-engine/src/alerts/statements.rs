@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arus_connect::notify::Target;
 use arus_core::catalog::{ObjectPath, TableDef, TableKind};
 use arus_core::error::Code;
+use arus_core::limits::ALERTS;
 use arus_core::plan::PhysicalPlan;
 use arus_core::secret::Mask;
 use arus_core::{Error, Result};
@@ -28,8 +29,6 @@ pub(crate) const ALERT_COLUMNS: [&str; 6] = ["alert name", "severity", "state", 
 
 /// The option under which a notifier's URL is opened.
 const URL: &str = "url";
-/// Alerts of a server.
-const ALERTS: usize = 1_000;
 
 /// What a statement does to an alert that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,15 @@
 //! Each notifier of each alert has its own pauses after failures, so that a dead one holds up nobody. A notification leaves the
 //! book once it was taken: a crash between the two tells it again, with the same id.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arus_connect::notify::{Message, Target};
+use arus_connect::notify::{Message, Outside, Target};
 use arus_core::clock::SharedClock;
 use arus_core::connector::HostPolicy;
 use arus_core::fs::SharedFs;
+use arus_core::limits::{NOTIFY_PAUSE_MAX_MS, NOTIFY_PAUSE_MS};
 use arus_core::secret::Mask;
 use arus_core::{Error, Result};
 use arus_sql::{AlertDef, Notify};
@@ -21,9 +23,6 @@ use super::{Alert, Input};
 use crate::shared::Shared;
 
 const TURN: Duration = Duration::from_millis(200);
-/// Pauses after failures grow from the first to the last.
-const PAUSE_MS: i64 = 1_000;
-const PAUSE_MAX_MS: i64 = 60_000;
 
 /// Starts the thread; it ends with the server.
 pub(crate) fn start(shared: &Arc<Shared>) -> Result<()> {
@@ -96,6 +95,7 @@ fn send_next(shared: &Shared, alert: &Arc<Alert>, notify: &Notify, now_ms: i64) 
         target: shared.target_of(&alert.path, notify),
         hosts: shared.connect.hosts.clone(),
         fs: shared.config.fs.clone(),
+        authorities: shared.config.authorities.clone(),
         clock: shared.config.clock.clone(),
     };
     let (alert, notify) = (alert.clone(), notify.clone());
@@ -110,6 +110,7 @@ struct Reach {
     target: Result<(Target, Mask)>,
     hosts: Arc<HostPolicy>,
     fs: SharedFs,
+    authorities: Option<PathBuf>,
     clock: SharedClock,
 }
 
@@ -120,7 +121,8 @@ async fn send(alert: &Alert, reach: &Reach, event: &Event) -> Result<(), String>
     let text = mail(&def, &id, event);
     let subject = headline(&def, event).replace(['\r', '\n'], " ");
     let message = Message { id: &id, subject: &subject, text: &text, json: &json, now_ms: reach.clock.now_ms() };
-    target.send(&message, &reach.hosts, &reach.fs).await.map_err(|e| mask.text(&shown(&e)))
+    let outside = Outside { hosts: &reach.hosts, fs: &reach.fs, authorities: reach.authorities.as_deref() };
+    target.send(&message, outside).await.map_err(|e| mask.text(&shown(&e)))
 }
 
 fn shown(error: &Error) -> String {
@@ -147,8 +149,8 @@ fn done(alert: &Alert, notify: &Notify, event: &Event, outcome: Result<(), Strin
             Ok(()) => (way.failures, way.next_ms, way.last_error) = (0, 0, None),
             Err(e) => {
                 way.failures = way.failures.saturating_add(1);
-                let pause = PAUSE_MS << (way.failures - 1).min(10);
-                way.next_ms = now_ms.saturating_add(pause.min(PAUSE_MAX_MS));
+                let pause = NOTIFY_PAUSE_MS << (way.failures - 1).min(10);
+                way.next_ms = now_ms.saturating_add(pause.min(NOTIFY_PAUSE_MAX_MS));
                 way.last_error = Some(e.clone());
             }
         }

@@ -1,9 +1,10 @@
 //! Books: what fires, what ends it, who is told, and that rows which come twice change nothing.
 
 use arus_core::catalog::ObjectPath;
+use arus_core::limits::ALERT_CASES as CASES;
 use arus_sql::{AlertDef, Notify, Severity, Summary};
 
-use super::book::{Book, CASES, Event, Row, Touched, What};
+use super::book::{Book, Event, Row, Touched, What};
 
 const MINUTE: i64 = 60_000;
 

@@ -3,6 +3,8 @@
 //! A file is changed with the tag of what was seen of it, by `If-Match`; a new one with `If-None-Match: *`. Where something else is
 //! there by now nothing is written, and the answer (412) has that text.
 
+use std::sync::Arc;
+
 use arus_core::error::{Code, Location};
 use arus_core::platform::{Changed, Dashboard, DashboardChange, Platform};
 use arus_core::{Error, ErrorKind};
@@ -34,18 +36,18 @@ pub(super) async fn get_dashboards(Visitor(platform): Visitor) -> Result<Json<Va
             json!({"name": dashboard.name, "title": dashboard.name, "file": dashboard.file, "error": e.message()})
         }
     };
-    Ok(Json(platform.dashboards()?.iter().map(one).collect()))
+    Ok(Json(all(platform).await?.iter().map(one).collect()))
 }
 
 /// The YAML as JSON, as it stands.
 pub(super) async fn get_dashboard(Visitor(platform): Visitor, Path(name): Path<String>) -> Result<Response, HttpError> {
-    let dashboard = find(platform.as_ref(), &name)?;
+    let dashboard = find(platform, &name).await?;
     let spec = parse(&name, &dashboard.text)?;
     Ok(tagged(Some(&dashboard), Json(spec).into_response()))
 }
 
 pub(super) async fn get_file(Visitor(platform): Visitor, Path(name): Path<String>) -> Result<Response, HttpError> {
-    let dashboard = find(platform.as_ref(), &name)?;
+    let dashboard = find(platform, &name).await?;
     Ok(tagged(Some(&dashboard), Json(file(&dashboard)).into_response()))
 }
 
@@ -78,8 +80,14 @@ pub(super) async fn delete_file(
     Ok(answer(platform.change_dashboard(change).await?))
 }
 
-fn find(platform: &dyn Platform, name: &str) -> Result<Dashboard, Error> {
-    let found = platform.dashboards()?.into_iter().find(|d| d.name == name);
+/// Files are read: not on a thread that answers others.
+async fn all(platform: Arc<dyn Platform>) -> Result<Vec<Dashboard>, Error> {
+    let read = tokio::task::spawn_blocking(move || platform.dashboards());
+    read.await.map_err(|e| Error::bug(format!("a read has panicked: {e}")))?
+}
+
+async fn find(platform: Arc<dyn Platform>, name: &str) -> Result<Dashboard, Error> {
+    let found = all(platform).await?.into_iter().find(|d| d.name == name);
     found.ok_or_else(|| Error::user(format!("dashboard '{name}' does not exist")).with_code(Code::UndefinedTable))
 }
 

@@ -159,9 +159,14 @@ fn a_script_is_cut_at_its_outer_semicolons() {
     assert_eq!(cut_statement(&format!("{set} END; x")), Cut::Complete { end: set.len() + 5 });
 }
 
-/// Runs on a test's 2 MiB stack.
+/// On a stack as a server's threads have it.
 #[test]
 fn hostile_nesting_is_refused_and_long_chains_stay_low() {
+    let thread = std::thread::Builder::new().stack_size(arus_core::limits::STACK_BYTES);
+    thread.spawn(hostile_nesting).expect("a thread").join().expect("nothing panics");
+}
+
+fn hostile_nesting() {
     let many = 100_000;
     let hostile = [
         "SELECT ".to_string() + &"(".repeat(many),

@@ -54,6 +54,35 @@ fn wrong_scripts_have_the_documented_messages() {
     assert!(cases.len() >= 10, "docs/errors.md has {} scripts", cases.len());
 }
 
+/// As deep as a statement may be, and deeper: an answer or an error, in both dialects, and never the end of the server.
+#[test]
+fn deep_statements_are_answered() {
+    let server = Server::start();
+    server.sql("CREATE TABLE t (a INT, name STRING)");
+    for n in [98, 511, 5_000] {
+        // What stands in a row may be longer than what is deep; a plan of thousands takes its time.
+        let long = n.min(511);
+        for sql in [
+            format!("SELECT {}1{}", "(".repeat(n), ")".repeat(n)),
+            format!("SELECT {}1{}", "-(".repeat(n), ")".repeat(n)),
+            format!("SELECT {}1{}", "ABS(".repeat(n), ")".repeat(n)),
+            format!("SELECT {}1{}", "CASE WHEN TRUE THEN ".repeat(n), " END".repeat(n)),
+            format!("SELECT 1{}", " + 1".repeat(long)),
+            format!("SELECT name{} AS x FROM t", " || 'x'".repeat(long)),
+            format!("SELECT a FROM t WHERE a = 1{}", " OR a = 2".repeat(long)),
+            format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(n), " AS x)".repeat(n)),
+            format!("SELECT a FROM t WHERE a IN {}(1){}", "(SELECT a FROM t WHERE a IN ".repeat(n), ")".repeat(n)),
+            format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(long)),
+        ] {
+            for dialect in ["flink", "postgresql"] {
+                let answer = server.http_sql(&format!("SET 'arus.dialect' = '{dialect}'; {sql}"));
+                assert!(answer.status < 500, "{dialect}: {}: {}", &sql[..60], answer.body);
+            }
+        }
+        assert_eq!(server.sql("SELECT 1").trim(), "1");
+    }
+}
+
 /// As `arus check` lays an error out.
 fn rendered(answer: &serde_json::Value, script: &str) -> String {
     let error = &answer["error"];

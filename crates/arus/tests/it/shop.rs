@@ -82,6 +82,11 @@ fn a_dashboard_is_never_overwritten() {
     fs::write(server.data().join("dashboards/broken.yaml"), "title: [").unwrap();
     let list = server.get("/v1/console/dashboards").json();
     assert!(list[0]["error"].is_string() && list[1]["title"] == "Two", "{list}");
+    // Nor does a project bring a document.
+    let large = json!({"name": "large", "text": "x".repeat(2 << 20)});
+    let apply = json!({"project": "p", "files": [], "dashboards": [large]}).to_string();
+    let refused = server.post("/v1/apply", &[JSON], apply.as_bytes());
+    assert!(refused.status == 400 && refused.error().contains("larger than 1024 KB"), "{}", refused.body);
     let now = server.get(path).json()["tag"].as_str().unwrap().to_string();
     let gone = request(server.http, "DELETE", path, &[JSON, ("If-Match", &now)], b"").unwrap();
     assert!(gone.status == 200 && !file.exists(), "{}", gone.body);

@@ -1,13 +1,11 @@
 // A server with users: who is let in and out, what a reader is refused and why, and a login that ends by itself.
 
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { open, SIZES } from './browser.mjs';
 
 const PASSWORD = 'pl4nted-Secret';
 
-export function loginChecks({ mock, bare, axe, settled, eventually, LIMIT_MS, shots }) {
-  const shot = (page, name) => (shots ? page.screenshot({ path: join(shots, `${name}.png`) }) : undefined);
+export function loginChecks({ mock, bare, axe, settled, eventually, LIMIT_MS, shot }) {
 
   async function login({ browser }) {
     if (mock) return;

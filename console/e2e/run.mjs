@@ -23,7 +23,6 @@ const mock = args.includes('--mock');
 const binary = option('arus');
 const picture = resolve(option('picture', `${root}/docs/images/demo.png`));
 const front = args.includes('--front');
-const shots = option('shots');
 const only = option('only')?.split(',');
 if (!mock && !(binary && existsSync(binary))) {
   console.error('usage: node e2e/run.mjs --arus PATH_TO_BINARY (or --mock)');
@@ -619,7 +618,7 @@ async function takePicture({ browser, server }) {
 
 const states = stateChecks({ mock, start: (flags) => startArus(binary, flags, undefined, front), axe, settled, shot, eventually, post, LIMIT_MS });
 const dashboards = dashboardChecks({ mock, axe, settled, eventually, post, shot, LIMIT_MS });
-const logins = loginChecks({ mock, bare, axe, settled, eventually, LIMIT_MS, shots });
+const logins = loginChecks({ mock, bare, axe, settled, eventually, LIMIT_MS, shot });
 /** The main screens look as they did, from the same answers at the same time. */
 async function pictures({ browser }) {
   if (mock || !existsSync(`${root}/console/dist/index.html`)) return;

@@ -1,6 +1,7 @@
 """SQLAlchemy: inspection and ORM reads; pandas: read_sql."""
 
 import decimal
+import time
 import warnings
 
 import pandas
@@ -59,7 +60,12 @@ for driver in ("psycopg", "psycopg2"):
             found = [(o.id, o.customer, o.amount) for o in session.scalars(select(Order).where(Order.id >= 10).order_by(Order.id))]
             session.delete(session.get(Order, 10))
             session.commit()
-            return found
+        # Another session sees it after a moment.
+        for _ in range(1_200):
+            if query(select(func.count()).where(Order.id >= 10)) == [(0,)]:
+                break
+            time.sleep(0.05)
+        return found
 
     check(f"{driver} written", written)
 

@@ -21,7 +21,8 @@ use pgwire::api::{
 };
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::extendedquery::{Describe, Execute, TARGET_TYPE_BYTE_PORTAL};
+use pgwire::messages::data::ParameterDescription;
+use pgwire::messages::extendedquery::{Describe, Execute, TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT};
 use pgwire::messages::response::{NoticeResponse, TransactionStatus};
 use pgwire::messages::simplequery::Query;
 use pgwire::messages::startup::ParameterStatus;
@@ -318,6 +319,17 @@ impl ExtendedQueryHandler for Connection {
                 let fields = types::describe(&schema, &Format::UnifiedText);
                 return send_describe_response(client, &DescribePortalResponse::new(fields)).await;
             }
+        }
+        // Of a statement with parameters and without rows pgwire would tell rows without columns.
+        if message.target_type == TARGET_TYPE_BYTE_STATEMENT
+            && let Some(Entry::Value(statement)) = client.portal_store().get_statement(name)
+            && statement.statement.schema.is_none()
+        {
+            let described = self.do_describe_statement(client, &statement).await?;
+            let types = described.parameters.iter().map(Type::oid).collect();
+            let parameters = ParameterDescription::new(types);
+            client.send(PgWireBackendMessage::ParameterDescription(parameters)).await?;
+            return send_describe_response(client, &DescribePortalResponse::new(vec![])).await;
         }
         self._on_describe(client, message).await
     }

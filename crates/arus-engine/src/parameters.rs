@@ -230,11 +230,13 @@ fn scan(statement: &str) -> (String, Vec<Found>) {
                 }
             }
             b'`' => rest[1..].find('`').map_or(rest.len(), |end| end + 2),
-            b'"' => {
-                let length = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
-                names.push(at..at + length);
-                length
-            }
+            b'"' => match rest[1..].find('"') {
+                Some(end) => {
+                    names.push(at..at + end + 2);
+                    end + 2
+                }
+                None => rest.len(),
+            },
             b'-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
             b'/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
             b'$' if rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => {
@@ -551,40 +553,4 @@ fn list(array: &ArrayRef, item: &LogicalType) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_found_where_they_are_none_of_a_text() {
-        let statement =
-            "INSERT INTO t VALUES ($1, '$2', `$3`, $12::NUMERIC(10, 2), a$4) -- $5\n/* $6 */ , $7::double precision";
-        let (text, found) = scan(statement);
-        let shown: Vec<_> = found.iter().map(|f| (&statement[f.range.clone()], f.value.clone())).collect();
-        let number = Value::Number;
-        let expected = [("$1", number(1)), ("$12::NUMERIC(10, 2)", number(12)), ("$7::double precision", number(7))];
-        assert_eq!(shown, expected);
-        assert_eq!(text.len(), statement.len());
-        assert!(!text.contains("::"));
-        let (text, found) = scan("INSERT INTO t VALUES ('it''s'::text, ':: $1', 'x'::bytea)");
-        assert_eq!(text, "INSERT INTO t VALUES ('it''s'      , ':: $1', 'x'       )");
-        let values: Vec<_> = found.into_iter().map(|f| f.value).collect();
-        assert_eq!(values, [Value::Text("it's".into()), Value::Text("x".into())]);
-    }
-
-    #[test]
-    fn places_are_those_of_what_was_sent() {
-        let sent = "UPDATE \"t\" SET a = $1 WHERE nope = $2";
-        let (text, found) = scan(sent);
-        let parameters = Parameters { text, found };
-        let param = |text: &str| Param { text: Some(text.into()), ty: None };
-        let bound = parameters.bind(&[param("it's long"), param("x")]).expect("texts");
-        assert_eq!(bound.text, "UPDATE `t` SET a = 'it''s long' WHERE nope = 'x'");
-        let place = |offset: usize| {
-            let at = Span { start: offset as u32, end: offset as u32 + 1 }.location(&bound.text);
-            bound.placed(Error::user("wrong").with_location(at)).location().expect("a place").offset as usize
-        };
-        assert_eq!(place(bound.text.find("nope").expect("there")), sent.find("nope").expect("there"));
-        assert_eq!(place(bound.text.find("long").expect("there")), sent.find("$1").expect("there"));
-        assert_eq!(place(bound.text.find("'x'").expect("there")), sent.find("$2").expect("there"));
-    }
-}
+mod tests;

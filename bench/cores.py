@@ -114,7 +114,7 @@ def measure(tools, folder, arus, path, events, number, setup):
     query = list(QUERIES.values())[number][1]
     with Running(tools, folder, arus, setup, path) as running:
         # Its answer waits for a checkpoint; the clock runs from the first row on.
-        before, (busy, ticks) = running.cpu(), tools.cpu_of_machine()
+        before, client, (busy, ticks) = running.cpu(), time.process_time(), tools.cpu_of_machine()
         began = time.perf_counter()
         answer = running.client.sql(f"INSERT INTO sink{number} {query}")
         job = next(row["job"] for row in answer if "job" in row)
@@ -123,8 +123,8 @@ def measure(tools, folder, arus, path, events, number, setup):
         after, (busy_after, ticks_after) = running.cpu(), tools.cpu_of_machine()
         threads = {name: after[name] - before[name] for name in after if after[name] - before[name] >= 0.02}
         hertz = tools.os.sysconf("SC_CLK_TCK")
-        own = sum(threads.values())
-        others = max(0.0, (busy_after - busy) / hertz - own) / max((ticks_after - ticks) / hertz, 1e-9)
+        own, client = sum(threads.values()), time.process_time() - client
+        others = max(0.0, (busy_after - busy) / hertz - own - client) / max((ticks_after - ticks) / hertz, 1e-9)
         running.client.sql(f"STOP JOB '{job}'")
         return {"wall": wall, "cpu": own, "threads": threads, "others": others}
 

@@ -7,6 +7,8 @@ use arus_core::catalog::ObjectPath;
 use arus_core::read::Cut;
 use arus_storage::table::TableSnapshot;
 
+use crate::ingest::Written;
+use crate::shared::INBOX_SUFFIX;
 use crate::tables::Table;
 
 /// One epoch of all tables. Whoever holds it reads that epoch.
@@ -49,6 +51,28 @@ impl Published {
             tables: HashMap::new(),
             positions: BTreeMap::new(),
         }
+    }
+
+    /// Whether these rows are readable, or their table is gone.
+    pub(crate) fn covers(&self, (path, partition, end): &Written) -> bool {
+        let Some(found) = self.tables.get(path) else { return true };
+        let reaches = |ends: &Vec<i64>| ends.get(*partition as usize).is_some_and(|e| e >= end);
+        if found.table.keyed().is_none() {
+            return reaches(&found.ends);
+        }
+        self.readers(&path.sibling(format!("{}{INBOX_SUFFIX}", path.name))).any(reaches)
+    }
+
+    /// Whether they are readable, and in the results of every pipeline that reads the table.
+    pub(crate) fn counts(&self, written: &Written) -> bool {
+        let (path, partition, end) = written;
+        let reaches = |ends: &Vec<i64>| ends.get(*partition as usize).is_some_and(|e| e >= end);
+        self.covers(written) && self.readers(path).all(reaches)
+    }
+
+    /// How far each pipeline has come that reads this topic.
+    fn readers(&self, path: &ObjectPath) -> impl Iterator<Item = &Vec<i64>> {
+        self.positions.iter().filter(move |((_, table), _)| table == path).map(|(_, ends)| ends)
     }
 }
 

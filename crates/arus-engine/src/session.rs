@@ -31,6 +31,7 @@ use crate::config::Mode;
 use crate::ddl::Origin;
 use crate::engine::Engine;
 use crate::explain;
+use crate::ingest::Written;
 use crate::jobs::{JobKind, JobStatus};
 use crate::parameters::Parameters;
 use crate::permitted::{Permitted, PermittedSnapshot, PermittedStatement, while_permitted};
@@ -40,6 +41,9 @@ use crate::{analyze, why};
 
 /// A read waits for at most so long for the epoch that holds what its session wrote.
 const READ_OWN_WRITES: Duration = Duration::from_secs(10);
+/// So long it waits for pipelines to count those rows, too. The first read of a session does so for whatever anybody was told is written: who posts a row with one
+/// program and asks with the next one finds it. Later reads do not, so that point reads beside a stream take no epoch's time each.
+const PIPELINES_PATIENCE: Duration = Duration::from_millis(250);
 /// Batches between a bounded pipeline and its reader.
 const READ_AHEAD: usize = 4;
 
@@ -51,7 +55,9 @@ pub(crate) struct EngineSession {
     pinned: bool,
     snapshot: Option<Arc<EngineSnapshot>>,
     /// What this session wrote: a later read sees it.
-    written: Vec<(ObjectPath, u32, i64)>,
+    written: Vec<Written>,
+    /// A client's session that has not read yet.
+    fresh: bool,
     /// Names of jobs that this session started and whose end it waits for.
     pub(crate) jobs: Vec<String>,
     /// What a Postgres client has set.
@@ -61,7 +67,7 @@ pub(crate) struct EngineSession {
 impl EngineSession {
     /// The server's own.
     pub(crate) fn new(engine: Arc<Engine>, door: Door) -> Self {
-        Self::of(engine, door, Who::Engine)
+        EngineSession { fresh: false, ..Self::of(engine, door, Who::Engine) }
     }
 
     pub(crate) fn of(engine: Arc<Engine>, door: Door, who: Who) -> Self {
@@ -73,6 +79,7 @@ impl EngineSession {
             pinned: false,
             snapshot: None,
             written: vec![],
+            fresh: true,
             jobs: vec![],
             client: Arc::default(),
         }
@@ -95,22 +102,16 @@ impl EngineSession {
         let shared = &self.engine.shared;
         let mut published = shared.published.subscribe();
         let written = std::mem::take(&mut self.written);
-        let covered = published.wait_for(|p| {
-            written.iter().all(|(path, partition, end)| {
-                let Some(found) = p.tables.get(path) else { return true };
-                let partition = *partition as usize;
-                match found.table.keyed() {
-                    None => found.ends.get(partition).is_some_and(|e| e >= end),
-                    Some(_) => {
-                        let inbox = path.sibling(format!("{}{}", path.name, crate::shared::INBOX_SUFFIX));
-                        p.positions
-                            .iter()
-                            .filter(|((_, table), _)| *table == inbox)
-                            .any(|(_, ends)| ends.get(partition).is_some_and(|e| e >= end))
-                    }
-                }
-            })
-        });
+        let mut counted = written.clone();
+        if std::mem::take(&mut self.fresh) {
+            let tables: Vec<_> = published.borrow().tables.values().map(|found| found.table.clone()).collect();
+            let of_clients = tables.iter().filter(|table| !table.is_written_by_pipeline());
+            counted.extend(of_clients.flat_map(|table| shared.acknowledged(&table.def.path)));
+        }
+        let all_count = published.wait_for(|p| counted.iter().all(|written| p.counts(written)));
+        // A pipeline that is behind for longer holds no reader.
+        let _behind = tokio::time::timeout(PIPELINES_PATIENCE, all_count).await.is_err();
+        let covered = published.wait_for(|p| written.iter().all(|written| p.covers(written)));
         let published = match tokio::time::timeout(READ_OWN_WRITES, covered).await {
             Ok(Ok(published)) => published.clone(),
             Ok(Err(_)) => return Err(Error::external("the server is stopping")),

@@ -22,9 +22,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
-/// What a thread of a query counts beside one of a pipeline: about a third.
+/// What a thread of a query counts beside one of a pipeline: about a tenth.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 5;
+const NICE: i32 = 10;
 
 /// Batches between a query and whoever sends its rows.
 const READ_AHEAD: usize = 2;

@@ -28,6 +28,8 @@ const EPOCH_QUIET_NS: u64 = 5_000_000;
 const EPOCH_SHARE: u64 = 20;
 /// But for an epoch that was held up: tables do not stand still for long because of it.
 const EPOCH_PAUSE_MAX_NS: u64 = 10_000_000_000;
+/// After an epoch that was long only because a pipeline had much to work off before its barrier, tables need not wait longer.
+const EPOCH_PAUSE_BUSY_NS: u64 = 50_000_000;
 /// A reader of what a pipeline writes that is not at the marker after this long takes the barrier where it stands.
 const PATIENCE_NS: u64 = 100_000_000;
 
@@ -36,8 +38,18 @@ pub(super) struct Passing {
     epoch: u64,
     checkpoint: bool,
     started_ns: u64,
+    /// By data thread, when the last of its tasks came to the barrier; 0 where there is none.
+    stood_ns: Vec<u64>,
     /// For traces: it ends with the epoch.
     _span: tracing::Span,
+}
+
+/// The pause after an epoch that took so long, and for which each data thread stood still for so long.
+fn pause_after(took_ns: u64, stood_ns: impl Iterator<Item = u64>) -> u64 {
+    let (threads, stood_ns) = stood_ns.fold((0, 0), |(threads, sum), ns| (threads + 1, sum + ns));
+    let lost_ns = stood_ns / u64::max(threads, 1);
+    let by_loss = (lost_ns * EPOCH_SHARE).max(EPOCH_PAUSE_BUSY_NS);
+    (took_ns * EPOCH_SHARE).min(by_loss).clamp(EPOCH_QUIET_NS, EPOCH_PAUSE_MAX_NS)
 }
 
 impl Domain {
@@ -60,7 +72,8 @@ impl Domain {
         }
         let (incarnation, epoch) = (self.shared.incarnation, self.epoch + 1);
         let _span = tracing::trace_span!(target: "arus::trace", parent: None, "epoch", incarnation, epoch, checkpoint);
-        self.passing = Some(Passing { epoch, checkpoint, started_ns: self.now_ns(), _span });
+        let stood_ns = vec![0; self.mailboxes.len()];
+        self.passing = Some(Passing { epoch, checkpoint, started_ns: self.now_ns(), stood_ns, _span });
     }
 
     /// Tells the pipelines whose turn it is of the epoch; when all have taken its barrier, ends it.
@@ -102,10 +115,11 @@ impl Domain {
     /// A task stands at the barrier.
     pub(super) fn came(&mut self, run: u64, task: usize, part: Part) {
         let part_epoch = part.epoch;
-        let epoch = self.passing.as_ref().map(|p| p.epoch);
+        let now_ns = self.now_ns();
         let Some(running) = self.running.iter_mut().find(|r| r.run == run) else { return };
         let Phase::Asked(parts) = &mut running.phase else { return };
-        if Some(part.epoch) == epoch {
+        if let Some(passing) = self.passing.as_mut().filter(|passing| passing.epoch == part_epoch) {
+            passing.stood_ns[running.threads[task]] = now_ns;
             parts[task] = Some(part);
         }
         if parts.iter().all(Option::is_some) {
@@ -140,7 +154,9 @@ impl Domain {
         let end = self.now_ns();
         let pause = match self.epoch_interval_ns {
             Some(interval) => interval,
-            None => ((end - passing.started_ns) * EPOCH_SHARE).clamp(EPOCH_QUIET_NS, EPOCH_PAUSE_MAX_NS),
+            None => {
+                pause_after(end - passing.started_ns, passing.stood_ns.iter().filter(|at| **at > 0).map(|at| end - at))
+            }
         };
         self.next_epoch_ns = end + pause;
         Ok(())
@@ -160,5 +176,32 @@ impl Domain {
         }
         let positions = self.running.iter().flat_map(positions).collect();
         self.shared.published.send_replace(Arc::new(Published { cut, as_of_ms, tables, positions }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn pause_ms(took_ms: u64, stood_ms: &[u64]) -> u64 {
+        pause_after(took_ms * MS, stood_ms.iter().map(|ms| ms * MS)) / MS
+    }
+
+    #[test]
+    fn epochs_take_a_twentieth_of_the_time() {
+        assert_eq!(pause_ms(0, &[0]), 5);
+        assert_eq!(pause_ms(1, &[1, 1]), 20);
+        assert_eq!(pause_ms(60, &[50, 70]), 1_200);
+        assert_eq!(pause_ms(60_000, &[60_000]), 10_000);
+        assert_eq!(pause_ms(0, &[]), 5);
+    }
+
+    /// While a table is made over old rows, the barrier waits behind them, and the threads work on.
+    #[test]
+    fn an_epoch_that_waits_for_busy_threads_does_not_age_the_tables() {
+        assert_eq!(pause_ms(60, &[0, 1]), 50);
+        assert_eq!(pause_ms(60, &[2, 8]), 100);
     }
 }

@@ -41,6 +41,21 @@ fn a_keyed_table_keeps_the_last_row_of_a_key() {
     server.eventually("SELECT * FROM k ORDER BY id", "1|http\n2|c\n3|d");
 }
 
+/// A script posts a row with one program and asks with the next one.
+#[test]
+fn the_first_read_of_a_session_finds_what_others_were_told_is_written() {
+    let server = Server::start();
+    server.sql("CREATE TABLE t (id INT)");
+    server.sql("CREATE TABLE k (id INT PRIMARY KEY NOT ENFORCED)");
+    server.sql("CREATE MATERIALIZED TABLE counted AS SELECT COUNT(*) AS n FROM t");
+    for n in 1..=20 {
+        server.rows("t", &json!({"id": n}).to_string());
+        assert_eq!(server.http_sql("SELECT n FROM counted").body, format!("{{\"n\":{n}}}\n"));
+        server.rows("k", &json!({"id": n}).to_string());
+        assert_eq!(server.http_sql("SELECT COUNT(*) AS n FROM k").body, format!("{{\"n\":{n}}}\n"));
+    }
+}
+
 #[test]
 fn pipelines_with_and_without_windows() {
     let server = Server::start();

@@ -193,6 +193,9 @@ impl Feed {
         let Some(epochs) = table.changes_since(cut) else { return Ok(false) };
         for epoch in epochs.iter().filter(|e| !e.is_empty() && e.cut <= upto) {
             let batch = epoch.batch()?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
             let schema = table.schema().clone();
             self.queue.push_back(Ok(ChangeEvent::Changes {
                 batch,

@@ -19,6 +19,7 @@ use arus_storage::log::{Partition, Topic};
 use arus_storage::manifest::{Change, Checkpoint, Manifest, ManifestState, OutboxRef, PipelineCheckpoint};
 use arus_storage::outbox::OutboxStore;
 use arus_storage::state::{Merges, StateDelta, StateFileRef, StateStore};
+use arus_storage::table::CutRows;
 
 use crate::delivery::{NewOutbox, OutboxJob};
 use crate::domain::Control;
@@ -30,6 +31,8 @@ pub(crate) struct CheckpointJob {
     pub(crate) cut: Cut,
     pub(crate) as_of_ms: i64,
     pub(crate) state: StateDelta,
+    /// What changed in tables, beside `state`.
+    pub(crate) rows: Vec<CutRows>,
     /// By the catalog's id.
     pub(crate) pipelines: BTreeMap<u64, PipelineCheckpoint>,
     /// By topic id, of topics that pipelines write.
@@ -221,7 +224,8 @@ impl Writer {
         Writer { manifest, store, outboxes, merges, files, after_record, owners, current: None }
     }
 
-    fn begin(&mut self, job: CheckpointJob) {
+    fn begin(&mut self, mut job: CheckpointJob) {
+        std::mem::take(&mut job.rows).into_iter().for_each(|rows| rows.put(&mut job.state));
         self.current = Some(Current { job, phase: Phase::Sinks, files: self.files.clone(), outboxes: vec![] });
     }
 

@@ -17,7 +17,7 @@ use arus_core::settings::parse_duration_ms;
 use arus_core::types::TypeKind;
 use arus_core::{ChangeBatch, Column, Error, Result, RowKind, RowSchema, planted};
 use arus_storage::log::Topic;
-use arus_storage::table::{KeyedTable, TableMode, state_uid};
+use arus_storage::table::{KeyedTable, SealedVersion, TableMode, state_uid};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::rates::Rates;
@@ -341,13 +341,12 @@ impl Table {
         state_uid(self.id, part)
     }
 
-    /// Readers see this epoch. What is seldom touched and only read by ourselves is shown when it changes.
-    pub(crate) fn publish(&self, cut: Cut, as_of_ms: i64) {
+    /// Ends this epoch's version of all that the table has. What is seldom touched and only read by ourselves is shown when it changes.
+    pub(crate) fn seal(&self, cut: Cut, as_of_ms: i64) -> Vec<SealedState> {
         let seldom =
             |state: &Arc<KeyedTable>| Arc::ptr_eq(state, &self.replays.rows) || Arc::ptr_eq(state, &self.shown.newest);
-        for (_, state) in self.states().into_iter().filter(|(_, state)| !seldom(state) || state.is_touched()) {
-            state.publish(cut, as_of_ms);
-        }
+        let states = self.states().into_iter().filter(|(_, state)| !seldom(state) || state.is_touched());
+        states.map(|(_, state)| (state.clone(), state.seal(cut, as_of_ms))).collect()
     }
 
     /// All uids that the table may have state under.
@@ -369,6 +368,9 @@ impl Table {
         states
     }
 }
+
+/// A version of one of a table's states.
+pub(crate) type SealedState = (Arc<KeyedTable>, SealedVersion);
 
 /// Names what an operator has set aside.
 pub(crate) fn side_id(pipeline: &str, uid: u64, epoch: u64, ordinal: u64) -> String {

@@ -147,6 +147,7 @@ fn job(epoch: u64, state: StateDelta) -> CheckpointJob {
         cut: Cut { incarnation: 1, epoch },
         as_of_ms: 0,
         state,
+        rows: vec![],
         pipelines: BTreeMap::new(),
         markers: BTreeMap::new(),
         changed: BTreeMap::new(),

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use arus_core::connector::SyncTask;
 use arus_core::read::Cut;
 use arus_core::{Error, Result, planted};
+use arus_storage::log::Topic;
 use arus_storage::manifest::{Change, PipelineCheckpoint};
+use arus_storage::state::StateDelta;
+use arus_storage::table::{CutRows, KeyedTable};
 use arus_stream::{Checkpoint, FrozenPipeline};
 
 use super::mailbox::Order;
@@ -19,7 +23,7 @@ use crate::jobs::{Job, JobKind, JobStatus};
 use crate::memory;
 use crate::published::Durable;
 use crate::shared::Shared;
-use crate::tables::Writer;
+use crate::tables::{Table, Writer};
 
 /// A checkpoint that is being written.
 pub(super) struct InFlight {
@@ -35,15 +39,35 @@ pub(super) struct InFlight {
     pub(super) uncommitted: BTreeSet<(u64, usize)>,
 }
 
+/// What a checkpoint takes while everything stands.
+pub(super) struct TakenCut {
+    state: StateDelta,
+    cuts: Vec<(u64, Arc<Checkpoint>)>,
+    rows: Vec<(Arc<KeyedTable>, CutRows)>,
+    /// The tables with rows by key.
+    keyed: Vec<Arc<Table>>,
+    syncs: Vec<SyncTask>,
+    pipeline_topics: Vec<Arc<Topic>>,
+    client_topics: Vec<Arc<Topic>>,
+}
+
 impl Domain {
-    pub(super) fn start_checkpoint(&mut self, frozen: Vec<(u64, FrozenPipeline)>, started_ns: u64) -> Result<()> {
-        let mut state = std::mem::take(&mut self.carried);
-        let (mut cuts, mut syncs) = (vec![], vec![]);
+    /// The cut of a checkpoint, in a time that depends little on what it holds.
+    pub(super) fn cut_checkpoint(&mut self, frozen: Vec<(u64, FrozenPipeline)>) -> Result<TakenCut> {
+        let mut taken = TakenCut {
+            state: std::mem::take(&mut self.carried),
+            cuts: vec![],
+            rows: vec![],
+            keyed: vec![],
+            syncs: vec![],
+            pipeline_topics: vec![],
+            client_topics: vec![],
+        };
         for (run, frozen) in frozen {
             let Some(running) = self.running.iter().find(|r| r.run == run) else { continue };
             follow::cut(&self.shared, &running.job);
-            state.append(&frozen.state);
-            syncs.extend(frozen.syncs);
+            taken.state.append(&frozen.state);
+            taken.syncs.extend(frozen.syncs);
             self.outboxes.collect(running.id, frozen.outboxes);
             let task = serde_json::to_value(&frozen.checkpoint)
                 .map_err(|e| Error::bug(format!("a cut cannot be written: {e}")))?;
@@ -52,21 +76,15 @@ impl Domain {
             if running.job.spec.item.is_some() {
                 self.records.insert(running.id, record);
             }
-            cuts.push((run, Arc::new(frozen.checkpoint)));
+            taken.cuts.push((run, Arc::new(frozen.checkpoint)));
         }
         self.suspend_now();
         let mut markers = BTreeMap::new();
-        let (mut pipeline_topics, mut client_topics) = (vec![], vec![]);
-        let mut last_changes = BTreeMap::new();
         for table in self.shared.tables.all() {
             // Rows between two side tables are in one of them.
             let _whole = table.replays.moving();
-            for (uid, keyed) in table.states() {
-                keyed.freeze(uid, &mut state);
-            }
-            if let Some(keyed) = table.keyed() {
-                let kept = self.last_changes.get(&table.id).filter(|_| table.is_frozen()).copied();
-                last_changes.insert(table.id, kept.unwrap_or_else(|| keyed.last_change()));
+            for (uid, state) in table.states() {
+                taken.rows.push((state.clone(), state.cut(uid)));
             }
             let topic = table.topic().or(table.inbox()).cloned();
             if let Some(topic) = topic {
@@ -74,19 +92,32 @@ impl Domain {
                     // A failed pipeline's topic ends where its last cut is.
                     let kept = self.markers.get(&topic.id()).filter(|_| table.is_frozen()).cloned();
                     markers.insert(topic.id(), kept.unwrap_or_else(|| topic.ends()));
-                    pipeline_topics.push(topic);
+                    taken.pipeline_topics.push(topic);
                 } else {
-                    client_topics.push(topic);
+                    taken.client_topics.push(topic);
                 }
             }
+            taken.keyed.extend(table.keyed().is_some().then(|| table.clone()));
         }
         // What clients write from now on, or what is dropped, has no marker any more: recovery would cut it there.
         self.markers = markers;
-        self.last_changes = last_changes;
+        Ok(taken)
+    }
+
+    /// Hands it to the checkpoint thread; its epoch is revealed.
+    pub(super) fn start_checkpoint(&mut self, taken: TakenCut, started_ns: u64) -> Result<()> {
+        let TakenCut { mut state, cuts, rows, keyed, syncs, pipeline_topics, client_topics } = taken;
+        rows.iter().for_each(|(table, _)| table.freeze_followers(&mut state));
+        let last_changes = keyed.iter().filter_map(|table| {
+            let kept = self.last_changes.get(&table.id).filter(|_| table.is_frozen()).copied();
+            Some((table.id, kept.or_else(|| Some(table.keyed()?.last_change()))?))
+        });
+        self.last_changes = last_changes.collect();
         let job = CheckpointJob {
             cut: Cut { incarnation: self.shared.incarnation, epoch: self.epoch },
             as_of_ms: self.shared.config.clock.now_ms(),
             state,
+            rows: rows.into_iter().map(|(_, rows)| rows).collect(),
             pipelines: self.records.clone(),
             markers: self.markers.clone(),
             changed: self.last_changes.clone(),

@@ -21,6 +21,7 @@ use super::running::{Phase, feeds};
 use super::worker::Part;
 use crate::follow;
 use crate::published::{Published, PublishedTable};
+use crate::tables::{SealedState, Table};
 
 /// Between two epochs at least, so that a burst is one.
 const EPOCH_QUIET_NS: u64 = 5_000_000;
@@ -133,14 +134,15 @@ impl Domain {
         }
     }
 
-    /// Everything stands: the epoch is in tables and topics.
+    /// Everything stands: the epoch is in tables and topics. What can be done when all have gone on, is done then.
     fn end_epoch(&mut self) -> Result<()> {
         let Some(passing) = self.passing.take() else { return Ok(()) };
         self.epoch = passing.epoch;
-        self.publish();
+        let sealed = self.seal();
         // What has moved since the epoch began is in it, and has to become durable.
         self.changed |= self.signals.moved.swap(false, Relaxed);
         self.moved = false;
+        let mut cut = None;
         if passing.checkpoint {
             let mut cuts = vec![];
             for running in &mut self.running {
@@ -148,35 +150,61 @@ impl Domain {
                 let frozen = parts.into_iter().filter_map(|part| part.frozen).collect();
                 cuts.push((running.run, FrozenPipeline::merged(frozen, 0)));
             }
-            self.start_checkpoint(cuts, passing.started_ns)?;
+            cut = Some(self.cut_checkpoint(cuts)?);
         }
         self.mailboxes.iter().for_each(|mailbox| mailbox.send(Order::Resume));
         let end = self.now_ns();
+        self.reveal(sealed);
+        if let Some(cut) = cut {
+            self.start_checkpoint(cut, passing.started_ns)?;
+        }
+        let stood_ns = passing.stood_ns.iter().filter(|at| **at > 0).map(|at| end - at);
         let pause = match self.epoch_interval_ns {
             Some(interval) => interval,
-            None => {
-                pause_after(end - passing.started_ns, passing.stood_ns.iter().filter(|at| **at > 0).map(|at| end - at))
-            }
+            // Half of the time is for whatever else there is to coordinate.
+            None => pause_after(end - passing.started_ns, stood_ns).max(self.now_ns() - end),
         };
-        self.next_epoch_ns = end + pause;
+        self.next_epoch_ns = self.now_ns() + pause;
         Ok(())
     }
 
     pub(crate) fn publish(&mut self) {
-        if planted("slow-reader-holds-epochs") && Arc::strong_count(&self.shared.published()) > 2 {
-            return;
-        }
+        let sealed = self.seal();
+        self.reveal(sealed);
+    }
+
+    /// This epoch's version of every table, which nobody reads yet.
+    fn seal(&self) -> SealedEpoch {
         let cut = Cut { incarnation: self.shared.incarnation, epoch: self.epoch };
         let as_of_ms = self.shared.config.clock.now_ms();
+        let held_by_readers = planted("slow-reader-holds-epochs") && Arc::strong_count(&self.shared.published()) > 2;
+        let tables = if held_by_readers { vec![] } else { self.shared.tables.all() };
+        let tables = tables.into_iter().map(|table| {
+            let versions = table.seal(cut, as_of_ms);
+            (table, versions)
+        });
+        SealedEpoch { cut, as_of_ms, tables: tables.collect() }
+    }
+
+    /// Readers see the epoch.
+    fn reveal(&mut self, sealed: SealedEpoch) {
+        let SealedEpoch { cut, as_of_ms, tables: sealed } = sealed;
         let mut tables = HashMap::new();
-        for table in self.shared.tables.all() {
-            table.publish(cut, as_of_ms);
+        for (table, versions) in sealed {
+            versions.into_iter().for_each(|(state, version)| state.reveal(version));
             table.note_progress(cut, as_of_ms);
             tables.insert(table.def.path.clone(), PublishedTable::of(table));
         }
         let positions = self.running.iter().flat_map(positions).collect();
         self.shared.published.send_replace(Arc::new(Published { cut, as_of_ms, tables, positions }));
     }
+}
+
+/// What of an epoch readers are going to see.
+struct SealedEpoch {
+    cut: Cut,
+    as_of_ms: i64,
+    tables: Vec<(Arc<Table>, Vec<SealedState>)>,
 }
 
 #[cfg(test)]

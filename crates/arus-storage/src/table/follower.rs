@@ -57,7 +57,7 @@ impl View {
     /// Puts what the history has beyond this view among the keys that it is behind with.
     fn absorb(&mut self, history: &History) {
         for (cut, changes) in history.after(self.at) {
-            for change in changes[self.done..].iter().filter(|change| self.reach.has(&change.key)) {
+            for change in changes.sorted()[self.done..].iter().filter(|change| self.reach.has(&change.key)) {
                 if !self.behind.contains_key(&change.key) {
                     self.behind.insert(change.key.clone(), change.before.clone());
                 }
@@ -107,7 +107,7 @@ impl View {
     fn take_newest(&mut self, history: &History, limit: usize) -> Vec<RowChange> {
         let mut taken: Vec<RowChange> = vec![];
         for (cut, changes) in history.after(self.at) {
-            let left = &changes[self.done..];
+            let left = &changes.sorted()[self.done..];
             let count = left.len().min(limit - taken.len());
             taken.extend_from_slice(&left[..count]);
             if count < left.len() {
@@ -328,7 +328,8 @@ impl KeyedTable {
         locked(&self.followers).len()
     }
 
-    pub(super) fn freeze_followers(&self, delta: &mut StateDelta) {
+    /// Adds what the table's readers have to a checkpoint's delta, once its epoch is revealed.
+    pub fn freeze_followers(&self, delta: &mut StateDelta) {
         let published = locked(&self.published);
         let followers = locked(&self.followers);
         std::mem::take(&mut *locked(&self.gone)).iter().for_each(|follower| follower.forget(delta));

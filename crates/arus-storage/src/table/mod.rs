@@ -3,6 +3,9 @@
 //! Changes go into the open version; [`KeyedTable::publish`] makes it the newest readable one, so a reader sees whole
 //! epochs. Versions share what did not change. Rows stand under their canonical key bytes, and what was touched since the
 //! last freeze goes into the next checkpoint's delta.
+//!
+//! While a barrier holds everybody up, a version is only sealed ([`KeyedTable::seal`], [`KeyedTable::cut`]), in a time that does not depend on
+//! what changed; what is found out about its changes and written down, is when writers have gone on.
 
 mod bytes;
 mod changes;
@@ -15,7 +18,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use arus_core::change::{ChangeBatch, RowKind};
@@ -33,10 +36,12 @@ pub use snapshot::{SnapshotTable, TableSnapshot};
 use crate::locked;
 use crate::state::StateDelta;
 pub(crate) use bytes::Bytes;
-use changes::{History, RowChange};
+use changes::{EpochRows, History, Touched};
 use follower::Follower;
-use key_hash::KeyHash;
 use layout::Layout;
+
+/// So many touched keys may wait for a checkpoint in any case.
+const DIRTY_KEYS: usize = 65_536;
 
 /// Of a row in memory, beside the bytes of its key and value.
 const ENTRY_BYTES: usize = 96;
@@ -81,10 +86,9 @@ struct Writer {
     rows: Rows,
     /// Of a counted table: the sum of the counts above 0.
     copies: i64,
-    /// Keys that this epoch has touched, with what stood there before.
-    touched: HashMap<Bytes, Option<Bytes>, KeyHash>,
-    /// Keys that changed since the last freeze, but for the touched ones; some twice.
-    dirty: Vec<Bytes>,
+    touched: Touched,
+    /// Since the last freeze, but for the open version.
+    dirty: Dirty,
     /// The touched ones are in the last freeze too.
     touched_are_frozen: bool,
     /// Memory of the rows.
@@ -97,6 +101,16 @@ struct Writer {
     owed: u64,
     /// Rows that had to go for newer ones.
     dropped: u64,
+}
+
+/// Keys that epochs have touched since the last freeze.
+#[derive(Default)]
+struct Dirty {
+    epochs: Vec<Arc<Touched>>,
+    /// Of `epochs`, some keys twice.
+    len: usize,
+    /// Of epochs before them, in order.
+    keys: Vec<Bytes>,
 }
 
 struct Published {
@@ -155,36 +169,52 @@ impl KeyedTable {
         Ok(())
     }
 
-    /// Makes the open version the one that readers get. Called at every epoch, at its barrier.
+    /// Makes the open version the one that readers get.
     pub fn publish(&self, cut: Cut, as_of_ms: i64) {
+        self.reveal(self.seal(cut, as_of_ms));
+    }
+
+    /// Ends the open version, at the barrier of its epoch. Writers may go on at once; readers get it with [`KeyedTable::reveal`].
+    pub fn seal(&self, cut: Cut, as_of_ms: i64) -> SealedVersion {
         let mut guard = locked(&self.writer);
         let writer = &mut *guard;
-        let mut touched: Vec<_> = writer.touched.drain().collect();
-        // By key: the same input gives the same sequence, and look-ups in order are quick.
-        touched.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        if !writer.touched_are_frozen {
-            writer.dirty.extend(touched.iter().map(|(key, _)| key.clone()));
+        let next = Touched::like(&writer.touched);
+        let touched = Arc::new(std::mem::replace(&mut writer.touched, next));
+        if !writer.touched_are_frozen && !touched.is_empty() {
+            writer.dirty.push(touched.clone());
         }
         writer.touched_are_frozen = false;
-        let mut changed: Vec<RowChange> = Vec::with_capacity(touched.len());
-        for (key, before) in touched {
-            let after = writer.rows.get(&key).cloned();
-            if before != after {
-                changed.push(RowChange { key, before, after });
-            }
-        }
-        let snapshot =
-            TableSnapshot::new(self.layout.clone(), cut, as_of_ms, writer.rows.clone(), writer.len(self.layout.mode));
+        let (rows, len) = (writer.rows.clone(), writer.len(self.layout.mode));
+        SealedVersion { snapshot: TableSnapshot::new(self.layout.clone(), cut, as_of_ms, rows, len), touched }
+    }
+
+    /// Makes a sealed version the one that readers get; versions in the order in which they were sealed.
+    pub fn reveal(&self, version: SealedVersion) {
+        let SealedVersion { snapshot, touched } = version;
+        let (cut, as_of_ms) = (snapshot.cut(), snapshot.as_of_ms());
+        let changed = EpochRows::new(touched);
+        self.bound_dirty();
         let mut published = locked(&self.published);
         if published.history.is_full(&changed) {
             locked(&self.followers).iter().for_each(|follower| follower.absorb(&published.history));
         }
-        let since = if changed.is_empty() { published.snapshot.changed() } else { cut };
+        let since = if changed.len() == 0 { published.snapshot.changed() } else { cut };
         published.history.push(cut, as_of_ms, changed);
         published.snapshot = snapshot.unchanged_since(since);
         drop(published);
-        drop(guard);
         self.newest.send_replace(cut);
+    }
+
+    /// Where no checkpoint comes for long, what epochs have touched takes no more memory than the rows.
+    fn bound_dirty(&self) {
+        let mut writer = locked(&self.writer);
+        if writer.dirty.len <= DIRTY_KEYS.max(writer.rows.len() * 2) {
+            return;
+        }
+        let dirty = std::mem::take(&mut writer.dirty);
+        drop(writer);
+        let keys = dirty.into_keys();
+        locked(&self.writer).dirty.keys = keys;
     }
 
     /// Whether the open version differs from the newest one.
@@ -208,7 +238,9 @@ impl KeyedTable {
     pub fn memory_bytes(&self) -> usize {
         let history = locked(&self.published).history.bytes();
         let readers: usize = locked(&self.followers).iter().map(|follower| follower.memory_bytes()).sum();
-        locked(&self.writer).bytes + history + readers
+        let writer = locked(&self.writer);
+        // Both have the newest epochs.
+        writer.bytes + history.max(writer.dirty.memory_bytes()) + readers
     }
 
     /// Of a capped table: how many rows have come since it was made or restored. Only grows.
@@ -244,18 +276,21 @@ impl KeyedTable {
 
     /// Adds what changed since the last freeze to a checkpoint's delta: the open version, at its barrier.
     pub fn freeze(&self, uid: Uid, delta: &mut StateDelta) {
+        self.cut(uid).put(delta);
+        self.freeze_followers(delta);
+    }
+
+    /// The first half of [`KeyedTable::freeze`]; writers may go on before the second one, [`CutRows::put`] and [`KeyedTable::freeze_followers`].
+    pub fn cut(&self, uid: Uid) -> CutRows {
         let mut guard = locked(&self.writer);
         let writer = &mut *guard;
-        let mut keys = std::mem::take(&mut writer.dirty);
-        keys.extend(writer.touched.keys().cloned());
-        keys.sort_unstable();
-        keys.dedup();
-        for key in &keys {
-            delta.put(uid, key, writer.rows.get(key).map(AsRef::as_ref));
-        }
         writer.touched_are_frozen = true;
-        drop(guard);
-        self.freeze_followers(delta);
+        CutRows {
+            uid,
+            rows: writer.rows.clone(),
+            dirty: std::mem::take(&mut writer.dirty),
+            open: writer.touched.keys().cloned().collect(),
+        }
     }
 
     /// Goes back to the rows of a checkpoint, as changes of the open version: readers see them with the next epoch.
@@ -313,6 +348,51 @@ impl KeyedTable {
     }
 }
 
+/// A version that is whole and that nobody reads yet.
+pub struct SealedVersion {
+    snapshot: TableSnapshot,
+    touched: Arc<Touched>,
+}
+
+/// The rows of a table at a checkpoint's barrier, and which of them changed since the checkpoint before.
+pub struct CutRows {
+    uid: Uid,
+    rows: Rows,
+    dirty: Dirty,
+    open: Vec<Bytes>,
+}
+
+impl Dirty {
+    fn push(&mut self, touched: Arc<Touched>) {
+        self.len += touched.len();
+        self.epochs.push(touched);
+    }
+
+    /// Each key once.
+    fn into_keys(self) -> Vec<Bytes> {
+        let mut keys = self.keys;
+        keys.extend(self.epochs.iter().flat_map(|touched| touched.keys().cloned()));
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.epochs.iter().map(|touched| touched.memory_bytes()).sum::<usize>() + self.keys.len() * size_of::<Bytes>()
+    }
+}
+
+impl CutRows {
+    /// Adds what changed to a checkpoint's delta.
+    pub fn put(self, delta: &mut StateDelta) {
+        let CutRows { uid, rows, mut dirty, open } = self;
+        dirty.keys.extend(open);
+        for key in &dirty.into_keys() {
+            delta.put(uid, key, rows.get(key).map(AsRef::as_ref));
+        }
+    }
+}
+
 impl Writer {
     /// Rows that a scan gives.
     fn len(&self, mode: TableMode) -> u64 {
@@ -321,9 +401,9 @@ impl Writer {
 
     /// One way down the tree where the key is known.
     fn set(&mut self, key: Bytes, value: Option<Bytes>) {
-        let is_some = value.is_some();
         let entry = |value: &Option<Bytes>| value.as_ref().map_or(0, |value| key.len() + value.len() + ENTRY_BYTES);
         self.bytes += entry(&value);
+        let after = value.clone();
         let before = match value {
             Some(value) => match self.rows.get_mut(&key) {
                 Some(slot) => Some(std::mem::replace(slot, value)),
@@ -333,19 +413,21 @@ impl Writer {
         };
         self.bytes = self.bytes.saturating_sub(entry(&before));
         // Nothing happens where an unknown key is deleted.
-        if is_some || before.is_some() {
-            self.touched.entry(key).or_insert(before);
+        if after.is_some() || before.is_some() {
+            self.touched.note(key, before, after);
         }
     }
 
     /// One way down the tree where the key is new, as it mostly is.
     fn put_aged(&mut self, key: Bytes, row: &[u8], limit: usize) {
         let next = self.order.last_key_value().map_or(0, |(age, _)| age + 1);
-        let before = self.rows.insert(key.clone(), layout::aged_bytes(next, row));
+        let mut value = layout::aged_bytes(next, row);
+        let before = self.rows.insert(key.clone(), value.clone());
         match before.as_ref().and_then(|value| layout::aged(value)).map(|(age, _)| age) {
             // A known row keeps its age.
             Some(age) => {
-                self.rows.insert(key.clone(), layout::aged_bytes(age, row));
+                value = layout::aged_bytes(age, row);
+                self.rows.insert(key.clone(), value.clone());
                 self.order.insert(age, key.clone());
             }
             None => {
@@ -359,7 +441,7 @@ impl Writer {
         }
         let old = before.as_ref().map_or(0, |value| key.len() + value.len() + ENTRY_BYTES);
         self.bytes = (self.bytes + key.len() + row.len() + ENTRY_BYTES).saturating_sub(old);
-        self.touched.entry(key).or_insert(before);
+        self.touched.note(key, before, Some(value));
         while self.order.len() > limit {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.set(oldest, None);

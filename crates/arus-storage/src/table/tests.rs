@@ -278,3 +278,57 @@ fn a_reader_of_the_last_change_goes_on_after_a_restore() {
     table.set_unchanged_since(at(3, 10));
     assert!(table.changes_since(at(3, 10)).is_some() && table.changes_since(at(3, 11)).is_none());
 }
+
+/// As a barrier does it: the version is sealed and cut, writers go on, and what it was is found out then.
+#[test]
+fn writers_go_on_before_a_version_is_revealed() {
+    let many: Vec<(RowKind, i64, String)> = (0..3_000).map(|n| (Insert, n, format!("{n}"))).collect();
+    let many: Vec<(RowKind, i64, &str)> = many.iter().map(|(kind, n, s)| (*kind, *n, s.as_str())).collect();
+    let table = KeyedTable::new(schema(), &[1], TableMode::Keyed);
+    table.apply(&batch(&many)).expect("applies");
+    let version = table.seal(cut(1), 0);
+    let taken = table.cut(Uid(1));
+    table.apply(&batch(&[(Insert, 7, "later"), (Delete, 8, ""), (Insert, 9_999, "later")])).expect("applies");
+    assert_eq!(table.snapshot().len(), 0, "nobody reads it yet");
+    table.reveal(version);
+    assert_eq!(table.snapshot().len(), 3_000);
+    let mut delta = StateDelta::new();
+    taken.put(&mut delta);
+    assert_eq!(delta.sorted().len(), 3_000, "as of the barrier");
+    let first = table.changes_since(Cut { incarnation: 0, epoch: 0 }).expect("known");
+    assert_eq!(first[0].batch().expect("decodes").num_rows(), 3_000);
+
+    table.publish(cut(2), 0);
+    assert_eq!(table.snapshot().len(), 3_000, "one more, one less");
+    let mut delta = StateDelta::new();
+    table.freeze(Uid(1), &mut delta);
+    assert_eq!(delta.sorted().len(), 3, "what came behind the barrier, and that alone");
+
+    // Many keys that end as they began are no change, but that is found out only when somebody asks.
+    table.apply(&batch(&many)).expect("applies");
+    table.publish(cut(3), 0);
+    table.apply(&batch(&many)).expect("applies");
+    table.publish(cut(4), 0);
+    let changes = table.changes_since(cut(3)).expect("known");
+    assert_eq!(changes[0].batch().expect("decodes").num_rows(), 0);
+    assert!(changes[0].is_empty(), "now it is known");
+}
+
+#[test]
+fn without_a_checkpoint_touched_keys_are_bounded() {
+    let table = KeyedTable::new(schema(), &[1], TableMode::Keyed);
+    let round =
+        |from: i64| -> Vec<(RowKind, i64, &'static str)> { (from..from + 9_000).map(|n| (Insert, n, "x")).collect() };
+    for epoch in 0..40 {
+        table.apply(&batch(&round(epoch % 2 * 1_000))).expect("applies");
+        table.publish(cut(epoch as u64 + 1), 0);
+        assert!(locked(&table.writer).dirty.len <= DIRTY_KEYS);
+    }
+    let mut delta = StateDelta::new();
+    table.freeze(Uid(1), &mut delta);
+    assert_eq!(delta.sorted().len(), 10_000);
+    table.publish(cut(50), 0);
+    let mut delta = StateDelta::new();
+    table.freeze(Uid(1), &mut delta);
+    assert!(delta.is_empty());
+}

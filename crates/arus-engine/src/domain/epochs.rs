@@ -30,7 +30,7 @@ const EPOCH_SHARE: u64 = 20;
 /// But for an epoch that was held up: tables do not stand still for long because of it.
 const EPOCH_PAUSE_MAX_NS: u64 = 10_000_000_000;
 /// After an epoch that was long only because a pipeline had much to work off before its barrier, tables need not wait longer.
-const EPOCH_PAUSE_BUSY_NS: u64 = 50_000_000;
+const EPOCH_PAUSE_BUSY_NS: u64 = 100_000_000;
 /// A reader of what a pipeline writes that is not at the marker after this long takes the barrier where it stands.
 const PATIENCE_NS: u64 = 100_000_000;
 
@@ -229,7 +229,7 @@ mod tests {
     /// While a table is made over old rows, the barrier waits behind them, and the threads work on.
     #[test]
     fn an_epoch_that_waits_for_busy_threads_does_not_age_the_tables() {
-        assert_eq!(pause_ms(60, &[0, 1]), 50);
-        assert_eq!(pause_ms(60, &[2, 8]), 100);
+        assert_eq!(pause_ms(60, &[0, 1]), 100);
+        assert_eq!(pause_ms(60, &[10, 30]), 400);
     }
 }

@@ -15,7 +15,6 @@ use arus_core::limits::BACKTEST_EVENTS;
 use arus_core::plan::PhysicalPlan;
 use arus_core::{ChangeBatch, Error, Result, RowKind};
 use arus_sql::{AlertDef, Planned};
-use arus_stream::rows_as_json;
 
 use super::book::{Book, Event, Row, Touched, What};
 use super::shown::instant_text;
@@ -87,9 +86,7 @@ impl Trial {
 
     fn take(&mut self, batch: &ChangeBatch) -> Result<()> {
         let times = self.times(batch)?;
-        let indices: Vec<u32> = (0..batch.num_rows() as u32).collect();
-        let texts = rows_as_json(batch.rows(), &indices)?;
-        let mut rows = texts.into_iter().enumerate().map(|(i, text)| Row { adds: batch.kind(i).adds(), text });
+        let mut rows = Row::of(batch)?.into_iter();
         let mut row = 0;
         while row < batch.num_rows() {
             // The halves of an update are one step.

@@ -5,12 +5,18 @@
 //! it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+use arus_core::change::arrow_bug;
 use arus_core::delivery::FIRST_MARK;
 use arus_core::limits::{ALERT_CASE_ROWS, ALERT_CASES, ALERT_EVENTS, ALERT_MESSAGES, ALERT_SUMMARY_CHARS};
 use arus_core::read::Cut;
-use arus_core::{Error, Result};
+use arus_core::{ChangeBatch, Error, Result};
 use arus_sql::{AlertDef, Notify, Piece, Severity};
+use arus_stream::rows_as_json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
@@ -109,6 +115,26 @@ pub(crate) struct Row {
     pub(crate) adds: bool,
     /// A JSON object.
     pub(crate) text: String,
+}
+
+impl Row {
+    /// Decimals are strings, so that whoever reads them loses no digit.
+    pub(crate) fn of(batch: &ChangeBatch) -> Result<Vec<Row>> {
+        let rows = batch.rows();
+        let exact = |column: &ArrayRef| match column.data_type() {
+            DataType::Decimal128(..) => cast(column, &DataType::Utf8),
+            _ => Ok(column.clone()),
+        };
+        let columns: Vec<ArrayRef> = rows.columns().iter().map(exact).collect::<Result<_, _>>().map_err(arrow_bug)?;
+        let fields =
+            rows.schema().fields().iter().zip(&columns).map(|(f, c)| Field::new(f.name(), c.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let exact = RecordBatch::try_new_with_options(schema, columns, &options).map_err(arrow_bug)?;
+        let indices: Vec<u32> = (0..batch.num_rows() as u32).collect();
+        let texts = rows_as_json(&exact, &indices)?.into_iter().enumerate();
+        Ok(texts.map(|(i, text)| Row { adds: batch.kind(i).adds(), text }).collect())
+    }
 }
 
 /// Cases that a checkpoint's rows have touched.

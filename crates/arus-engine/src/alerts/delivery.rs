@@ -9,7 +9,6 @@ use arus_core::Result;
 use arus_core::clock::SharedClock;
 use arus_core::delivery::{Delivered, FIRST_MARK, Mark, OutboxDelivery, SinkDelivery};
 use arus_core::read::Cut;
-use arus_stream::rows_as_json;
 use async_trait::async_trait;
 
 use super::Alert;
@@ -46,10 +45,7 @@ impl SinkDelivery for AlertDelivery {
             alert.change(|def, book| {
                 let mut touched = Touched::default();
                 while let Some(batch) = outbox.rows.next()? {
-                    let indices: Vec<u32> = (0..batch.num_rows() as u32).collect();
-                    let texts = rows_as_json(batch.rows(), &indices)?;
-                    let row = |(i, text)| Row { adds: batch.kind(i).adds(), text };
-                    let rows: Vec<Row> = texts.into_iter().enumerate().map(row).collect();
+                    let rows = Row::of(&batch)?;
                     count += rows.len() as u64;
                     book.take(def, &rows, now_ms, &mut touched)?;
                 }

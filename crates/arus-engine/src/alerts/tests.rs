@@ -1,5 +1,9 @@
 //! Books: what fires, what ends it, who is told, and that rows which come twice change nothing.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Decimal128Array, RecordBatch};
+use arus_core::ChangeBatch;
 use arus_core::catalog::ObjectPath;
 use arus_core::limits::ALERT_CASES as CASES;
 use arus_sql::{AlertDef, Notify, Severity, Summary};
@@ -188,4 +192,14 @@ fn keys_are_told_apart_by_value() {
     assert_eq!(whole.cases.len(), 1);
     take(&mut whole, &def, &[row(false, "b", 2)], 0);
     assert!(whole.cases.is_empty());
+}
+
+#[test]
+fn a_decimal_keeps_its_digits() {
+    let values = Decimal128Array::from(vec![Some(1_234_567_890_123_456_789_050), None]).with_precision_and_scale(38, 2);
+    let column: ArrayRef = Arc::new(values.expect("is a decimal"));
+    let rows = RecordBatch::try_from_iter_with_nullable([("total", column, true)]).expect("is a batch");
+    let texts: Vec<_> =
+        Row::of(&ChangeBatch::inserts(rows)).expect("is JSON").into_iter().map(|row| row.text).collect();
+    assert_eq!(texts, [r#"{"total":"12345678901234567890.50"}"#, "{}"]);
 }

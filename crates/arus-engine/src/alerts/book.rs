@@ -126,9 +126,10 @@ impl Row {
             _ => Ok(column.clone()),
         };
         let columns: Vec<ArrayRef> = rows.columns().iter().map(exact).collect::<Result<_, _>>().map_err(arrow_bug)?;
-        let fields =
-            rows.schema().fields().iter().zip(&columns).map(|(f, c)| Field::new(f.name(), c.data_type().clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let schema = rows.schema();
+        let field = |(f, c): (&Arc<Field>, &ArrayRef)| Field::new(f.name(), c.data_type().clone(), true);
+        let fields: Vec<Field> = schema.fields().iter().zip(&columns).map(field).collect();
+        let schema = Arc::new(Schema::new(fields));
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let exact = RecordBatch::try_new_with_options(schema, columns, &options).map_err(arrow_bug)?;
         let indices: Vec<u32> = (0..batch.num_rows() as u32).collect();

@@ -13,7 +13,7 @@ help:
 	@echo "make lint         format, and clippy with warnings as errors"
 	@echo "make conformance  every conformance script on a real Flink and on Arus (SAMPLE=10: check stored answers)"
 	@echo "make bench SUITE=first  (or one of bench/README.md)"
-	@echo "make picture      the README's picture, after five minutes of the demo"
+	@echo "make picture      the README's picture, after ten minutes of the demo"
 
 # ---- building
 
@@ -103,7 +103,7 @@ endif
 	ARUS_BIN=$(abspath $(BIN)) bench/run $(SUITE)
 
 picture: build needs
-	node console/e2e/run.mjs --arus $(abspath $(BIN)) --only takePicture --picture-after 300 --picture $(abspath docs/images/demo.png)
+	node console/e2e/run.mjs --arus $(abspath $(BIN)) --only takePicture --picture-after 600 --picture $(abspath docs/images/demo.png)
 
 clean:
 	cargo clean

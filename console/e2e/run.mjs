@@ -211,12 +211,13 @@ async function firstEvent({ browser }) {
   }
 }
 
-// What the page says is typed as it stands: psql's command, which makes the topic where there is none, then curl's.
+// What the page says is typed as it stands: curl's command, which makes the topic where there is none, then psql's, which finds it.
 async function firstRow(server, page) {
-  const typed = async (tool) => (await run('sh', ['-c', await page.textContent(`[data-testid=command-${tool}]`)], { timeout: LIMIT_MS })).stdout;
-  await typed('psql');
-  const answer = await typed('curl');
+  const typed = async (command) => (await run('sh', ['-c', command], { timeout: LIMIT_MS })).stdout;
+  const [curl, psql] = [await page.textContent('[data-testid=command-curl]'), await page.textContent('[data-testid=command-psql]')];
+  const answer = await typed(curl);
   assert.match(answer, /"accepted":1/, `curl's command was answered: ${answer}`);
+  assert.match(await typed(psql), /INSERT 0 1/);
 }
 
 async function axe(page, theme, where) {
@@ -606,8 +607,7 @@ async function settled(page) {
 
 /** The picture of the README: the demo's dashboard, after it has something to show. */
 async function takePicture({ browser, server }) {
-  const path = await firstBoard(server.base);
-  const page = await open(browser, `${server.base}${path}?last=5m`, { theme: 'dark', scale: 2 });
+  const page = await open(browser, `${server.base}/dashboards/shop?last=15m`, { theme: 'dark', scale: 2 });
   await page.waitForSelector('.uplot canvas');
   await page.waitForTimeout(Math.max(2_000, (mock ? 0 : Number(option('picture-after', 90)) * 1000) - (Date.now() - server.startedAt)));
   mkdirSync(dirname(picture), { recursive: true });

@@ -48,7 +48,7 @@ function parts(address: string): { host: string; port: string } {
   return { host: address.slice(0, at), port: address.slice(at + 1) };
 }
 
-/** `table` is null on a server without any topic: then the Postgres door creates `hello` first. */
+/** `table` is null on a server without any topic: then curl and psql create `hello` first. */
 export function producers(table: TableInfo | null, doors: Record<string, string>): Producer[] {
   const name = table?.name ?? 'hello';
   const columns = (table?.columns.length ? table.columns : HELLO).filter((column) => !/GENERATED|METADATA/i.test(column.comment));
@@ -58,7 +58,9 @@ export function producers(table: TableInfo | null, doors: Record<string, string>
   const json = JSON.stringify(row);
   const result: Producer[] = [];
   if (doors['http']) {
-    result.push({ tool: 'curl', door: 'http', title: 'HTTP', address: doors['http'], command: `curl -d ${shell(json)} \\\n  -H 'content-type: application/json' \\\n  ${doors['http']}/v1/tables/${encodeURIComponent(name)}/rows` });
+    const jsonType = `-H 'content-type: application/json'`;
+    const create = table ? '' : `curl -d '{"sql":"CREATE TABLE IF NOT '\\\n'EXISTS hello (name STRING, n INT)"}' \\\n  ${jsonType} \\\n  ${doors['http']}/v1/sql\n`;
+    result.push({ tool: 'curl', door: 'http', title: 'HTTP', address: doors['http'], command: `${create}curl -d ${shell(json)} \\\n  ${jsonType} \\\n  ${doors['http']}/v1/tables/${encodeURIComponent(name)}/rows` });
   }
   if (doors['kafka']) {
     result.push({ tool: 'kcat', door: 'kafka', title: 'Kafka', address: doors['kafka'], command: `echo ${shell(json)} |\n  kcat -P -b ${doors['kafka']} \\\n  -t ${name}` });
@@ -68,7 +70,7 @@ export function producers(table: TableInfo | null, doors: Record<string, string>
     const scalars = columns.filter((column) => !/^(ARRAY|MAP|ROW|MULTISET|BYTES|BINARY|VARBINARY)/i.test(column.type));
     const names = scalars.length === columns.length ? '' : ` (${scalars.map((column) => identifier(column.name)).join(', ')})`;
     const values = scalars.map((column) => literal(row[column.name], column.type)).join(', ');
-    const create = table ? '' : `-c \\\n  "CREATE TABLE hello\n   (name STRING, n INT)" `;
+    const create = table ? '' : `-c \\\n  "CREATE TABLE IF NOT EXISTS\n   hello (name STRING, n INT)" `;
     const text = `INSERT INTO ${identifier(name)}${names}\n   VALUES (${values})`.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('$', '\\$').replaceAll('`', '\\`');
     result.push({ tool: 'psql', door: 'postgres', title: 'Postgres', address: doors['postgres'], command: `psql -h ${host} -p ${port} -U arus ${create}-c \\\n  "${text}"` });
   }

@@ -242,7 +242,6 @@ impl Shared {
             if let Err(second) = self.ask(|reply| Control::Stop { job: job.clone(), changes: vec![], reply }).await {
                 tracing::debug!("the pipeline that did not start: {second}");
             }
-            self.forget_side_rows(&job);
             for (table, before) in claimed.iter().zip(&before) {
                 self.take_back(table, before);
                 table.thaw();
@@ -252,16 +251,6 @@ impl Shared {
             return Err(e);
         }
         Ok(job_id)
-    }
-
-    /// What a pipeline that did not start has set aside goes.
-    fn forget_side_rows(&self, job: &Job) {
-        for (table, _) in job.spec.sources.iter().filter_map(|path| self.table_of(path)) {
-            let uids = job.spec.plan.nodes.iter().map(|node| node.uid);
-            if let Err(e) = table.forget_operators(&job.spec.name, uids) {
-                tracing::warn!("rows that were set aside stay beside table '{}': {e}", table.def.path);
-            }
-        }
     }
 
     /// What a pipeline that did not start has written goes: of a topic unless somebody reads it already, of a keyed table as

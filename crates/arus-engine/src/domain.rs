@@ -111,6 +111,10 @@ pub(crate) struct Domain {
     /// In the order of the data: writers before their readers.
     running: Vec<Running>,
     last_run: u64,
+    /// Started, and in no checkpoint yet.
+    starting: Vec<Arc<Job>>,
+    /// Their first checkpoint was abandoned, and them with it.
+    unborn: Vec<Arc<Job>>,
     /// By run, threads that have not yet said that its tasks are gone: they may still write.
     leaving: BTreeMap<u64, usize>,
     drains: Vec<Drain>,
@@ -169,6 +173,8 @@ impl Domain {
             inbox: VecDeque::new(),
             running: vec![],
             last_run: 0,
+            starting: vec![],
+            unborn: vec![],
             leaving: BTreeMap::new(),
             drains: vec![],
             passing: None,
@@ -333,7 +339,10 @@ impl Domain {
                 let waits = self.restarts.waits(id, &job);
                 let started = if waits { Ok(()) } else { self.add(id, job.clone(), None) };
                 match started {
-                    Ok(()) => self.request_checkpoint(changes, reply),
+                    Ok(()) => {
+                        self.starting.push(job);
+                        self.request_checkpoint(changes, reply);
+                    }
                     Err(e) => {
                         job.status.send_replace(JobStatus::Failed(reason_of(&e)));
                         answer(reply, Err(Error::user(reason_of(&e))));
@@ -341,22 +350,7 @@ impl Domain {
                 }
             }
             Control::Stop { job, changes, reply } => {
-                while let Some(at) = self.running.iter().position(|r| Arc::ptr_eq(&r.job, &job)) {
-                    self.take_out(at);
-                }
-                self.restarts.forget(&job);
-                follow::leave(&self.shared, &job);
-                if let Some(item) = &job.spec.item {
-                    self.records.remove(&item.id);
-                    self.outboxes.forget(item.id);
-                }
-                job.status.send_if_modified(|status| {
-                    let alive = status.is_alive();
-                    if alive {
-                        *status = JobStatus::Stopped;
-                    }
-                    alive
-                });
+                self.stop(&job);
                 self.request_checkpoint(changes, reply);
             }
             Control::Suspend { job, changes, reply } => self.suspend(&job, changes, reply),
@@ -374,6 +368,27 @@ impl Domain {
             }
         }
         true
+    }
+
+    /// It reads and writes no more; what its threads are about to write is in the epoch under way.
+    fn stop(&mut self, job: &Arc<Job>) {
+        while let Some(at) = self.running.iter().position(|r| Arc::ptr_eq(&r.job, job)) {
+            self.take_out(at);
+        }
+        self.starting.retain(|starting| !Arc::ptr_eq(starting, job));
+        self.restarts.forget(job);
+        follow::leave(&self.shared, job);
+        if let Some(item) = &job.spec.item {
+            self.records.remove(&item.id);
+            self.outboxes.forget(item.id);
+        }
+        job.status.send_if_modified(|status| {
+            let alive = status.is_alive();
+            if alive {
+                *status = JobStatus::Stopped;
+            }
+            alive
+        });
     }
 
     fn request_checkpoint(&mut self, changes: Vec<Change>, reply: Reply) {

@@ -32,12 +32,12 @@ pub(crate) struct PublishedTable {
 }
 
 impl PublishedTable {
-    pub(crate) fn of(table: Arc<Table>) -> Self {
+    pub(crate) fn of(table: Arc<Table>, ends: Vec<i64>) -> Self {
         PublishedTable {
             rows: table.keyed().map(|t| t.snapshot()),
             late: table.late.snapshot(),
             quarantine: table.quarantine.snapshot(),
-            ends: table.visible_ends(),
+            ends,
             table,
         }
     }

@@ -256,13 +256,19 @@ impl Table {
         self.frozen.load(Relaxed)
     }
 
-    /// Called at each epoch: whether the table has rows that it did not have before.
-    pub(crate) fn note_progress(&self, cut: Cut, now_ms: i64) {
+    /// Called at each epoch, at its barrier: up to where readers of this epoch see the table's topic. A checkpoint of the epoch holds it.
+    pub(crate) fn note_ends(&self, cut: Cut) -> Vec<i64> {
+        let ends = self.visible_ends();
         if self.topic().is_some()
-            && let Err(e) = self.shown.note(cut, &self.visible_ends())
+            && let Err(e) = self.shown.note(cut, &ends)
         {
             tracing::error!("table '{}': {e}", self.def.path);
         }
+        ends
+    }
+
+    /// Called when readers see an epoch: whether the table has rows that it did not have before.
+    pub(crate) fn note_progress(&self, now_ms: i64) {
         let changed = match &self.store {
             Store::Keyed { table, .. } => {
                 let mut seen = self.seen.lock().expect("no holder of this lock panics");
@@ -316,7 +322,8 @@ impl Table {
     ) -> Result<()> {
         for side in [&self.late, &self.quarantine] {
             let all: Vec<usize> = (0..side.schema().len()).collect();
-            for batch in side.snapshot().scan(&all, None) {
+            // What was set aside since the last epoch, too.
+            for batch in side.open_version().scan(&all, None) {
                 let batch = batch?;
                 let ids = batch.column(0).as_string_view();
                 let void: BooleanArray = ids.iter().map(|id| Some(id.is_some_and(&is_void))).collect();

@@ -9,11 +9,14 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int32Type;
 use arus_core::catalog::ObjectPath;
 use arus_core::fs::Fs;
+use arus_core::plan::Uid;
 use arus_core::platform::{Door, IngestFormat, IngestRequest, Platform, StatementOutput};
 use arus_storage::sim::{Fault, MemoryFs};
+use arus_stream::{LateRow, SideKey, SideTables};
 use bytes::Bytes;
 use futures::TryStreamExt;
 
+use crate::io::SideWriter;
 use crate::{Engine, EngineConfig};
 
 /// Rows that clients send at the same time.
@@ -216,4 +219,27 @@ async fn a_pipeline_that_does_not_start_leaves_no_rows_in_a_keyed_table() {
         }
     }
     assert!(refused > 0, "the disk was never full at the start of a pipeline");
+}
+
+/// A pipeline that starts again sets them aside once more: nobody had seen them, and they go all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_rows_of_the_epoch_under_way_are_taken_back() {
+    let fs = MemoryFs::new();
+    let engine = start(&fs);
+    done(&engine, "CREATE TABLE t (id INT)").await;
+    let shared = &engine.shared;
+    let table = shared.tables.get(&ObjectPath::in_default("t")).expect("was made");
+    let mut side = SideWriter::new(shared.clone(), "p".into());
+    let late = |epoch| LateRow {
+        table: table.def.path.clone(),
+        key: SideKey { uid: Uid(7), epoch, ordinal: 0 },
+        row: "{}".into(),
+        time_ms: 0,
+        watermark_ms: 1,
+        operator: "WindowAggregate",
+        now_ms: 2,
+    };
+    side.late(vec![late(3), late(4)]).expect("are set aside");
+    table.forget_side_rows("p", 3).expect("goes back");
+    assert_eq!(table.late.open_version().len(), 1, "that of the checkpoint stays");
 }

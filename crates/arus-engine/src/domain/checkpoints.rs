@@ -28,6 +28,8 @@ use crate::tables::{Table, Writer};
 /// A checkpoint that is being written.
 pub(super) struct InFlight {
     replies: Vec<Reply>,
+    /// Pipelines whose first checkpoint it is.
+    born: Vec<Arc<Job>>,
     /// By run: what its tasks are told when it is durable.
     cuts: Vec<(u64, Arc<Checkpoint>)>,
     ends_server: bool,
@@ -132,6 +134,7 @@ impl Domain {
         let (incarnation, epoch) = (self.shared.incarnation, self.epoch);
         self.writing = Some(InFlight {
             replies: std::mem::take(&mut self.replies),
+            born: std::mem::take(&mut self.starting),
             cuts,
             ends_server: self.shutdown,
             done: false,
@@ -176,6 +179,11 @@ impl Domain {
                 let Some(writing) = self.writing.take() else { return true };
                 self.shared.figures.checkpoints_failed.fetch_add(1, Relaxed);
                 tracing::error!("checkpoint {} was abandoned: {}", done.cut.epoch, abandoned.error);
+                // No later checkpoint may hold what they have set aside.
+                for job in writing.born {
+                    self.stop(&job);
+                    self.unborn.push(job);
+                }
                 let text = abandoned.error.to_string();
                 for reply in writing.replies {
                     answer(reply, Err(Error::external(format!("the change could not be made durable: {text}"))));
@@ -217,6 +225,18 @@ impl Domain {
         }
         writing.replies.into_iter().for_each(|reply| answer(reply, Ok(())));
         !writing.ends_server
+    }
+
+    /// What pipelines that have not come to life have set aside goes. Their threads know that they are gone.
+    pub(super) fn forget_unborn(&mut self) {
+        for job in std::mem::take(&mut self.unborn) {
+            for (table, _) in job.spec.sources.iter().filter_map(|path| self.shared.table_of(path)) {
+                let uids = job.spec.plan.nodes.iter().map(|node| node.uid);
+                if let Err(e) = table.forget_operators(&job.spec.name, uids) {
+                    tracing::warn!("rows that were set aside stay beside table '{}': {e}", table.def.path);
+                }
+            }
+        }
     }
 }
 

@@ -138,6 +138,7 @@ impl Domain {
     fn end_epoch(&mut self) -> Result<()> {
         let Some(passing) = self.passing.take() else { return Ok(()) };
         self.epoch = passing.epoch;
+        self.forget_unborn();
         let sealed = self.seal();
         // What has moved since the epoch began is in it, and has to become durable.
         self.changed |= self.signals.moved.swap(false, Relaxed);
@@ -179,21 +180,21 @@ impl Domain {
         let as_of_ms = self.shared.config.clock.now_ms();
         let held_by_readers = planted("slow-reader-holds-epochs") && Arc::strong_count(&self.shared.published()) > 2;
         let tables = if held_by_readers { vec![] } else { self.shared.tables.all() };
-        let tables = tables.into_iter().map(|table| {
+        let sealed = |table: Arc<Table>| {
             let versions = table.seal(cut, as_of_ms);
-            (table, versions)
-        });
-        SealedEpoch { cut, as_of_ms, tables: tables.collect() }
+            SealedTable { ends: table.note_ends(cut), versions, table }
+        };
+        SealedEpoch { cut, as_of_ms, tables: tables.into_iter().map(sealed).collect() }
     }
 
     /// Readers see the epoch.
     fn reveal(&mut self, sealed: SealedEpoch) {
         let SealedEpoch { cut, as_of_ms, tables: sealed } = sealed;
         let mut tables = HashMap::new();
-        for (table, versions) in sealed {
+        for SealedTable { table, versions, ends } in sealed {
             versions.into_iter().for_each(|(state, version)| state.reveal(version));
-            table.note_progress(cut, as_of_ms);
-            tables.insert(table.def.path.clone(), PublishedTable::of(table));
+            table.note_progress(as_of_ms);
+            tables.insert(table.def.path.clone(), PublishedTable::of(table, ends));
         }
         let positions = self.running.iter().flat_map(positions).collect();
         self.shared.published.send_replace(Arc::new(Published { cut, as_of_ms, tables, positions }));
@@ -204,7 +205,14 @@ impl Domain {
 struct SealedEpoch {
     cut: Cut,
     as_of_ms: i64,
-    tables: Vec<(Arc<Table>, Vec<SealedState>)>,
+    tables: Vec<SealedTable>,
+}
+
+struct SealedTable {
+    table: Arc<Table>,
+    versions: Vec<SealedState>,
+    /// Of its topic.
+    ends: Vec<i64>,
 }
 
 #[cfg(test)]

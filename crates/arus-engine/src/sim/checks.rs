@@ -56,6 +56,14 @@ fn path(name: &str) -> ObjectPath {
     ObjectPath::in_default(name)
 }
 
+/// Of rows that were set aside.
+fn side_ids(side: &TableSnapshot) -> Vec<String> {
+    let batches = side.scan(&[0], None).filter_map(Result::ok);
+    batches
+        .flat_map(|b| b.column(0).as_string_view().iter().flatten().map(str::to_string).collect::<Vec<_>>())
+        .collect()
+}
+
 fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), Wrong> {
     if found == expected { Ok(()) } else { Err(format!("{what} is\n  {found:?}\nand should be\n  {expected:?}")) }
 }
@@ -314,7 +322,8 @@ impl World {
         if let Some(t) = published.tables.get(&path("t")) {
             equal("the quarantine", &t.quarantine.len(), &((bad * readers) as u64))?;
             let windows = self.history.statements.contains("win");
-            equal("late rows", &t.late.len(), &(if windows { all.late as u64 } else { 0 }))?;
+            let late = if windows { all.late as u64 } else { 0 };
+            equal("late rows", &t.late.len(), &late).map_err(|e| format!("{e}\n{:?}", side_ids(&t.late)))?;
         }
         if self.history.statements.contains("calc") {
             let mut calc = self.history.calc.clone();

@@ -227,6 +227,13 @@ impl KeyedTable {
         locked(&self.published).snapshot.clone()
     }
 
+    /// The open version as it is now, for whoever changes it: it may be half of an epoch.
+    pub fn open_version(&self) -> TableSnapshot {
+        let cut = locked(&self.published).snapshot.cut();
+        let writer = locked(&self.writer);
+        TableSnapshot::new(self.layout.clone(), cut, 0, writer.rows.clone(), writer.len(self.layout.mode))
+    }
+
     /// The changes of each epoch after `cut`, oldest first; `None` when they are not all known any more, or `cut` never was a
     /// version of this table that counts: then a snapshot is due.
     pub fn changes_since(&self, cut: Cut) -> Option<Vec<EpochChanges>> {

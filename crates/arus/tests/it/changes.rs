@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::http::{Changes, Event};
-use crate::server::Server;
+use crate::server::{Server, now_ms};
 
 #[test]
 fn changes_are_pushed_and_resumed() {
@@ -177,4 +177,41 @@ fn a_feed_of_a_topic_goes_on_after_a_restart() {
     let mut feed = Changes::open(&server, "t", Some("1.999999"));
     assert_eq!(feed.next().name, "reset");
     assert_eq!(epoch(&mut feed).len(), 4);
+}
+
+/// Whoever saw the checkpoint that the next start goes on from gets what came behind it, nothing twice.
+#[test]
+fn a_feed_of_a_busy_topic_goes_on_over_kills() {
+    let mut server = Server::start();
+    server.sql("CREATE TABLE t (n INT)");
+    let (mut sent, mut goes_on) = (0, 0);
+    for _ in 0..3 {
+        let mut feed = Changes::open(&server, "t", None);
+        let begun = now_ms();
+        // More than two checkpoints.
+        while now_ms() < begun + 2_500 {
+            sent += 1;
+            server.rows("t", &format!(r#"{{"n": {sent}}}"#));
+        }
+        // By cut, the last row up to there.
+        let mut seen = vec![];
+        while seen.last().is_none_or(|(_, row)| *row < sent) {
+            let last = epoch(&mut feed).pop().unwrap();
+            let row: i64 = last.text().trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+            seen.push((last.id, row));
+        }
+        drop(feed);
+        server.kill();
+        server.restart();
+        sent += 1;
+        server.rows("t", &format!(r#"{{"n": {sent}}}"#));
+        for (cut, row) in &seen {
+            let first = Changes::open(&server, "t", Some(cut)).next();
+            if first.name != "reset" {
+                assert_eq!(first.text(), format!(r#"+I {{"n":{}}}"#, row + 1), "from {cut}");
+                goes_on += 1;
+            }
+        }
+    }
+    assert!(goes_on > 0, "no client came back with the cut of a checkpoint");
 }

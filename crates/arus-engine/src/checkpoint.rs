@@ -47,6 +47,8 @@ pub(crate) struct CheckpointJob {
     pub(crate) syncs: Vec<SyncTask>,
     pub(crate) outboxes: OutboxJob,
     pub(crate) catalog: Vec<Change>,
+    /// What has state in this checkpoint has an id below.
+    pub(crate) next_id: u64,
     /// What may go once the record stands.
     pub(crate) retention: Vec<Retention>,
     pub(crate) started_ns: u64,
@@ -295,6 +297,7 @@ impl Writer {
             files: files.to_vec(),
             outboxes: if planted("outbox-not-listed") { vec![] } else { listed(job, new) },
             marks: std::mem::take(&mut job.outboxes.marks),
+            next_id: job.next_id,
         };
         if planted("checkpoint-in-two-parts") {
             let part = Checkpoint { files: self.files.clone(), ..checkpoint.clone() };

@@ -134,6 +134,7 @@ pub(crate) fn write(fs: SharedFs, root: &Path) -> Result<()> {
             files: files.clone(),
             outboxes: vec![],
             marks: vec![],
+            next_id: 0,
         })));
         manifest.append(&changes)?;
         store.remove_unreferenced(&files, None)?;

@@ -155,6 +155,7 @@ fn job(epoch: u64, state: StateDelta) -> CheckpointJob {
         client_topics: vec![],
         syncs: vec![],
         catalog: vec![],
+        next_id: 1,
         retention: vec![],
         outboxes: OutboxJob::default(),
         started_ns: 0,

@@ -128,6 +128,7 @@ impl Domain {
             syncs,
             outboxes: self.outboxes.job(),
             catalog: std::mem::take(&mut self.changes),
+            next_id: self.shared.next_id.load(Relaxed),
             retention: self.retention(),
             started_ns,
         };

@@ -76,6 +76,13 @@ pub struct Checkpoint {
     /// Of every sink with an outbox whose first mark is known to stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<SinkMark>,
+    /// No id from here on was given out at the cut. State of what never came to stand in the catalog may be in `files`, and nothing that is made later may take it for its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub next_id: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -150,7 +157,10 @@ impl ManifestState {
             Change::Delete { id } => {
                 self.catalog.remove(id);
             }
-            Change::Checkpoint(checkpoint) => self.checkpoint = Some((**checkpoint).clone()),
+            Change::Checkpoint(checkpoint) => {
+                self.next_id = self.next_id.max(checkpoint.next_id);
+                self.checkpoint = Some((**checkpoint).clone());
+            }
             Change::Snapshot(state) => *self = (**state).clone(),
         }
     }

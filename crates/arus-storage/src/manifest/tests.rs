@@ -43,7 +43,20 @@ fn checkpoint(incarnation: u64, epoch: u64) -> Change {
         files: vec![],
         outboxes: vec![],
         marks: vec![],
+        next_id: 0,
     }))
+}
+
+/// An id that was given out and is in no record of the catalog may have state in the files of a checkpoint.
+#[test]
+fn ids_that_a_checkpoint_may_know_are_not_given_out_again() {
+    let fs = MemoryFs::new();
+    let mut manifest = open(&fs).expect("opens");
+    let Change::Checkpoint(mut checkpoint) = checkpoint(1, 1) else { panic!("a checkpoint") };
+    checkpoint.next_id = 9;
+    manifest.append(&[item(3), Change::Checkpoint(checkpoint), item(4)]).expect("appends");
+    drop(manifest);
+    assert_eq!(open(&fs.crash(1)).expect("opens").state().next_id, 9);
 }
 
 /// The state without what every start changes.

@@ -48,8 +48,9 @@ fn run(seed: u64, verbose: bool) -> Result<Seen, Wrong> {
 type Outcomes = (Vec<(u64, Wrong)>, Seen);
 
 /// With what was wrong: a late row stood twice after a kill while its pipeline waited to start again; a CREATE that could not be made durable left what it had
-/// set aside to the checkpoint before a kill; and its state to a table that got its id after one.
-const ONCE_FAILED: [u64; 3] = [1_565, 2_077_511_886, 2_077_583_221];
+/// set aside to the checkpoint before a kill; and its state to a table that got its id after one; a record of the manifest that two starts had only in the page
+/// cache, as the sync of the first one failed, was not there after a power failure.
+const ONCE_FAILED: [u64; 4] = [1_565, 2_077_511_886, 2_077_583_221, 3_000_003_844];
 
 #[test]
 fn seeds_that_once_failed_pass() {

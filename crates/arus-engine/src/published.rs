@@ -54,26 +54,29 @@ impl Published {
     }
 
     /// Whether these rows are readable, or their table is gone.
-    pub(crate) fn covers(&self, (path, partition, end): &Written) -> bool {
+    pub(crate) fn covers(&self, written: &Written) -> bool {
+        let (path, ..) = written;
         let Some(found) = self.tables.get(path) else { return true };
-        let reaches = |ends: &Vec<i64>| ends.get(*partition as usize).is_some_and(|e| e >= end);
         if found.table.keyed().is_none() {
-            return reaches(&found.ends);
+            return reaches(&found.ends, written);
         }
-        self.readers(&path.sibling(format!("{}{INBOX_SUFFIX}", path.name))).any(reaches)
+        self.readers(&path.sibling(format!("{}{INBOX_SUFFIX}", path.name))).any(|ends| reaches(ends, written))
     }
 
     /// Whether they are readable, and in the results of every pipeline that reads the table.
     pub(crate) fn counts(&self, written: &Written) -> bool {
-        let (path, partition, end) = written;
-        let reaches = |ends: &Vec<i64>| ends.get(*partition as usize).is_some_and(|e| e >= end);
-        self.covers(written) && self.readers(path).all(reaches)
+        self.covers(written) && self.readers(&written.0).all(|ends| reaches(ends, written))
     }
 
     /// How far each pipeline has come that reads this topic.
     fn readers(&self, path: &ObjectPath) -> impl Iterator<Item = &Vec<i64>> {
         self.positions.iter().filter(move |((_, table), _)| table == path).map(|(_, ends)| ends)
     }
+}
+
+/// Whether a topic read up to these ends has the rows.
+fn reaches(ends: &[i64], (_, partition, end): &Written) -> bool {
+    ends.get(*partition as usize).is_some_and(|e| e >= end)
 }
 
 /// The last checkpoint, for freshness and `durable`.

@@ -15,7 +15,7 @@ use arrow::datatypes::{
 use arus_core::change::arrow_bug;
 use arus_core::key_group::key_group;
 use arus_core::{Error, LogicalType, Result, TypeKind};
-use arus_storage::codec::KeyCodec;
+use arus_storage::codec::{EncodedRows, KeyCodec};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
@@ -42,6 +42,21 @@ enum Keys {
     Text { values: Vec<Box<str>>, null_slot: Option<u32> },
     /// Canonical bytes.
     Bytes(Vec<Box<[u8]>>),
+}
+
+/// Canonical keys in one arena.
+pub(crate) struct CanonicalKeys(EncodedRows);
+
+impl CanonicalKeys {
+    /// Each with its key group.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        self.0.iter().map(|key| (key_group(key), key))
+    }
+
+    /// The same to be kept.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
+        self.iter().map(|(group, key)| (group, key.to_vec()))
+    }
 }
 
 /// Keys of a batch whose slots are remembered.
@@ -316,18 +331,24 @@ impl KeyTable {
         }
     }
 
-    /// Key group and canonical key of these slots.
-    pub(crate) fn canonical(&self, slots: &[u32]) -> Result<Vec<(u16, Vec<u8>)>> {
-        Ok(match &self.keys {
-            Keys::Global => slots.iter().map(|_| (key_group(&[]), vec![])).collect(),
-            Keys::Fixed { .. } | Keys::Text { .. } => {
-                let encoded = self.codec.encode(&self.columns(slots)?, slots.len())?;
-                (0..slots.len()).map(|i| (key_group(encoded.get(i)), encoded.get(i).to_vec())).collect()
+    /// The canonical keys of these slots.
+    pub(crate) fn canonical(&self, slots: &[u32]) -> Result<CanonicalKeys> {
+        Ok(CanonicalKeys(match &self.keys {
+            Keys::Fixed { .. } | Keys::Text { .. } => self.codec.encode(&self.columns(slots)?, slots.len())?,
+            Keys::Global | Keys::Bytes(_) => {
+                let mut encoded = EncodedRows::default();
+                slots.iter().for_each(|slot| encoded.push(self.stored(*slot)));
+                encoded
             }
-            Keys::Bytes(keys) => {
-                slots.iter().map(|s| (key_group(&keys[*s as usize]), keys[*s as usize].to_vec())).collect()
-            }
-        })
+        }))
+    }
+
+    /// The canonical key where it is kept as such.
+    fn stored(&self, slot: u32) -> &[u8] {
+        match &self.keys {
+            Keys::Bytes(keys) => &keys[slot as usize],
+            Keys::Global | Keys::Fixed { .. } | Keys::Text { .. } => &[],
+        }
     }
 
     /// Slots of canonical keys, as a restore brings them.

@@ -131,7 +131,7 @@ impl ScanTask {
             let own = state.splits.iter().enumerate().filter(|(number, _)| dealer.is_of(*number, task));
             own.map(|(_, split)| SplitTask { state: restored(split), reader: None, nothing_since_ms: None }).collect()
         });
-        Ok(ScanTask {
+        let mut scan = ScanTask {
             table: scan.table.clone(),
             sequential: handle.source.sequential(),
             source: handle.source,
@@ -146,7 +146,21 @@ impl ScanTask {
             seen: restore.map_or(0, |s| s.splits.len()),
             nothing_since_ms: None,
             batch_rows: settings.batch_rows.max(1),
-        })
+        };
+        scan.begin_idle(settings.clock.now_ms(), task);
+        Ok(scan)
+    }
+
+    /// Of several tasks those without a split that may give rows hold nobody up from the beginning.
+    fn begin_idle(&mut self, now_ms: i64, task: usize) {
+        // Who cannot look for splits here is told so at its first poll.
+        let known = self.dealer.tasks() > 1 && self.enumerate(now_ms, task).is_ok();
+        let mut open = self.splits.iter().filter(|s| !s.state.finished);
+        self.idle |= known && !self.ended && open.all(|s| s.state.idle);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle
     }
 
     pub(crate) fn ended(&self) -> bool {

@@ -207,7 +207,7 @@ fn run(fs: SharedFs, history: &[(StateDelta, Model)], from: u64) -> u64 {
     let mut carried = StateDelta::new();
     for epoch in from + 1..=CHECKPOINTS {
         let mut state = std::mem::take(&mut carried);
-        state.append(&history[epoch as usize - 1].0);
+        state.append(history[epoch as usize - 1].0.clone());
         match write(&mut writer, job(epoch, state)).outcome {
             Ok(_) => durable = epoch,
             Err(abandoned) if abandoned.in_doubt => return durable,

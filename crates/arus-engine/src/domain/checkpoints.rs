@@ -68,7 +68,7 @@ impl Domain {
         for (run, frozen) in frozen {
             let Some(running) = self.running.iter().find(|r| r.run == run) else { continue };
             follow::cut(&self.shared, &running.job);
-            taken.state.append(&frozen.state);
+            taken.state.append(frozen.state);
             taken.syncs.extend(frozen.syncs);
             self.outboxes.collect(running.id, frozen.outboxes);
             let task = serde_json::to_value(&frozen.checkpoint)
@@ -196,7 +196,7 @@ impl Domain {
                 self.outboxes.abandoned(abandoned.outboxes);
                 if !planted("abandoned-state-lost") {
                     let later = std::mem::replace(&mut self.carried, abandoned.state);
-                    self.carried.append(&later);
+                    self.carried.append(later);
                 }
                 self.changed = true;
                 !writing.ends_server

@@ -55,7 +55,8 @@ fn pause_after(took_ns: u64, stood_ns: impl Iterator<Item = u64>) -> u64 {
 
 impl Domain {
     pub(super) fn epoch_due(&self) -> bool {
-        self.moved && self.now_ns() >= self.next_epoch_ns
+        let held_by_readers = planted("slow-reader-holds-epochs") && Arc::strong_count(&self.shared.published()) > 2;
+        self.moved && self.now_ns() >= self.next_epoch_ns && !held_by_readers
     }
 
     pub(super) fn checkpoint_due(&self) -> bool {
@@ -178,8 +179,7 @@ impl Domain {
     fn seal(&self) -> SealedEpoch {
         let cut = Cut { incarnation: self.shared.incarnation, epoch: self.epoch };
         let as_of_ms = self.shared.config.clock.now_ms();
-        let held_by_readers = planted("slow-reader-holds-epochs") && Arc::strong_count(&self.shared.published()) > 2;
-        let tables = if held_by_readers { vec![] } else { self.shared.tables.all() };
+        let tables = self.shared.tables.all();
         let sealed = |table: Arc<Table>| {
             let versions = table.seal(cut, as_of_ms);
             SealedTable { ends: table.note_ends(cut), versions, table }

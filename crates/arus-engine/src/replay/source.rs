@@ -35,7 +35,7 @@ pub(crate) struct WithReplays {
     table: Arc<Table>,
     job: Arc<Job>,
     clock: SharedClock,
-    /// When the source itself was asked for new splits.
+    /// When the source itself last told its new splits.
     looked_ms: AtomicI64,
 }
 
@@ -45,14 +45,10 @@ impl WithReplays {
     }
 
     /// Whether the source itself wants to be asked.
-    fn due(&self) -> bool {
-        let (last, now) = (self.looked_ms.load(Relaxed), self.clock.now_ms());
-        let due = last == i64::MIN
-            || self.source.discovery_interval_ms().is_some_and(|ms| now.saturating_sub(last) >= ms as i64);
-        if due {
-            self.looked_ms.store(now, Relaxed);
-        }
-        due
+    fn due(&self, now_ms: i64) -> bool {
+        let last = self.looked_ms.load(Relaxed);
+        let since = |interval: u64| now_ms.saturating_sub(last) >= interval as i64;
+        last == i64::MIN || self.source.discovery_interval_ms().is_some_and(since)
     }
 }
 
@@ -63,9 +59,11 @@ impl Source for WithReplays {
 
     fn enumerate(&self, known: &[Split]) -> Result<Vec<Split>> {
         let mut found = vec![];
-        if self.due() {
+        let now_ms = self.clock.now_ms();
+        if self.due(now_ms) {
             let own: Vec<Split> = known.iter().filter(|s| !s.id.contains(MARK)).cloned().collect();
             found = self.source.enumerate(&own)?;
+            self.looked_ms.store(now_ms, Relaxed);
         }
         let waiting = self.table.replays.rows.snapshot();
         if !waiting.is_empty() {

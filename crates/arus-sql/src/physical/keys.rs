@@ -21,8 +21,12 @@ pub(super) fn upsert_keys(op: &Op, inputs: &[NodeId], nodes: &[Node]) -> Vec<Vec
         }
         Op::Values(_) | Op::Union | Op::WindowTableFunction(_) | Op::Expand(_) | Op::Correlate(_) => vec![],
         Op::Calc(calc) => projected(&below(), &calc.projection),
-        Op::Exchange(_) | Op::DropUpdateBefore | Op::Rank(_) | Op::TemporalSort(_) | Op::SemiJoin(_) | Op::Sink(_) => {
-            below()
+        Op::DropUpdateBefore | Op::TemporalSort(_) | Op::Sink(_) => below(),
+        Op::Exchange(exchange) => in_order(below(), &exchange.keys),
+        Op::Rank(rank) => in_order(below(), &rank.partition),
+        Op::SemiJoin(_) => {
+            let columns = inputs.first().map_or(0, |i| nodes[*i].schema.len());
+            in_order(below(), &(0..columns).collect::<Vec<_>>())
         }
         Op::ChangelogNormalize(n) => vec![n.keys.clone()],
         Op::GroupAggregate(a) => vec![(0..a.keys.len()).collect()],
@@ -32,6 +36,13 @@ pub(super) fn upsert_keys(op: &Op, inputs: &[NodeId], nodes: &[Node]) -> Vec<Vec
             windowed.map(|(p, _)| (0..a.keys.len()).chain([base + p]).collect()).collect()
         }
     }
+}
+
+/// The keys whose changes stay in order where each value of `columns` may be in another task: all changes of a key have to
+/// go the same way.
+fn in_order(mut keys: Vec<Vec<usize>>, columns: &[usize]) -> Vec<Vec<usize>> {
+    keys.retain(|key| columns.iter().all(|column| key.contains(column)));
+    keys
 }
 
 /// The keys in the columns of a projection; a key whose column stands twice is there in each copy.

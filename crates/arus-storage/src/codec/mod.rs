@@ -46,6 +46,11 @@ impl EncodedRows {
         (0..self.len()).map(|row| self.get(row))
     }
 
+    pub fn push(&mut self, row: &[u8]) {
+        self.bytes.extend_from_slice(row);
+        self.ends.push(self.bytes.len());
+    }
+
     /// Keeps the memory for the next batch.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -60,19 +60,7 @@ impl StateStore {
         Ok((entries, damages))
     }
 
-    /// Writes one file with all deltas, synced with its folder. Deltas come oldest first: those of an abandoned checkpoint
-    /// stand before the ones that followed.
-    pub fn write_deltas(&self, cut: Cut, deltas: &[StateDelta]) -> Result<StateFileRef> {
-        match deltas {
-            [one] => self.write_delta(cut, one),
-            many => {
-                let mut all = StateDelta::new();
-                many.iter().for_each(|delta| all.append(delta));
-                self.write_delta(cut, &all)
-            }
-        }
-    }
-
+    /// Writes one file with the delta, synced with its folder.
     pub fn write_delta(&self, cut: Cut, delta: &StateDelta) -> Result<StateFileRef> {
         let name = self.new_name(cut, "delta")?;
         self.write(name, cut, false, |writer| delta.sorted().iter().try_for_each(|entry| writer.push(entry)))

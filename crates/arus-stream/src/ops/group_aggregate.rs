@@ -135,7 +135,7 @@ impl GroupAggregator {
 
     fn remove(&mut self, slots: &[u32]) -> Result<()> {
         let persisted: Vec<u32> = slots.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
-        for (slot, (group, key)) in persisted.iter().zip(self.table.canonical(&persisted)?) {
+        for (slot, (group, key)) in persisted.iter().zip(self.table.canonical(&persisted)?.owned()) {
             let gone = &mut self.gone;
             self.calls.forget(*slot, |set, value| gone.push((group, value_key(&key, set, value))));
             self.gone.push((group, key));
@@ -323,12 +323,12 @@ impl Operator for GroupAggregator {
         let mut value = vec![];
         // In parts, so that the keys of many groups are never all there a second time.
         for dirty in self.dirty.take().chunks(FREEZE_KEYS) {
-            for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(dirty)?) {
+            for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(dirty)?.iter()) {
                 value.clear();
                 value.extend_from_slice(&self.touched_ms[*slot as usize].to_le_bytes());
                 self.records.save(*slot, &mut value);
                 self.calls.freeze(*slot, &mut value, |set, distinct, count| {
-                    let entry = value_key(&key, set, distinct);
+                    let entry = value_key(key, set, distinct);
                     match count {
                         Some(count) => {
                             let (mark, length) = (VALUE_MARK.to_le_bytes(), (key.len() as u32).to_le_bytes());
@@ -337,7 +337,7 @@ impl Operator for GroupAggregator {
                         None => state.delete(group, &entry),
                     }
                 });
-                state.put(group, &key, &value);
+                state.put(group, key, &value);
             }
         }
         Ok(())

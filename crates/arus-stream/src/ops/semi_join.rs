@@ -74,7 +74,7 @@ impl SemiJoiner {
             counts.left == 0 && counts.right == 0
         });
         let persisted: Vec<u32> = empty.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
-        self.gone.extend(self.table.canonical(&persisted)?);
+        self.gone.extend(self.table.canonical(&persisted)?.owned());
         for slot in empty {
             self.table.remove(slot);
             self.dirty.free(slot);
@@ -168,11 +168,11 @@ impl Operator for SemiJoiner {
             state.delete(group, &key);
         }
         let dirty = self.dirty.take();
-        for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?) {
+        for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&dirty)?.iter()) {
             let Counts { left, right, left_ms, right_ms } = self.counts[*slot as usize];
             let times: &[i64] = if self.ttl_ms > 0 { &[left_ms, right_ms] } else { &[] };
             let value: Vec<u8> = [left, right].iter().chain(times).flat_map(|number| number.to_le_bytes()).collect();
-            state.put(group, &key, &value);
+            state.put(group, key, &value);
         }
         Ok(())
     }

@@ -345,12 +345,13 @@ impl Operator for WindowAggregator {
                 state.put(group, &CLOCK, &self.time.to_le_bytes());
             }
         }
+        let mut value = vec![];
         for (end, slice) in &mut self.slices {
             let dirty = slice.dirty.take();
-            for (slot, (group, key)) in dirty.iter().zip(slice.table.canonical(&dirty)?) {
-                let mut value = Vec::with_capacity(16 * (self.layout.calls.len() + 1));
+            for (slot, (group, key)) in dirty.iter().zip(slice.table.canonical(&dirty)?.iter()) {
+                value.clear();
                 slice.values.save(*slot, &mut value);
-                state.put(group, &state_key(*end, &key), &value);
+                state.put(group, &state_key(*end, key), &value);
             }
         }
         Ok(())

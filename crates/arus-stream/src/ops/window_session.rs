@@ -113,8 +113,8 @@ impl SessionAggregator {
     fn close(&mut self, slots: &[u32]) -> Result<()> {
         let persisted: Vec<u32> = slots.iter().copied().filter(|s| self.dirty.is_persisted(*s)).collect();
         let keys: Vec<u32> = persisted.iter().map(|s| self.sessions[*s as usize].key).collect();
-        for (slot, (group, key)) in persisted.iter().zip(self.table.canonical(&keys)?) {
-            self.gone.push((group, state_key(self.sessions[*slot as usize].number, &key)));
+        for (slot, (group, key)) in persisted.iter().zip(self.table.canonical(&keys)?.iter()) {
+            self.gone.push((group, state_key(self.sessions[*slot as usize].number, key)));
         }
         for &slot in slots {
             let session = self.sessions[slot as usize];
@@ -276,15 +276,16 @@ impl Operator for SessionAggregator {
         for (group, key) in self.gone.drain(..) {
             state.delete(group, &key);
         }
+        let mut value = vec![];
         let dirty = self.dirty.take();
         let keys: Vec<u32> = dirty.iter().map(|slot| self.sessions[*slot as usize].key).collect();
-        for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&keys)?) {
+        for (slot, (group, key)) in dirty.iter().zip(self.table.canonical(&keys)?.iter()) {
             let session = &self.sessions[*slot as usize];
-            let mut value = Vec::with_capacity(16 * (self.layout.calls.len() + 2));
+            value.clear();
             value.extend_from_slice(&session.start.to_le_bytes());
             value.extend_from_slice(&session.end.to_le_bytes());
             self.values.save(*slot, &mut value);
-            state.put(group, &state_key(session.number, &key), &value);
+            state.put(group, &state_key(session.number, key), &value);
         }
         Ok(())
     }

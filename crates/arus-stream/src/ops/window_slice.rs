@@ -212,7 +212,7 @@ impl Slice {
     /// Key group and key of every slot that stands in a checkpoint.
     pub(crate) fn persisted(&self) -> Result<Vec<(u16, Vec<u8>)>> {
         let slots: Vec<u32> = self.table.live().into_iter().filter(|slot| self.dirty.is_persisted(*slot)).collect();
-        self.table.canonical(&slots)
+        Ok(self.table.canonical(&slots)?.owned().collect())
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -54,6 +54,10 @@ impl Alignment {
         self.ports.len()
     }
 
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle
+    }
+
     pub(crate) fn ended(&self) -> bool {
         self.ended
     }
@@ -101,6 +105,16 @@ impl Alignment {
         }
     }
 
+    /// Nothing comes from the input at first.
+    pub(crate) fn begin_idle(&mut self, port: usize) {
+        self.ports[port].idle = true;
+        self.idle = self.all_idle();
+    }
+
+    fn all_idle(&self) -> bool {
+        self.ports.iter().all(|p| p.idle || p.ended)
+    }
+
     /// Data came in.
     pub(crate) fn on_batch(&mut self, port: usize) {
         self.activate(port);
@@ -139,8 +153,8 @@ impl Alignment {
             return Forward::default();
         }
         self.ports[port].idle = true;
-        if self.ports.iter().all(|p| p.idle || p.ended) {
-            self.idle = true;
+        self.idle = self.all_idle();
+        if self.idle {
             let highest = self.ports.iter().filter(|p| !p.ended).map(|p| p.watermark).max();
             return Forward { watermark: self.raise(highest), idle: true };
         }

@@ -99,7 +99,11 @@ impl Pipeline {
         };
         let stats: Vec<OperatorStats> = (0..plan.nodes.len()).map(|id| build.figures(id)).collect();
         let stats = PipelineStats(stats.into());
-        ios.iter().enumerate().map(|(task, io)| build.task(task, *io, &stats)).collect()
+        let nodes = ios.iter().enumerate().map(|(task, io)| build.nodes(task, *io));
+        let mut nodes = nodes.collect::<Result<Vec<_>>>()?;
+        build.begin_idle(&mut nodes);
+        let tasks = nodes.into_iter().zip(ios).enumerate();
+        tasks.map(|(task, (nodes, io))| build.task(task, nodes, *io, &stats)).collect()
     }
 }
 
@@ -138,22 +142,46 @@ impl Build<'_> {
         !self.places.at_home[id] || task == self.wires.tasks.home
     }
 
-    fn task(&self, task: usize, io: &dyn PipelineIo, stats: &PipelineStats) -> Result<Pipeline> {
+    fn nodes(&self, task: usize, io: &dyn PipelineIo) -> Result<Vec<NodeTask>> {
         let sole = self.wires.tasks.count() == 1;
-        let mut nodes = Vec::with_capacity(self.plan.nodes.len());
-        for id in 0..self.plan.nodes.len() {
+        let node = |id: NodeId| {
             let key_groups = match (sole, self.places.at_home[id]) {
                 (true, _) => self.settings.key_groups.clone(),
                 (false, true) => 0..KEY_GROUPS,
                 (false, false) => self.wires.tasks.key_groups(task),
             };
-            let settings = PipelineSettings { key_groups, ..self.settings.clone() };
-            let node = self.node(id, task, io, settings)?;
-            if !matches!(node.kind, Kind::Elsewhere) {
-                stats.0[id].set_watermark(task, node.watermark());
-                stats.0[id].set_idle(task, false);
+            self.node(id, task, io, PipelineSettings { key_groups, ..self.settings.clone() })
+        };
+        (0..self.plan.nodes.len()).map(node).collect()
+    }
+
+    /// From whom nothing comes at first: they hold no watermark from the first row on. If they had to say so, whether a
+    /// row is late would depend on whose turn came first.
+    fn begin_idle(&self, tasks: &mut [Vec<NodeTask>]) {
+        for id in 0..self.plan.nodes.len() {
+            for task in 0..tasks.len() {
+                let inputs = self.plan.nodes[id].inputs.iter().enumerate();
+                let origins = inputs.flat_map(|(port, input)| {
+                    self.origins(id, port, task).into_iter().map(|from| tasks[from][*input].is_idle())
+                });
+                let idle: Vec<bool> = origins.collect();
+                let align = &mut tasks[task][id].align;
+                idle.iter().enumerate().filter(|(_, idle)| **idle).for_each(|(port, _)| align.begin_idle(port));
             }
-            nodes.push(node);
+        }
+    }
+
+    fn task(
+        &self,
+        task: usize,
+        mut nodes: Vec<NodeTask>,
+        io: &dyn PipelineIo,
+        stats: &PipelineStats,
+    ) -> Result<Pipeline> {
+        let sole = self.wires.tasks.count() == 1;
+        for (stats, node) in stats.0.iter().zip(&nodes).filter(|(_, node)| !matches!(node.kind, Kind::Elsewhere)) {
+            stats.set_watermark(task, node.watermark());
+            stats.set_idle(task, node.is_idle());
         }
         if let Some(restore) = self.restore {
             restore_state(&mut nodes, restore.state, sole)?;
@@ -215,7 +243,7 @@ impl Build<'_> {
                 Kind::Operator(operator(plan, id, io, &settings, watermark)?)
             }
         };
-        let ways = self.ways(id, task);
+        let ways: Vec<usize> = (0..node.inputs.len()).map(|port| self.origins(id, port, task).len()).collect();
         let mut built = NodeTask {
             info: NodeInfo {
                 uid,
@@ -247,16 +275,16 @@ impl Build<'_> {
         Ok(built)
     }
 
-    /// Of each input of a node, from how many tasks it comes to this one.
-    fn ways(&self, id: NodeId, task: usize) -> Vec<usize> {
-        let inputs = self.plan.nodes[id].inputs.iter().enumerate();
-        let ways = |(port, input): (usize, &NodeId)| match self.places.ways[id][port] {
-            _ if !self.is_there(id, task) => 0,
-            Way::Here => usize::from(self.is_there(*input, task)),
-            Way::ByKey(..) | Way::Home if self.places.at_home[*input] => 1,
-            Way::ByKey(..) | Way::Home => self.wires.tasks.count(),
-        };
-        inputs.map(ways).collect()
+    /// The tasks that an input of a node comes from to this one.
+    fn origins(&self, id: NodeId, port: usize, task: usize) -> Vec<usize> {
+        let input = self.plan.nodes[id].inputs[port];
+        match self.places.ways[id][port] {
+            _ if !self.is_there(id, task) => vec![],
+            Way::Here if self.is_there(input, task) => vec![task],
+            Way::Here => vec![],
+            Way::ByKey(..) | Way::Home if self.places.at_home[input] => vec![self.wires.tasks.home],
+            Way::ByKey(..) | Way::Home => (0..self.wires.tasks.count()).collect(),
+        }
     }
 
     /// Where the outputs of each node go, the beginnings of edges, and the queues that are read.
@@ -334,6 +362,15 @@ impl NodeTask {
             Kind::Scan(scan) => scan.state().watermark,
             Kind::Values(values) => values.state().watermark,
             Kind::Operator(_) | Kind::Elsewhere => self.align.watermark(),
+        }
+    }
+
+    /// Whether nothing comes from it for now.
+    fn is_idle(&self) -> bool {
+        match &self.kind {
+            Kind::Scan(scan) => scan.is_idle(),
+            Kind::Operator(_) => self.align.is_idle(),
+            Kind::Values(_) | Kind::Elsewhere => false,
         }
     }
 }

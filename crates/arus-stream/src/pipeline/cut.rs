@@ -73,10 +73,7 @@ impl FrozenPipeline {
         let mut inputs: BTreeMap<Uid, Vec<(Alignment, Vec<usize>)>> = BTreeMap::new();
         let count = tasks.len();
         for (number, mut task) in tasks.into_iter().enumerate() {
-            match whole.state.is_empty() {
-                true => whole.state = task.state,
-                false => whole.state.append(&task.state),
-            }
+            whole.state.append(task.state);
             whole.syncs.extend(task.syncs);
             whole.outboxes.extend(task.outboxes);
             let cut = &mut whole.checkpoint;

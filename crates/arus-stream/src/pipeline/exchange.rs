@@ -210,9 +210,9 @@ impl Dealer {
             (Some(last), Some(interval)) => now_ms.saturating_sub(last) >= interval as i64,
         };
         if due {
-            dealt.enumerated_ms = Some(now_ms);
             let new = source.enumerate(&dealt.splits)?;
             dealt.splits.extend(new);
+            dealt.enumerated_ms = Some(now_ms);
         }
         let from = std::mem::replace(seen, dealt.splits.len());
         let new = dealt.splits.iter().enumerate().skip(from);

@@ -139,6 +139,36 @@ fn any_number_of_tasks_gives_the_result_of_one() {
     }
 }
 
+/// Tasks that read nothing hold no watermark from the beginning, after a restore neither.
+#[test]
+fn which_rows_of_one_split_are_late_does_not_depend_on_turns() {
+    let mut plan = Plan::default();
+    let scan = plan.scan(&[("k", string()), ("v", int()), ("ts", rowtime())], 20);
+    let window = plan.window(scan, 50, &[0], &[(Count, None), (Sum, Some(1))]);
+    let plan = plan.collect(window);
+    // Times go up in tens and often back by up to 150 ms.
+    let mut rng = Rng::seeded(7);
+    let mut line = |row: u64| {
+        let back = if rng.below(4) == 0 { rng.below(150) } else { 0 };
+        format!("k{} {} {}", rng.below(9), row % 5, 1_000 + row * 10 - back)
+    };
+    let split: Vec<String> = (0..120).map(&mut line).collect();
+    let test = Test::new(plan, vec![Lines { splits: vec![split], bounded: true, sequential: false }]);
+    let sorted = |late: Vec<LateRow>| {
+        let mut rows: Vec<String> = late.into_iter().map(|late| late.row).collect();
+        rows.sort();
+        rows
+    };
+    let expected = test.run(8_192);
+    let (windows, late) = (materialized(&expected.lines), sorted(expected.late));
+    assert!(late.len() > 5, "{late:?}");
+    for seed in 0..100 {
+        let found = run_spread(&test, seed);
+        assert_eq!(materialized(&found.lines), windows, "seed {seed}");
+        assert_eq!(sorted(found.late), late, "seed {seed}");
+    }
+}
+
 #[test]
 fn a_file_is_read_by_one_task_in_order() {
     let mut lines = splits(6, 20);

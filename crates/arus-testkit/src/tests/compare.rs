@@ -1,5 +1,6 @@
 //! One case: planned, run in several ways, compared, and made smaller when it differs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -195,17 +196,21 @@ impl Ways<'_> {
         None
     }
 
-    /// Whether no row is behind the watermark of its table.
+    /// Whether no row is behind the watermark of its table, nor what it takes the place of.
     fn in_time(&self, inputs: &Inputs) -> bool {
         self.case.tables.iter().all(|table| {
             let Some(time) = &table.time else { return true };
             let column = table.columns.iter().position(|(name, _)| name == time).expect("the time column");
             let delay = table.ddl.split_once("ts - INTERVAL '").and_then(|(_, rest)| rest.split_once('\''));
             let delay_ms = 1_000 * delay.expect("a watermark").0.parse::<i64>().expect("seconds");
-            let mut highest = i64::MIN;
+            let key =
+                table.ddl.contains("PRIMARY KEY (k)").then(|| table.columns.iter().position(|(name, _)| name == "k"));
+            let (mut highest, mut of_key) = (i64::MIN, BTreeMap::new());
             inputs[&table.name].iter().all(|change| {
                 let Value::Timestamp(time) = &change.values[column] else { return true };
-                let in_time = highest == i64::MIN || *time > highest - delay_ms;
+                let key = key.flatten().map(|key| format!("{:?}", change.values[key]));
+                let replaced = key.and_then(|key| of_key.insert(key, *time)).unwrap_or(*time);
+                let in_time = highest == i64::MIN || replaced.min(*time) > highest - delay_ms;
                 highest = highest.max(*time);
                 in_time
             })

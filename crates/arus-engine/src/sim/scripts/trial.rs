@@ -114,8 +114,6 @@ struct Mark {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Tasks {
     Any,
-    /// One in the first life.
-    OneFirst,
     One,
 }
 
@@ -212,7 +210,7 @@ impl Trial {
             printed: Arc::default(),
             server: None,
             batch_rows: (lines / BATCHES).max(1),
-            tasks: if tasks != Tasks::Any { 1 } else { 1 + rng.below(3) as usize },
+            tasks: if tasks == Tasks::One { 1 } else { 1 + rng.below(3) as usize },
             marks: BTreeMap::new(),
             restored: 0,
             rows_before: 0,
@@ -268,7 +266,7 @@ impl Trial {
         let read = self.rows_read();
         drop(self.server.take());
         self.fs = if self.rng.below(2) == 0 { self.fs.kill() } else { self.fs.crash(self.rng.next_u64()) };
-        if self.spread != Tasks::One {
+        if self.spread == Tasks::Any {
             self.tasks = 1 + (self.tasks + self.rng.below(3) as usize) % 4;
         }
         self.start()?;

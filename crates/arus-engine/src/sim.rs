@@ -155,6 +155,7 @@ impl Seen {
         self.restored += other.restored;
         self.troubles += other.troubles;
         self.pipeline_restarts += other.pipeline_restarts;
+        self.abandoned += other.abandoned;
         self.rests += other.rests;
         self.epochs_checked += other.epochs_checked;
     }
@@ -171,6 +172,7 @@ impl std::fmt::Display for Seen {
             restored,
             troubles,
             pipeline_restarts,
+            abandoned,
             rests,
             epochs_checked,
             ..
@@ -178,7 +180,7 @@ impl std::fmt::Display for Seen {
         write!(
             f,
             "{steps} steps, {kills} kills and {power_failures} power failures ({in_recovery} in recovery), {faults} faults armed, \
-             {restored} checkpoints restored, {troubles} calls failed for one pipeline, {pipeline_restarts} pipelines started again by \
+             {restored} checkpoints restored, {abandoned} abandoned, {troubles} calls failed alone, {pipeline_restarts} pipelines started again by \
              themselves, {rests} suspended or resumed, {epochs_checked} epochs checked"
         )
     }

@@ -1,5 +1,6 @@
-//! What goes wrong for one pipeline alone: a read of its source fails, or the disk of its sink is away for a moment. It falls
-//! back to the last checkpoint with whoever reads what it writes, and goes on by itself; the server does not stop.
+//! What goes wrong while the server goes on. For one pipeline alone: a read of its source fails, or the disk of its sink is away
+//! for a moment. It falls back to the last checkpoint with whoever reads what it writes, and goes on by itself. For a checkpoint:
+//! its state cannot be written.
 
 use std::path::PathBuf;
 
@@ -31,6 +32,11 @@ impl World {
     /// The turn of the checkpoint thread, which also reads what pipelines start again from.
     pub(super) fn checkpoint_turn(&mut self) {
         let refused = self.begin_trouble(5 * TURNS);
+        // No file of state can be written: the checkpoint is abandoned, and the next one has its changes as well.
+        if refused.is_some() && self.seen.steps.is_multiple_of(2) {
+            self.fs.fail_read(None);
+            self.fs.set_away(Some(PathBuf::from("/data/state")));
+        }
         if let Some(server) = &mut self.server {
             server.parts.checkpoints.turn();
         }
@@ -57,7 +63,7 @@ impl World {
         if self.fs.refused() > before {
             self.troubles -= 1;
             self.seen.troubles += 1;
-            self.say(|| "a read fails, or the disk of the files".into());
+            self.say(|| "a read fails, or a part of the disk".into());
         }
     }
 

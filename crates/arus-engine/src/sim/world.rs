@@ -90,6 +90,8 @@ pub(super) struct Seen {
     /// Calls that failed for one pipeline alone.
     pub(super) troubles: u64,
     pub(super) pipeline_restarts: u64,
+    /// Checkpoints that could not be written.
+    pub(super) abandoned: u64,
     /// SUSPEND and RESUME that were done.
     pub(super) rests: u64,
     pub(super) epochs_checked: u64,
@@ -320,8 +322,9 @@ impl World {
     }
 
     fn count_restarts(&mut self) {
-        let restarts = self.server.as_ref().map(|server| server.engine.shared.figures.restarts.load(SeqCst));
-        self.seen.pipeline_restarts += restarts.unwrap_or(0);
+        let Some(figures) = self.server.as_ref().map(|server| &server.engine.shared.figures) else { return };
+        self.seen.pipeline_restarts += figures.restarts.load(SeqCst);
+        self.seen.abandoned += figures.checkpoints_failed.load(SeqCst);
     }
 
     /// One turn of one part; false: the server is gone.
@@ -434,7 +437,7 @@ impl World {
         for id in first..first + count {
             let jitter = self.rng.below(5_000) as i64;
             let row = Row {
-                k: self.rng.below(4) as i64,
+                k: key_of(id, self.rng.below(4)),
                 v: self.rng.below(20) as i64 - 5,
                 ts_ms: 10_000 + id as i64 * 400 - jitter,
                 bad: by_kafka && self.rng.below(6) == 0,
@@ -594,4 +597,9 @@ impl Shape {
         shape.statements.extend(rest);
         shape
     }
+}
+
+/// Most keys come again and again. Each fifth row has one of its own, whose state nothing writes once more.
+fn key_of(id: usize, often: u64) -> i64 {
+    if id % 5 == 4 { 100 + id as i64 } else { often as i64 }
 }

@@ -444,18 +444,18 @@ fn clients_that_never_read_harm_nobody() {
             total = post(500);
             std::thread::sleep(Duration::from_millis(50));
             let enough = round >= 20 && server.metric("arus_epoch") - epoch >= 5.0;
-            if enough || began.elapsed() > PATIENCE {
+            if enough || began.elapsed() > PATIENCE / 3 {
                 break;
             }
         }
         stop.store(true, SeqCst);
         others.join().unwrap()
     });
-    server.eventually("SELECT SUM(n) FROM by_k", &total.to_string());
     let epochs = server.metric("arus_epoch") - epoch;
+    assert!(epochs >= 5.0, "{epochs} epochs");
+    server.eventually("SELECT SUM(n) FROM by_k", &total.to_string());
     let grown = memory(server.pid(), "VmRSS").saturating_sub(before);
     eprintln!("{epochs} epochs, slowest other {slowest:?}, {} MB more", grown >> 20);
-    assert!(epochs >= 5.0, "{epochs} epochs");
     assert!(slowest < PATIENCE, "{slowest:?}");
     assert!(grown < 400 << 20, "{} MB", grown >> 20);
     drop(silent);

@@ -225,9 +225,10 @@ async function axe(page, theme, where) {
   await page.evaluate(async (name) => {
     document.documentElement.dataset.theme = name;
     await new Promise((done) => setTimeout(done, 200));
-    // On a busy machine they begin late.
+    // On a busy machine they begin late. One that lives on with each new value need not end.
     const moving = document.getAnimations().filter((each) => each instanceof CSSTransition);
-    await Promise.all(moving.map((each) => each.finished.catch(() => undefined)));
+    const ended = Promise.all(moving.map((each) => each.finished.catch(() => undefined)));
+    await Promise.race([ended, new Promise((done) => setTimeout(done, 2_000))]);
   }, theme);
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(await axeSource());
   const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
